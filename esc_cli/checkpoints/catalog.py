@@ -1,0 +1,55 @@
+"""One record per checkpoint: what it is, where it came from, and how it can be verified.
+
+A record is a JSON file beside its checkpoint, `<name>.json`, with the fields of `Record`.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from esc_cli.errors import WeightsError
+
+_TEXT_FIELDS = ("name", "file", "variant", "sha256", "trained_on", "recipe", "licence")
+
+
+@dataclass(frozen=True)
+class Record:
+    """What is known of a checkpoint.
+
+    `sha256` is the hexadecimal digest of the file and `size_bytes` its length. `scores` holds
+    PSNR (dB, Y, border = scale) and SSIM by benchmark set, e.g. ``{"Set5": {"psnr": 30.85}}``.
+    """
+
+    name: str
+    file: str
+    variant: str
+    scale: int
+    sha256: str
+    size_bytes: int
+    trained_on: str
+    recipe: str
+    licence: str
+    scores: dict[str, dict[str, float]]
+
+
+def read_record(path: Path) -> Record:
+    """The record in a JSON file. Raises WeightsError when it is damaged."""
+    try:
+        fields: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return Record(
+            **{key: str(fields[key]) for key in _TEXT_FIELDS},
+            scale=int(fields["scale"]),
+            size_bytes=int(fields["bytes"]),
+            scores={str(name): dict(values) for name, values in fields["scores"].items()},
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise WeightsError(f"the record is damaged: {error!r}", path, "reinstall esc") from error
+
+
+def read_records(folder: Path) -> list[Record]:
+    """All records of a folder, by variant and scale."""
+    records = [read_record(path) for path in folder.glob("*.json")]
+    return sorted(records, key=lambda record: (record.variant, record.scale))

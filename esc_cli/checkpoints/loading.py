@@ -1,0 +1,96 @@
+"""State dict -> configuration -> network, strictly."""
+
+from __future__ import annotations
+
+import io
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+from torch import Tensor
+
+from esc_cli.checkpoints.inspection import EXPECTED, Facts, read_config
+from esc_cli.checkpoints.store import Checkpoint, find
+from esc_cli.errors import WeightsError
+from esc_cli.model import Network, from_config
+
+WRAPPERS = ("params_ema", "params", "state_dict", "model")
+"""Keys under which a .pth keeps its state dict; the first that is there counts."""
+
+
+def load_model(name_or_path: str | Path | None = None, scale: int | None = None) -> Network:
+    """A network with its trained weights: float32, on the CPU, in evaluation mode.
+
+    `name_or_path`: a variant ("esc-tiny"), a .safetensors or .pth file, or None for the bundled
+    default. `scale`: the upscaling factor wanted; None takes the file's, or 4 for a name.
+    Raises WeightsError when the file is missing, damaged, no ESC network, or of another scale.
+    """
+    network = load_checkpoint(find(None if name_or_path is None else str(name_or_path), scale))
+    has = network.config.scale
+    if scale is not None and not network.config.any_scale and has != scale:
+        where = None if name_or_path is None else Path(name_or_path)
+        raise WeightsError(f"upscales by {has}, but scale {scale} was asked for", where)
+    return network
+
+
+def load_checkpoint(checkpoint: Checkpoint) -> Network:
+    """The network of a checkpoint: float32, on the CPU, in evaluation mode."""
+    state = read_state(checkpoint)
+    try:
+        network = network_from_state(state)
+    except WeightsError as error:
+        raise WeightsError(error.what, checkpoint.path, error.advice) from error
+    return network.eval()
+
+
+def network_from_state(state: Mapping[str, Tensor]) -> Network:
+    """The network that a state dict belongs to, loaded with strict=True; in training mode."""
+    meta = state.get("to_img.MetaUpsample")
+    shapes = {key: tuple(value.shape) for key, value in state.items()}
+    config = read_config(Facts(shapes, None if meta is None else tuple(meta.tolist())))
+    network = from_config(config)
+    try:
+        network.load_state_dict(dict(state), strict=True)
+    except RuntimeError as error:
+        raise WeightsError(f"does not fit the network that it describes: {error}") from error
+    return network
+
+
+def read_state(checkpoint: Checkpoint) -> dict[str, Tensor]:
+    """The tensors of a .safetensors or .pth file, unwrapped; no code in the file is run."""
+    content = checkpoint.read_verified()
+    try:
+        if checkpoint.path.suffix.lower() == ".safetensors":
+            return _plain(safetensors.torch.load(content))
+        return _plain(torch.load(io.BytesIO(content), map_location="cpu", weights_only=True))
+    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
+        first = str(error).strip().split("\n")[0][:200]
+        raise WeightsError(
+            f"not a readable checkpoint: expected safetensors or a torch file of tensors; {first}",
+            checkpoint.path,
+        ) from error
+    except _NotAStateError as error:
+        raise WeightsError(f"not an ESC network: {EXPECTED}; {error}", checkpoint.path) from error
+
+
+class _NotAStateError(Exception):
+    """The file holds something other than named tensors."""
+
+
+def _plain(stored: Any) -> dict[str, Tensor]:
+    """Named tensors out of their wrapper, without the `module.` of data-parallel training."""
+    if isinstance(stored, dict):
+        for wrapper in WRAPPERS:
+            if isinstance(stored.get(wrapper), dict):
+                stored = stored[wrapper]
+                break
+    if not isinstance(stored, dict):
+        raise _NotAStateError(f"found a {type(stored).__name__}")
+    others = [str(key) for key, value in stored.items() if not isinstance(value, Tensor)]
+    if others:
+        raise _NotAStateError(f"found entries that are no tensors: {', '.join(others[:4])}")
+    return {str(key).removeprefix("module."): value for key, value in stored.items()}

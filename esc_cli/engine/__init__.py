@@ -1,0 +1,1 @@
+"""Tensor in, tensor out: the only inference path."""

@@ -1,0 +1,96 @@
+"""How much memory there is, how much a picture needs, and what running out looks like."""
+
+from __future__ import annotations
+
+import gc
+from pathlib import Path
+
+import psutil
+import torch
+
+from esc_cli.engine.threads import own_cgroups
+from esc_cli.model.config import NetworkConfig
+
+USABLE = {"cuda": 0.8, "mps": 0.6, "cpu": 0.5}
+"""Share of the free memory that may be planned for; the rest is for others and for error."""
+
+TRUNK_COPIES = 16
+"""Feature maps of `dim` channels alive at the peak of a block, measured on the CPU: 10 to 15."""
+
+HEAD_COPIES = 3
+"""Maps of the head of an ESC-Real network alive at once, at the size of the result."""
+
+LTE_CHUNK_BYTES = 1 << 30
+"""Working memory of one chunk of query points of ESC-LTE, whatever the picture."""
+
+
+def bytes_per_pixel(config: NetworkConfig, itemsize: int) -> float:
+    """Peak working memory of a forward pass per input pixel, an upper estimate.
+
+    benchmarks: docs/performance.md compares it with measured peaks.
+    """
+    trunk = TRUNK_COPIES * config.dim / config.unshuffle**2
+    picture = 12 * max(config.scale, 1) ** 2  # 3 channels of the result, four times
+    extra = 0.0
+    if config.family in {"esc-real", "esc-real-m"}:
+        extra = HEAD_COPIES * config.dim * config.scale**2
+    if config.family == "esc-lte":
+        extra = 2 * 2 * config.lte_hidden * 4 / itemsize  # coef and freq, also in float32
+    return (trunk + picture + extra) * itemsize
+
+
+def pixels_that_fit(config: NetworkConfig, device: torch.device, itemsize: int) -> int:
+    """Input pixels whose forward pass fits the memory that is free now, at least 0."""
+    fixed = LTE_CHUNK_BYTES if config.family == "esc-lte" else _bias_bytes(config, itemsize)
+    usable = free_bytes(device) * USABLE.get(device.type, 0.5) - fixed
+    return max(0, int(usable / bytes_per_pixel(config, itemsize)))
+
+
+def _bias_bytes(config: NetworkConfig, itemsize: int) -> int:
+    """The expanded table of one block, which does not depend on the picture: twice, while cast."""
+    return 2 * config.heads * config.window**4 * itemsize
+
+
+def free_bytes(device: torch.device) -> int:
+    """Memory that can be taken on a device now, in bytes."""
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        cached = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return free + cached
+    if device.type == "mps":
+        return torch.mps.recommended_max_memory() - torch.mps.current_allocated_memory()
+    return min([psutil.virtual_memory().available, *_cgroup_free()])
+
+
+def _cgroup_free() -> list[int]:
+    """What the control groups (v2) above this process still grant, in bytes."""
+    found = [_granted(folder) for folder in own_cgroups()]
+    return [free for free in found if free is not None]
+
+
+def _granted(folder: Path) -> int | None:
+    try:
+        limit = (folder / "memory.max").read_text().strip()
+        used = int((folder / "memory.current").read_text())
+        stats = (line.split() for line in (folder / "memory.stat").read_text().splitlines())
+        cached = next((int(value) for name, value in stats if name == "inactive_file"), 0)
+    except (OSError, ValueError):
+        return None
+    return None if limit == "max" else max(0, int(limit) - used + cached)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error means that memory ran out, on a device or on the host."""
+    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
+        return True
+    text = str(error).lower()
+    return "out of memory" in text or "can't allocate memory" in text or "not enough memory" in text
+
+
+def release(device: torch.device) -> None:
+    """Give cached memory back after running out of it."""
+    gc.collect()
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+    elif device.type == "mps":
+        torch.mps.empty_cache()

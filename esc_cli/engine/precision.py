@@ -1,0 +1,72 @@
+"""Which number format where, and what to do when it does not hold the result."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+
+from esc_cli.errors import DeviceError
+
+Precision = Literal["fp32", "fp16", "bf16"]
+
+DTYPES: dict[Precision, torch.dtype] = {
+    "fp32": torch.float32,
+    "fp16": torch.float16,
+    "bf16": torch.bfloat16,
+}
+
+_FALLBACKS: dict[Precision, tuple[Precision, ...]] = {
+    "fp16": ("fp16", "bf16", "fp32"),
+    "bf16": ("bf16", "fp32"),
+    "fp32": ("fp32",),
+}
+
+
+def choose_device(wish: str) -> torch.device:
+    """The device that a wish means: "auto" is CUDA, then Apple's MPS, then the CPU.
+
+    Raises DeviceError, saying what there is, for a device that is not there.
+    """
+    if wish == "auto":
+        return torch.device(_best_device())
+    try:
+        device = torch.device(wish)
+    except RuntimeError as error:
+        raise DeviceError(
+            f"no such device: {wish!r}", advice="auto, cpu, cuda, cuda:1, mps"
+        ) from error
+    if not _exists(device):
+        raise DeviceError(f"device {wish} is not there", advice=f"here: {_best_device()}, cpu")
+    return device
+
+
+def _best_device() -> str:
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def _exists(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count()
+    return device.type == "cpu" or (device.type == "mps" and torch.backends.mps.is_available())
+
+
+def choose_precision(wish: str, device: torch.device) -> Precision:
+    """The precision that a wish means: "auto" is fp16 on CUDA with tensor cores, else fp32."""
+    if wish == "auto":
+        return "fp16" if _has_tensor_cores(device) else "fp32"
+    for known in DTYPES:
+        if wish == known:
+            return known
+    raise DeviceError(f"no precision {wish!r}", advice="auto, " + ", ".join(DTYPES))
+
+
+def _has_tensor_cores(device: torch.device) -> bool:
+    return device.type == "cuda" and torch.cuda.get_device_capability(device) >= (7, 0)
+
+
+def attempts(chosen: Precision) -> tuple[Precision, ...]:
+    """The precisions to try for a tile, in order: the chosen one, then those with more range."""
+    return _FALLBACKS[chosen]

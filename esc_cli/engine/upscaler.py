@@ -1,0 +1,259 @@
+"""The one way from a picture to its upscaled result: tiles, precision, memory, clamping."""
+
+from __future__ import annotations
+
+import copy
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from esc_cli.engine import memory, tiling
+from esc_cli.engine.precision import (
+    DTYPES,
+    Precision,
+    attempts,
+    choose_device,
+    choose_precision,
+)
+from esc_cli.engine.render import Canvas, render
+from esc_cli.engine.threads import available_cores
+from esc_cli.errors import DeviceMemoryError, NonFiniteError, UsageError
+from esc_cli.model import Network
+
+WHOLE = 0
+"""The tile side that stands for the whole picture at once."""
+
+
+@dataclass(frozen=True)
+class EngineOptions:
+    """How to run a network.
+
+    device: "auto", "cpu", "cuda", "cuda:1", "mps". precision: "auto" (fp16 on CUDA with tensor
+    cores, else fp32), "fp32", "fp16", "bf16". tile: side in input pixels, None to decide from the
+    free memory, `WHOLE` for no tiles. overlap: input pixels that neighbouring tiles share.
+    self_ensemble: mean over the 8 flips and quarter turns, eight times the work.
+    """
+
+    device: str = "auto"
+    precision: str = "auto"
+    tile: int | None = None
+    overlap: int = 32
+    self_ensemble: bool = False
+
+
+@dataclass(frozen=True)
+class Upscaled:
+    """A result and how it came about.
+
+    image: (..., 3, H*s, W*s) on the CPU, clamped to [0, 1] or scaled to the integer type asked
+    for. tile: the side that was used, or WHOLE. precision: the safest that any tile needed.
+    notes: one sentence for each time that memory or precision forced another way.
+    """
+
+    image: Tensor
+    tile: int
+    precision: str
+    notes: tuple[str, ...] = ()
+
+
+@dataclass
+class _Run:
+    """What is settled for one picture, and what happens on the way."""
+
+    image: Tensor  # (B, 3, H, W)
+    canvas: Canvas
+    result: Tensor  # (B, 3, H*s, W*s)
+    check: Callable[[], None]
+    done_in: Counter[str] = field(default_factory=Counter)  # tiles by precision
+    notes: list[str] = field(default_factory=list)
+
+
+class Upscaler:
+    """Runs a network over pictures of any size.
+
+    Pictures are (3, H, W) or (B, 3, H, W) tensors, RGB, float in [0, 1], uint8 in 0..255 or
+    uint16 in 0..65535. Image and result stay in host memory; the device holds the tile at work.
+    The network given is not changed. On running out of memory the tile is halved, down to one
+    window, and later pictures start from what worked. A tile with NaN or Inf is redone in bf16,
+    then in fp32.
+    """
+
+    def __init__(self, network: Network, options: EngineOptions = EngineOptions()) -> None:
+        self.network, self.options = network, options
+        self.config = network.config
+        self._networks: dict[str, Network] = {}
+        self._largest_tile_pixels: int | None = None  # learned from running out of memory
+
+    def __call__(self, image: Tensor, scale: float | None = None) -> Tensor:
+        """The upscaled image, float32 in [0, 1] on the CPU; see `upscale`."""
+        return self.upscale(image, scale=scale).image
+
+    def upscale(
+        self,
+        image: Tensor,
+        *,
+        scale: float | None = None,
+        dtype: torch.dtype = torch.float32,
+        check: Callable[[], None] = lambda: None,
+    ) -> Upscaled:
+        """Upscale a picture or a batch of equal size.
+
+        scale: only for a network of any scale. dtype: float32 for [0, 1], uint8 or uint16 for
+        rounded integers. check: called before each tile; what it raises ends the work.
+        Raises UsageError for a tensor or a scale that does not fit, DeviceMemoryError and
+        NonFiniteError when the picture cannot be done.
+        """
+        batch = _as_batch(image)
+        factor = self._factor(scale)
+        canvas = Canvas.of(batch.shape[-2:], factor, self.config)
+        result = _empty((*batch.shape[:2], *canvas.out_size), dtype)
+        run = _Run(batch, canvas, result, check)
+        with torch.inference_mode():
+            side = self._fill(run)
+        done = run.result if image.dim() == 4 else run.result[0]
+        return Upscaled(done, side, self._safest(run), tuple(run.notes))
+
+    def _safest(self, run: _Run) -> Precision:
+        """The last precision that any tile needed; notes how many left the chosen one."""
+        chosen, *safer = attempts(self.precision)
+        for name in safer:
+            if run.done_in[name]:
+                what = f"{run.done_in[name]} of {run.done_in.total()} tiles"
+                run.notes.append(f"NaN or Inf in {chosen}: {what} redone in {name}")
+        return next(p for p in (*safer[::-1], chosen) if run.done_in[p])
+
+    @cached_property
+    def device(self) -> torch.device:
+        """The device that the options mean on this machine."""
+        device = choose_device(self.options.device)
+        if device.type == "cpu":
+            torch.set_num_threads(min(torch.get_num_threads(), available_cores()))
+        return device
+
+    @cached_property
+    def precision(self) -> Precision:
+        """The precision that the options mean on this machine."""
+        return choose_precision(self.options.precision, self.device)
+
+    def _factor(self, scale: float | None) -> float:
+        if self.config.any_scale:
+            if scale is None or scale <= 0:
+                raise UsageError("this network takes any scale, and needs one above 0")
+            return scale
+        if scale is not None and scale != self.config.scale:
+            raise UsageError(f"this network upscales by {self.config.scale}, not by {scale:g}")
+        return self.config.scale
+
+    def _fill(self, run: _Run) -> int:
+        """Compute the result, with smaller tiles each time that memory runs out."""
+        side = self._first_tile(run)
+        while (reason := self._out_of_memory(run, side)) is not None:
+            # Only here, outside the handler, are the tensors of the failed attempt gone.
+            memory.release(self.device)
+            side = self._smaller_tile(run, side, reason)
+        return side
+
+    def _out_of_memory(self, run: _Run, side: int) -> str | None:
+        """Compute the result with tiles of a side; the reason if memory ran out, else None."""
+        try:
+            self._fill_by_tiles(run, side)
+        except (MemoryError, RuntimeError) as error:
+            if memory.is_out_of_memory(error):
+                return str(error) or "out of memory"
+            raise
+        return None
+
+    def _first_tile(self, run: _Run) -> int:
+        height, width = run.image.shape[-2:]
+        grid = self.config.grid
+        if self.options.tile is not None:
+            wished = self.options.tile
+            return WHOLE if wished == WHOLE else tiling.usable_tile(wished, grid)
+        itemsize = DTYPES[self.precision].itemsize
+        room = memory.pixels_that_fit(self.config, self.device, itemsize) // run.image.shape[0]
+        if self._largest_tile_pixels is not None:
+            room = min(room, self._largest_tile_pixels // run.image.shape[0])
+        return tiling.side_for(height, width, room, grid) or WHOLE
+
+    def _smaller_tile(self, run: _Run, side: int, reason: str) -> int:
+        """Half the tile that did not fit. Raises DeviceMemoryError below one window."""
+        grid = self.config.grid
+        tried = side or max(run.image.shape[-2:])
+        if tried <= grid:
+            what = f"out of memory on {self.device} even with tiles of {grid}: {reason}"
+            raise DeviceMemoryError(what, advice="free memory, or use --device cpu")
+        smaller = tiling.usable_tile((tried - 1) // 2 if side == WHOLE else tried // 2, grid)
+        self._largest_tile_pixels = smaller**2 * run.image.shape[0]
+        was = "the whole picture" if side == WHOLE else f"tile {side}"
+        run.notes.append(f"out of memory with {was}, went on with tile {smaller}")
+        return smaller
+
+    def _fill_by_tiles(self, run: _Run, side: int) -> None:
+        run.done_in.clear()
+        height, width = run.image.shape[-2:]
+        side = side or max(height, width)
+        overlap = tiling.usable_overlap(side, self.options.overlap, self.config.grid)
+        for tile in tiling.tiles(height, width, side, overlap, self.config.grid):
+            run.check()
+            self._do_tile(run, tile)
+
+    def _do_tile(self, run: _Run, tile: tiling.Tile) -> None:
+        """Compute one tile into the result, in the first precision that holds it."""
+        rows, columns = tile.rows, tile.columns
+        crop = run.image[..., rows.start : rows.stop, columns.start : columns.stop]
+        for name in attempts(self.precision):
+            pixels = _to_float(crop.to(self.device), DTYPES[name])
+            network = self._network(name)
+            out = render(network, pixels, tile, run.canvas, self.options.self_ensemble)
+            if bool(torch.isfinite(out).all()):
+                run.done_in[name] += 1
+                core = run.result[..., run.canvas.out_rows(tile), run.canvas.out_columns(tile)]
+                core.copy_(_quantised(out, core.dtype))
+                return
+        corner = f"row {rows.start}, column {columns.start}"
+        raise NonFiniteError(f"the network gives NaN or Inf in the tile at {corner}, even in fp32")
+
+    def _network(self, name: Precision) -> Network:
+        if name not in self._networks:
+            own = copy.deepcopy(self.network).eval().requires_grad_(False)
+            self._networks[name] = own.to(self.device, DTYPES[name])
+        return self._networks[name]
+
+
+def _as_batch(image: Tensor) -> Tensor:
+    """(3, H, W) or (B, 3, H, W) -> (B, 3, H, W). Raises UsageError for anything else."""
+    batch = image if image.dim() == 4 else image.unsqueeze(0)
+    kinds = (torch.uint8, torch.uint16)
+    if batch.dim() != 4 or batch.shape[1] != 3 or 0 in batch.shape:
+        raise UsageError(f"expected (3, H, W) or (B, 3, H, W), got {tuple(image.shape)}")
+    if not (batch.is_floating_point() or batch.dtype in kinds):
+        raise UsageError(f"expected float, uint8 or uint16, got {image.dtype}")
+    return batch
+
+
+def _empty(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
+    try:
+        return torch.empty(shape, dtype=dtype)
+    except RuntimeError as error:
+        what = f"the result of {shape[-1]} x {shape[-2]} does not fit the memory of this machine"
+        raise DeviceMemoryError(what, advice="choose a smaller scale") from error
+
+
+LEVELS = {torch.uint8: 255, torch.uint16: 65535}
+
+
+def _to_float(pixels: Tensor, dtype: torch.dtype) -> Tensor:
+    """Integers to [0, 1]; floats as they are."""
+    levels = LEVELS.get(pixels.dtype)
+    return pixels.to(dtype) if levels is None else (pixels.float() / levels).to(dtype)
+
+
+def _quantised(out: Tensor, dtype: torch.dtype) -> Tensor:
+    """Clamp to [0, 1]; to integers by rounding to the nearest level."""
+    clamped = out.float().clamp(0, 1)
+    levels = LEVELS.get(dtype)
+    return clamped.to(dtype) if levels is None else (clamped * levels).round().to(dtype)

@@ -1,0 +1,175 @@
+"""Window attention with relative positions, and the kernels that can compute it.
+
+Shapes: B images, h heads, w the window's side, N = w * w tokens per window (row by row),
+d = C / h channels per head.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Literal, cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from esc_cli.errors import UsageError
+from esc_cli.model.layers import conv
+from esc_cli.model.padding import reflect_to_multiple
+
+Kernel = Literal["sdpa", "flex"]
+TableAttention = Callable[[Tensor, Tensor, Tensor, Tensor, int], Tensor]
+"""(q, k, v: (windows, h, N, d); table (h, (2w-1)^2); w) -> (windows, h, N, d)."""
+
+BIAS_STD = 0.001
+"""Standard deviation of a fresh table of relative positions."""
+
+
+@lru_cache(maxsize=16)
+@torch.inference_mode(False)  # a tensor made in inference mode could not serve in training
+def relative_index(window: int, device: torch.device) -> Tensor:
+    """Column of the table for each pair of tokens: (N, N) integers, [query, key].
+
+    Query (qy, qx) and key (ky, kx) take column (ky-qy+w-1) * (2w-1) + (kx-qx+w-1), the transpose
+    of Swin's convention. Built once per window size and device.
+    """
+    side = torch.arange(window, device=device)
+    offset = side[None, :] - side[:, None] + window - 1  # (query, key) along one axis
+    rows = offset[:, None, :, None] * (2 * window - 1)  # (qy, 1, ky, 1)
+    return (rows + offset[None, :, None, :]).reshape(window**2, window**2)
+
+
+def expand_table(table: Tensor, window: int) -> Tensor:
+    """The bias of each pair of tokens, (h, N, N), from a table (h, (2w-1)^2)."""
+    return table[:, relative_index(window, table.device)]
+
+
+def sdpa_attention(q: Tensor, k: Tensor, v: Tensor, table: Tensor, window: int) -> Tensor:
+    """Fused attention of torch with the expanded table as its mask; runs everywhere."""
+    bias = expand_table(table, window).to(q.dtype)
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=bias.unsqueeze(0))
+
+
+@lru_cache(maxsize=1)
+def _compiled_flex() -> Callable[..., Tensor]:
+    from torch.nn.attention.flex_attention import flex_attention
+
+    return torch.compile(flex_attention, dynamic=False)
+
+
+def flex_attention(q: Tensor, k: Tensor, v: Tensor, table: Tensor, window: int) -> Tensor:
+    """flex_attention with the table looked up inside the kernel; compiled on first use on CUDA.
+
+    On another device the same function runs uncompiled: right, and slow.
+    """
+    table = table.to(q.dtype)
+
+    def add_bias(score: Tensor, _batch: Tensor, head: Tensor, query: Tensor, key: Tensor) -> Tensor:
+        rows = key // window - query // window + window - 1
+        columns = key % window - query % window + window - 1
+        return score + table[head, rows * (2 * window - 1) + columns]
+
+    if q.is_cuda:
+        return _compiled_flex()(q, k, v, score_mod=add_bias)
+    from torch.nn.attention.flex_attention import flex_attention as eager
+
+    return cast("Tensor", eager(q, k, v, score_mod=add_bias))
+
+
+KERNELS: dict[Kernel, TableAttention] = {"sdpa": sdpa_attention, "flex": flex_attention}
+
+
+class WindowAttention(nn.Module):
+    """Attention inside non-overlapping w x w windows, with a table of relative positions.
+
+    (B, C, H, W) of any size in, the same shape out. `kernel` names the implementation; all give
+    the same result.
+    """
+
+    def __init__(self, dim: int, window: int, heads: int):
+        super().__init__()
+        self.window, self.heads = window, heads
+        self.kernel: Kernel = "sdpa"
+        self.to_qkv = conv(dim, 3 * dim, 1)
+        self.to_out = conv(dim, dim, 1)
+        self._add_positions()
+
+    def _add_positions(self) -> None:
+        columns = (2 * self.window - 1) ** 2
+        self.relative_position_bias = nn.Parameter(torch.empty(self.heads, columns))
+        nn.init.normal_(self.relative_position_bias, std=BIAS_STD)
+
+    def _attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        return KERNELS[self.kernel](q, k, v, self.relative_position_bias, self.window)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the attention of x, without a residual around it."""
+        height, width = x.shape[-2:]
+        qkv = self.to_qkv(reflect_to_multiple(x, self.window))
+        q, k, v = self._to_windows(qkv).unbind(0)
+        y = self._from_windows(self._attend(q, k, v), qkv.shape)
+        out: Tensor = self.to_out(y[..., :height, :width])
+        return out
+
+    def _to_windows(self, qkv: Tensor) -> Tensor:
+        batch, channels, height, width = qkv.shape
+        w, h = self.window, self.heads
+        grid = qkv.reshape(batch, 3, h, channels // (3 * h), height // w, w, width // w, w)
+        grid = grid.permute(1, 0, 4, 6, 2, 5, 7, 3)  # (3, B, rows, columns, h, w, w, d)
+        return grid.reshape(3, -1, h, w * w, channels // (3 * h))  # (3, B*rows*columns, h, N, d)
+
+    def _from_windows(self, y: Tensor, qkv_shape: torch.Size) -> Tensor:
+        batch, channels, height, width = qkv_shape
+        w, h = self.window, self.heads
+        grid = y.reshape(batch, height // w, width // w, h, w, w, channels // (3 * h))
+        grid = grid.permute(0, 3, 6, 1, 4, 2, 5)  # (B, h, d, rows, w, columns, w)
+        return grid.reshape(batch, channels // 3, height, width)  # (B, C, H, W)
+
+
+class FlashBiasAttention(WindowAttention):
+    """WindowAttention whose bias is a product of two factors of rank r, (h, N, r) each.
+
+    With the factors appended to q and k, plain attention without a mask gives the same scores,
+    so a fused kernel that takes no mask serves (FlashBias, Wu et al. 2025).
+    """
+
+    def __init__(self, dim: int, window: int, heads: int, rank: int):
+        self.rank = rank
+        super().__init__(dim, window, heads)
+
+    def _add_positions(self) -> None:
+        shape = (self.heads, self.window**2, self.rank)
+        std = (BIAS_STD / self.rank**0.5) ** 0.5  # the product then has about BIAS_STD
+        self.flashbias_q = nn.Parameter(torch.empty(shape))
+        self.flashbias_k = nn.Parameter(torch.empty(shape))
+        nn.init.normal_(self.flashbias_q, std=std)
+        nn.init.normal_(self.flashbias_k, std=std)
+
+    def _attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        windows, depth = q.shape[0], q.shape[-1]
+        factors_q = self.flashbias_q.to(q.dtype).expand(windows, -1, -1, -1)
+        factors_k = self.flashbias_k.to(q.dtype).expand(windows, -1, -1, -1)
+        q = torch.cat([q * depth**-0.5, factors_q], dim=-1)  # (windows, h, N, d + r)
+        k = torch.cat([k, factors_k], dim=-1)
+        v = F.pad(v, (0, self.rank))
+        return F.scaled_dot_product_attention(q, k, v, scale=1.0)[..., :depth]
+
+
+def window_attention(dim: int, window: int, heads: int, rank: int | None) -> WindowAttention:
+    """Attention with a table, or with FlashBias factors when a rank is given."""
+    if rank is None:
+        return WindowAttention(dim, window, heads)
+    return FlashBiasAttention(dim, window, heads, rank)
+
+
+def set_attention_kernel(network: nn.Module, kernel: str) -> None:
+    """Choose the implementation, "sdpa" or "flex", of every table attention in a network.
+
+    FlashBias networks have one implementation and are left alone.
+    """
+    if kernel not in KERNELS:
+        raise UsageError(f"no attention kernel {kernel!r}", advice="known: " + ", ".join(KERNELS))
+    for module in network.modules():
+        if isinstance(module, WindowAttention):
+            module.kernel = "sdpa" if kernel == "sdpa" else "flex"

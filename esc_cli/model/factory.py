@@ -1,0 +1,73 @@
+"""From a configuration, or a variant's name, to a network with fresh parameters."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from esc_cli.errors import UsageError
+from esc_cli.model.config import (
+    FLASHBIAS_RANK,
+    HEAD_CHOICES,
+    Family,
+    Head,
+    NetworkConfig,
+    variant_config,
+)
+from esc_cli.model.esc import ESC
+from esc_cli.model.esc_fp import ESCFP
+from esc_cli.model.esc_real import ESCReal
+from esc_cli.model.lte import ESCLTE
+from esc_cli.model.network import Network
+
+_FAMILIES: dict[Family, type[ESC | ESCFP | ESCReal | ESCLTE]] = {
+    "esc": ESC,
+    "esc-fp": ESCFP,
+    "esc-real": ESCReal,
+    "esc-real-m": ESCReal,
+    "esc-lte": ESCLTE,
+}
+
+
+def from_config(config: NetworkConfig) -> Network:
+    """A network with fresh parameters, in training mode, float32, on the CPU."""
+    return _FAMILIES[config.family](config)
+
+
+def build(
+    variant: str,
+    scale: int | None = None,
+    *,
+    flashbias: bool = False,
+    head: Head | None = None,
+    unshuffle: bool = False,
+) -> Network:
+    """A network with fresh parameters by the variant's name, e.g. ``build("esc-fp", 3)``.
+
+    Names: esc, esc-light, esc-xl, esc-fp, esc-real, esc-real-m, esc-lte, esc-tiny. Without a
+    scale it is 4 (esc-lte takes none). `flashbias` replaces the tables of relative positions by
+    factors of rank 48. `head` chooses the head of esc-real ("nearest+conv", "dysample") and of
+    esc-real-m (also "pixelshuffledirect" and "pixelshuffle"). `unshuffle` lets esc-real-m x2 work
+    on a pixel-unshuffled input with its head at x4. Raises UsageError for what does not exist.
+    """
+    config = variant_config(variant, scale)
+    if head is not None:
+        _check_head(config.family, head)
+        config = replace(config, head=head)
+    if unshuffle:
+        config = replace(config, unshuffle=_unshuffle_factor(config))
+    if flashbias:
+        config = replace(config, flashbias_rank=FLASHBIAS_RANK)
+    return from_config(config)
+
+
+def _check_head(family: Family, head: Head) -> None:
+    choices = HEAD_CHOICES.get(family, ())
+    if head not in choices:
+        known = ", ".join(choices) or "none to choose"
+        raise UsageError(f"{family} has no head {head!r}", advice=f"heads: {known}")
+
+
+def _unshuffle_factor(config: NetworkConfig) -> int:
+    if config.family != "esc-real-m" or config.scale != 2:
+        raise UsageError("only esc-real-m at scale 2 can unshuffle its input")
+    return 4 // config.scale

@@ -1,0 +1,155 @@
+"""The parts that every ESC network shares. Tensors are (B, C, H, W) unless a comment says so.
+
+State-dict keys are those of the published checkpoints: attribute names here are not free.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+LN_EPS: Final = 1e-6
+
+
+def conv(cin: int, cout: int, kernel: int, groups: int = 1) -> nn.Conv2d:
+    """A convolution that keeps the size: zero padding of kernel // 2, with bias."""
+    return nn.Conv2d(cin, cout, kernel, padding=kernel // 2, groups=groups)
+
+
+class LayerNorm(nn.Module):
+    """Normalises the C channels of each pixel; any (B, C, H, W), same shape out."""
+
+    def __init__(self, dim: int):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(dim))
+        self.bias = nn.Parameter(torch.zeros(dim))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return x, normalised per pixel."""
+        pixels = x.permute(0, 2, 3, 1)  # (B, H, W, C): a view when x is channels-last
+        normed = F.layer_norm(pixels, self.weight.shape, self.weight, self.bias, LN_EPS)
+        return normed.permute(0, 3, 1, 2)  # (B, C, H, W)
+
+
+class ConvFFN(nn.Module):
+    """1x1 up to `hidden`, GELU, a depthwise 3x3 with its own residual, 1x1 back to `dim`."""
+
+    def __init__(self, dim: int, hidden: int):
+        super().__init__()
+        self.proj = conv(dim, hidden, 1)
+        self.dwc = conv(hidden, hidden, 3, groups=hidden)
+        self.aggr = conv(hidden, dim, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the ConvFFN of x, without a residual around it."""
+        x = F.gelu(self.proj(x))
+        out: Tensor = self.aggr(F.gelu(self.dwc(x)) + x)
+        return out
+
+
+def geometric_ensemble(plk_filter: Tensor) -> Tensor:
+    """Average a kernel (P, P, k, k) over its 8 flips and quarter turns.
+
+    The result has the symmetry of the square: 28 distinct taps of 169 for k = 13.
+    """
+    flipped = plk_filter + plk_filter.flip(-1)
+    both = flipped + flipped.flip(-2)
+    return (both + both.transpose(-1, -2)) / 8
+
+
+class KernelPredictor(nn.Sequential):
+    """(B, P, H, W) -> one depthwise 3x3 kernel per image and channel, (B, P, 3, 3).
+
+    The kernels come from the average of the whole map, so they carry its global content.
+    """
+
+    def __init__(self, pdim: int, reduced: int):
+        last = nn.Conv2d(reduced, 9 * pdim, 1)
+        super().__init__(nn.AdaptiveAvgPool2d(1), nn.Conv2d(pdim, reduced, 1), nn.GELU(), last)
+        nn.init.zeros_(last.weight)  # training starts from the shared kernel alone
+        nn.init.constant_(last.get_parameter("bias"), 0)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the kernels of each image."""
+        kernels = x
+        for layer in self:
+            kernels = layer(kernels)  # (B, 9P, 1, 1) at the end
+        return kernels.view(x.shape[0], x.shape[1], 3, 3)
+
+
+def _centred(kernels: Tensor, size: int) -> Tensor:
+    """(..., 3, 3) zero-padded to (..., size, size), the 3x3 in the middle."""
+    margin = (size - 3) // 2
+    return F.pad(kernels, (margin, margin, margin, margin))
+
+
+def dynamic_large_conv(x: Tensor, large: Tensor, dynamic: Tensor) -> Tensor:
+    """The P channels of x through the shared kernel plus each image's own depthwise 3x3.
+
+    x (B, P, H, W), large (P, P, k, k), dynamic (B, P, 3, 3); zero padding, same shape out.
+    Both convolutions are linear in the same input. A single image therefore needs only one,
+    with the 3x3 added on the diagonal of the large kernel; a batch shares the large one.
+    """
+    batch, channels = x.shape[:2]
+    half = large.shape[-1] // 2
+    if batch == 1:
+        diagonal = torch.diag_embed(_centred(dynamic[0], large.shape[-1]).permute(1, 2, 0))
+        return F.conv2d(x, large + diagonal.permute(2, 3, 0, 1), padding=half)  # (P, P, k, k)
+    images = x.reshape(1, batch * channels, *x.shape[2:])  # (1, B*P, H, W)
+    kernels = dynamic.reshape(batch * channels, 1, 3, 3)  # (B*P, 1, 3, 3)
+    own = F.conv2d(images, kernels, padding=1, groups=batch * channels).view_as(x)
+    return F.conv2d(x, large, padding=half) + own
+
+
+def factored_large_conv(x: Tensor, channel: Tensor, spatial: Tensor, dynamic: Tensor) -> Tensor:
+    """ESC-FP's form: a 1x1 `channel` (P, P, 1, 1), then a depthwise `spatial` (P, 1, k, k).
+
+    Each image's dynamic (P, 3, 3) is added to the centre of the depthwise kernel.
+    x (B, P, H, W), dynamic (B, P, 3, 3); zero padding, same shape out.
+    """
+    batch, channels = x.shape[:2]
+    size = spatial.shape[-1]
+    kernels = spatial + _centred(dynamic, size).unsqueeze(2)  # (B, P, 1, k, k)
+    mixed = F.conv2d(x, channel).reshape(1, batch * channels, *x.shape[2:])  # (1, B*P, H, W)
+    kernels = kernels.reshape(batch * channels, 1, size, size)
+    return F.conv2d(mixed, kernels, padding=size // 2, groups=batch * channels).view_as(x)
+
+
+LargeConv = Callable[[Tensor, Tensor], Tensor]
+"""(first P channels (B, P, H, W), their dynamic kernels (B, P, 3, 3)) -> (B, P, H, W)."""
+
+
+class PartialLargeKernel(nn.Module):
+    """Predicts the dynamic kernels of the first P channels; `large` is the shared convolution.
+
+    The predictor's key differs between the families: `dwc_proj`, and `proj` in ESC-FP.
+    """
+
+    def __init__(self, pdim: int, *, factored: bool):
+        super().__init__()
+        self.pdim = pdim
+        self.name = "proj" if factored else "dwc_proj"
+        self.add_module(self.name, KernelPredictor(pdim, pdim // 4 if factored else pdim // 2))
+
+    def forward(self, x: Tensor, large: LargeConv) -> Tensor:
+        """Return x with its first P channels convolved and the others as they were."""
+        first, rest = x.split([self.pdim, x.shape[1] - self.pdim], dim=1)
+        return torch.cat([large(first, self.get_submodule(self.name)(first)), rest], dim=1)
+
+
+class ConvAttn(nn.Module):
+    """Convolution in place of attention: the large kernel on P channels, then a 1x1 over all."""
+
+    def __init__(self, dim: int, pdim: int, *, factored: bool):
+        super().__init__()
+        self.plk = PartialLargeKernel(pdim, factored=factored)
+        self.aggr = conv(dim, dim, 1)
+
+    def forward(self, x: Tensor, large: LargeConv) -> Tensor:
+        """Return the ConvAttn of x, without a residual around it."""
+        out: Tensor = self.aggr(self.plk(x, large))
+        return out

@@ -1,0 +1,128 @@
+"""ESC+LTE: the ESC encoder with a local texture estimator (Lee and Jin, CVPR 2022) as its head.
+
+Takes any real scale. Query points are processed in chunks, so the memory of the four-fold local
+ensemble does not grow with the output.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from esc_cli.model.config import NetworkConfig
+from esc_cli.model.esc import ESCEncoder
+from esc_cli.model.layers import conv
+from esc_cli.model.network import Network
+from esc_cli.model.padding import smallest_side, widen_small
+
+CHUNK_POINTS = 1 << 16
+SHIFTS = ((-1, -1), (-1, 1), (1, -1), (1, 1))
+"""The four neighbours of a query point, (y, x); the opposite of number i is number 3 - i."""
+
+
+class MLP(nn.Module):
+    """Linear layers with ReLU between; keys `layers.0`, `layers.2`, ..."""
+
+    def __init__(self, cin: int, hidden: tuple[int, ...], cout: int):
+        super().__init__()
+        layers: list[nn.Module] = []
+        for width in hidden:
+            layers += [nn.Linear(cin, width), nn.ReLU()]
+            cin = width
+        self.layers = nn.Sequential(*layers, nn.Linear(cin, cout))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., cin) -> (..., cout)."""
+        out: Tensor = self.layers(x)
+        return out
+
+
+def pixel_centres(height: int, width: int, device: torch.device) -> Tensor:
+    """Centres of the pixels of a picture whose sides reach from -1 to 1: (H*W, 2), (y, x)."""
+    y = (2 * torch.arange(height, device=device) + 1) / height - 1
+    x = (2 * torch.arange(width, device=device) + 1) / width - 1
+    return torch.stack(torch.meshgrid(y, x, indexing="ij"), dim=-1).flatten(0, 1)
+
+
+def _sample(maps: Tensor, points: Tensor, mode: str) -> Tensor:
+    """Values of maps (B, C, H, W) at points (B, Q, 2) in (y, x): (B, Q, C), all float32.
+
+    Half precision could not tell neighbouring pixels of a wide map.
+    """
+    grid = points.flip(-1).unsqueeze(1)  # (B, 1, Q, 2) in (x, y)
+    padding = "border" if mode == "bilinear" else "zeros"
+    found = F.grid_sample(maps, grid, mode=mode, padding_mode=padding, align_corners=False)
+    return found[:, :, 0].transpose(1, 2)
+
+
+class ESCLTE(Network):
+    """ESC+LTE: the output size belongs to each call, see `forward`."""
+
+    def __init__(self, config: NetworkConfig):
+        super().__init__()
+        self.config = config
+        self.encoder = ESCEncoder(config)
+        self.coef = conv(config.dim, config.lte_hidden, 3)
+        self.freq = conv(config.dim, config.lte_hidden, 3)
+        self.phase = nn.Linear(2, config.lte_hidden // 2, bias=False)
+        self.imnet = MLP(config.lte_hidden, config.mlp_hidden, 3)
+
+    def forward(self, x: Tensor, size: tuple[int, int] | None = None) -> Tensor:
+        """(B, 3, H, W) in [0, 1] -> (B, 3, *size), not clamped; size is (height, width).
+
+        Without a size the output has the input's (a scale of 1).
+        """
+        height, width = size or (x.shape[-2], x.shape[-1])
+        points = pixel_centres(height, width, x.device).expand(x.shape[0], -1, -1)
+        cell = torch.tensor([2 / height, 2 / width], device=x.device)
+        values = self.query(x, points, cell)  # (B, height*width, 3)
+        return values.transpose(1, 2).reshape(x.shape[0], 3, height, width)
+
+    def query(self, x: Tensor, points: Tensor, cell: Tensor) -> Tensor:
+        """Values of the upscaled picture at given points.
+
+        x (B, 3, H, W) in [0, 1]; points (B, Q, 2) as (y, x) in [-1, 1]; cell (2,), the size of an
+        output pixel in the same units. Returns (B, Q, 3), not clamped.
+        """
+        size = x.shape[-2:]
+        wide = widen_small(x, smallest_side(self.config))
+        features = self.encoder.features((wide - 0.5) / 0.5)[..., : size[0], : size[1]]
+        maps = torch.cat([self.coef(features), self.freq(features)], dim=1)
+        normed, maps = ((x - 0.5) / 0.5).float(), maps.float()
+        chunks = points.float().split(CHUNK_POINTS, dim=1)
+        answers = [self._answer(normed, maps, chunk, cell) for chunk in chunks]
+        return (torch.cat(answers, dim=1) * 0.5 + 0.5).to(x.dtype)
+
+    def _answer(self, x: Tensor, maps: Tensor, points: Tensor, cell: Tensor) -> Tensor:
+        """The ensemble of the four neighbours plus the bilinear picture, in [-1, 1]."""
+        sides = torch.tensor(x.shape[-2:], device=x.device)
+        scale = 2 / (cell * sides)  # output pixels per input pixel, (y, x)
+        rel_cell = cell * (scale.max() / 4).clamp(min=1) * sides
+        phase = self.phase(rel_cell.to(self.phase.weight.dtype)).float()
+        answers, areas = [], []
+        for shift in SHIFTS:
+            near = points + torch.tensor(shift, device=x.device) / sides + 1e-6
+            rel, values = self._neighbour(maps, points, near.clamp(-1 + 1e-6, 1 - 1e-6))
+            answers.append(self._texture(values, rel, phase))
+            areas.append(rel.prod(dim=-1).abs() + 1e-9)
+        weights = torch.stack(areas[::-1]) / torch.stack(areas).sum(dim=0)  # (4, B, Q)
+        blended = (torch.stack(answers) * weights.unsqueeze(-1)).sum(dim=0)
+        return blended + _sample(x, points, "bilinear")
+
+    def _neighbour(self, maps: Tensor, points: Tensor, near: Tensor) -> tuple[Tensor, Tensor]:
+        """Offset of the points from the nearest feature, in features, and its coef and freq."""
+        sides = torch.tensor(maps.shape[-2:], device=maps.device)
+        index = ((near + 1) * sides / 2 - 0.5).round()  # as grid_sample's nearest
+        centre = (2 * index + 1) / sides - 1
+        return (points - centre) * sides, _sample(maps, near, "nearest")
+
+    def _texture(self, values: Tensor, rel: Tensor, phase: Tensor) -> Tensor:
+        coef, freq = values.chunk(2, dim=-1)  # (B, Q, hidden) each
+        rows, columns = freq.unflatten(-1, (-1, 2)).unbind(-1)  # (B, Q, hidden / 2) each
+        angle = math.pi * (rows * rel[..., :1] + columns * rel[..., 1:] + phase)
+        basis = coef * torch.cat([angle.cos(), angle.sin()], dim=-1)
+        out: Tensor = self.imnet(basis.to(self.phase.weight.dtype)).float()
+        return out
