@@ -10,7 +10,6 @@ from torch import Tensor
 
 from esc_cli.engine.tiling import Span, Tile
 from esc_cli.model import Network
-from esc_cli.model.config import NetworkConfig
 from esc_cli.model.lte import ESCLTE
 
 
@@ -20,14 +19,6 @@ class Canvas:
 
     in_size: tuple[int, int]
     out_size: tuple[int, int]
-
-    @classmethod
-    def of(cls, in_size: tuple[int, ...], scale: float, config: NetworkConfig) -> Canvas:
-        """The canvas for a scale; sizes of a network of any scale are rounded, at least 1."""
-        height, width = in_size
-        if not config.any_scale:
-            return cls((height, width), (height * config.scale, width * config.scale))
-        return cls((height, width), (max(1, round(height * scale)), max(1, round(width * scale))))
 
     def out_rows(self, tile: Tile) -> slice:
         """Rows of the result that a tile delivers."""

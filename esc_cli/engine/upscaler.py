@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from esc_cli.engine import memory, tiling
+from esc_cli.engine.options import WHOLE, EngineOptions
 from esc_cli.engine.precision import (
     DTYPES,
     Precision,
@@ -24,25 +25,7 @@ from esc_cli.engine.threads import available_cores
 from esc_cli.errors import DeviceMemoryError, NonFiniteError, UsageError
 from esc_cli.model import Network
 
-WHOLE = 0
-"""The tile side that stands for the whole picture at once."""
-
-
-@dataclass(frozen=True)
-class EngineOptions:
-    """How to run a network.
-
-    device: "auto", "cpu", "cuda", "cuda:1", "mps". precision: "auto" (fp16 on CUDA with tensor
-    cores, else fp32), "fp32", "fp16", "bf16". tile: side in input pixels, None to decide from the
-    free memory, `WHOLE` for no tiles. overlap: input pixels that neighbouring tiles share.
-    self_ensemble: mean over the 8 flips and quarter turns, eight times the work.
-    """
-
-    device: str = "auto"
-    precision: str = "auto"
-    tile: int | None = None
-    overlap: int = 32
-    self_ensemble: bool = False
+DEFAULTS = EngineOptions()
 
 
 @dataclass(frozen=True)
@@ -82,7 +65,7 @@ class Upscaler:
     then in fp32.
     """
 
-    def __init__(self, network: Network, options: EngineOptions = EngineOptions()) -> None:
+    def __init__(self, network: Network, options: EngineOptions = DEFAULTS) -> None:
         self.network, self.options = network, options
         self.config = network.config
         self._networks: dict[str, Network] = {}
@@ -97,19 +80,20 @@ class Upscaler:
         image: Tensor,
         *,
         scale: float | None = None,
+        size: tuple[int, int] | None = None,
         dtype: torch.dtype = torch.float32,
         check: Callable[[], None] = lambda: None,
     ) -> Upscaled:
         """Upscale a picture or a batch of equal size.
 
-        scale: only for a network of any scale. dtype: float32 for [0, 1], uint8 or uint16 for
-        rounded integers. check: called before each tile; what it raises ends the work.
+        scale, or size as (height, width): only for a network of any scale. dtype: float32 for
+        [0, 1], uint8 or uint16 for rounded integers. check: called before each tile; what it
+        raises ends the work.
         Raises UsageError for a tensor or a scale that does not fit, DeviceMemoryError and
         NonFiniteError when the picture cannot be done.
         """
         batch = _as_batch(image)
-        factor = self._factor(scale)
-        canvas = Canvas.of(batch.shape[-2:], factor, self.config)
+        canvas = self._canvas(batch, scale, size)
         result = _empty((*batch.shape[:2], *canvas.out_size), dtype)
         run = _Run(batch, canvas, result, check)
         with torch.inference_mode():
@@ -139,14 +123,20 @@ class Upscaler:
         """The precision that the options mean on this machine."""
         return choose_precision(self.options.precision, self.device)
 
-    def _factor(self, scale: float | None) -> float:
-        if self.config.any_scale:
-            if scale is None or scale <= 0:
-                raise UsageError("this network takes any scale, and needs one above 0")
-            return scale
-        if scale is not None and scale != self.config.scale:
-            raise UsageError(f"this network upscales by {self.config.scale}, not by {scale:g}")
-        return self.config.scale
+    def _canvas(self, batch: Tensor, scale: float | None, size: tuple[int, int] | None) -> Canvas:
+        height, width = batch.shape[-2:]
+        if not self.config.any_scale:
+            own = self.config.scale
+            if scale not in {None, own} or size not in {None, (height * own, width * own)}:
+                raise UsageError(f"this network upscales by {own}, not by {scale or size}")
+            return Canvas((height, width), (height * own, width * own))
+        if size is not None and min(size) > 0:
+            return Canvas((height, width), size)
+        if scale is None or scale <= 0:
+            raise UsageError("this network takes any scale, and needs one above 0")
+        return Canvas(
+            (height, width), (max(1, round(height * scale)), max(1, round(width * scale)))
+        )
 
     def _fill(self, run: _Run) -> int:
         """Compute the result, with smaller tiles each time that memory runs out."""

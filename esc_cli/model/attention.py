@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Literal, cast
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -51,11 +51,12 @@ def sdpa_attention(q: Tensor, k: Tensor, v: Tensor, table: Tensor, window: int) 
     return F.scaled_dot_product_attention(q, k, v, attn_mask=bias.unsqueeze(0))
 
 
-@lru_cache(maxsize=1)
-def _compiled_flex() -> Callable[..., Tensor]:
-    from torch.nn.attention.flex_attention import flex_attention
+@lru_cache(maxsize=2)
+def _flex(compiled: bool) -> Callable[..., Tensor]:
+    from torch.nn.attention.flex_attention import flex_attention as eager
 
-    return torch.compile(flex_attention, dynamic=False)
+    function: Callable[..., Any] = eager
+    return torch.compile(function, dynamic=False) if compiled else function
 
 
 def flex_attention(q: Tensor, k: Tensor, v: Tensor, table: Tensor, window: int) -> Tensor:
@@ -70,11 +71,7 @@ def flex_attention(q: Tensor, k: Tensor, v: Tensor, table: Tensor, window: int) 
         columns = key % window - query % window + window - 1
         return score + table[head, rows * (2 * window - 1) + columns]
 
-    if q.is_cuda:
-        return _compiled_flex()(q, k, v, score_mod=add_bias)
-    from torch.nn.attention.flex_attention import flex_attention as eager
-
-    return cast("Tensor", eager(q, k, v, score_mod=add_bias))
+    return _flex(q.is_cuda)(q, k, v, score_mod=add_bias)
 
 
 KERNELS: dict[Kernel, TableAttention] = {"sdpa": sdpa_attention, "flex": flex_attention}

@@ -1,0 +1,41 @@
+"""What a checkpoint is, without loading its network; safetensors need no torch for it."""
+
+from __future__ import annotations
+
+from esc_cli.checkpoints.inspection import Facts, read_config
+from esc_cli.checkpoints.store import Checkpoint
+from esc_cli.errors import WeightsError
+from esc_cli.model.config import NetworkConfig, variant_config
+
+
+def peek_config(checkpoint: Checkpoint) -> NetworkConfig:
+    """The configuration of a checkpoint. Raises WeightsError when it is no ESC network."""
+    if checkpoint.record is not None:
+        return variant_config(checkpoint.record.variant, checkpoint.record.scale)
+    if checkpoint.path.suffix.lower() == ".safetensors":
+        return _peek_safetensors(checkpoint)
+    from esc_cli.checkpoints.loading import load_checkpoint
+
+    return load_checkpoint(checkpoint).config
+
+
+def _peek_safetensors(checkpoint: Checkpoint) -> NetworkConfig:
+    from safetensors import SafetensorError, safe_open
+
+    meta: tuple[int, ...] | None = None
+    try:
+        with safe_open(checkpoint.path, framework="np") as tensors:
+            keys = list(tensors.keys())
+            shapes = {
+                key.removeprefix("module."): tuple(tensors.get_slice(key).get_shape())
+                for key in keys
+            }
+            if "to_img.MetaUpsample" in shapes:
+                name = next(key for key in keys if key.endswith("to_img.MetaUpsample"))
+                meta = tuple(int(value) for value in tensors.get_tensor(name))
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(f"not a readable safetensors file: {error}", checkpoint.path) from error
+    try:
+        return read_config(Facts(shapes, meta))
+    except WeightsError as error:
+        raise WeightsError(error.what, checkpoint.path, error.advice) from error

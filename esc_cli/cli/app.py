@@ -1,0 +1,58 @@
+"""The `esc` command: subcommands are added here, errors become exit codes here."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from esc_cli import __version__
+from esc_cli.cli.console import print_error
+from esc_cli.cli.upscale import EPILOG as UPSCALE_EPILOG
+from esc_cli.cli.upscale import upscale_command
+from esc_cli.errors import EscError
+
+app = typer.Typer(
+    name="esc",
+    help="Upscale pictures with ESC, an efficient super-resolution network.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"esc {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Print the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """Upscale pictures with ESC, an efficient super-resolution network."""
+
+
+app.command("upscale", epilog=UPSCALE_EPILOG)(upscale_command)
+
+
+def main() -> None:
+    """Run the command; every expected error ends in one line and its documented exit code."""
+    try:
+        app()
+    except EscError as error:
+        print_error(error)
+        raise SystemExit(error.exit_code) from None
+    except BrokenPipeError:
+        # The reader of our output has left. Python would complain once more while it closes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(1) from None

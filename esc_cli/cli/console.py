@@ -1,0 +1,29 @@
+"""The terminal: results on stdout, everything else on stderr."""
+
+from __future__ import annotations
+
+import sys
+
+from rich.console import Console
+from rich.text import Text
+
+from esc_cli.errors import EscError
+
+stderr = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def print_line(text: str, style: str = "") -> None:
+    """One line on stderr; square brackets in it are text, not markup."""
+    stderr.print(Text(text, style=style))
+
+
+def print_error(error: EscError) -> None:
+    """An error on one line of stderr."""
+    print_line(f"error: {error}", "bold red")
+
+
+def print_result(text: str) -> None:
+    """A line on stdout, whatever its encoding."""
+    encoding = sys.stdout.encoding or "utf-8"
+    sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+    sys.stdout.flush()

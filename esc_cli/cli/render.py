@@ -1,0 +1,150 @@
+"""A batch's events on the terminal or in a log."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TaskID,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+from esc_cli.cli.console import print_line, print_result, stderr
+from esc_cli.errors import shown
+from esc_cli.tasks.events import Event, Item, Planned, Summary
+from esc_cli.tasks.report import Report
+
+PLAIN_INTERVAL_S = 10.0
+"""Least seconds between two lines of progress where there is no terminal."""
+
+
+@dataclass
+class Renderer:
+    """Shows events; `run` returns the exit code of the summary."""
+
+    quiet: bool
+    dry_run: bool
+    report: Report | None
+    _progress: Progress | None = None
+    _task: TaskID | None = None
+    _total: int = 0
+    _seen: int = 0
+    _start: float = field(default_factory=time.monotonic)
+    _last_line: float = field(default_factory=time.monotonic)
+
+    def run(self, events: Iterable[Event]) -> int:
+        """Show all events."""
+        code = 0
+        try:
+            for event in events:
+                if isinstance(event, Planned):
+                    self._begin(event)
+                elif isinstance(event, Item):
+                    self._item(event)
+                else:
+                    self._close_progress()
+                    self._end(event)
+                    code = event.exit_code
+        finally:
+            self._close_progress()
+            if self.report is not None:
+                self.report.close()
+        return code
+
+    def _begin(self, plan: Planned) -> None:
+        self._total = plan.total
+        for path in plan.earlier_outputs:
+            self._say(f"left out, an earlier output: {shown(path)}")
+        if plan.no_pictures:
+            self._say(f"left out: {plan.no_pictures} files that are no pictures")
+        if self.dry_run:
+            size = f"{plan.megapixels:,.1f} megapixels in, about {_bytes(plan.bytes_estimate)} out"
+            self._say(f"{plan.to_do} of {plan.total} to do: {size}")
+        elif plan.to_do and stderr.is_terminal and not self.quiet:
+            self._progress = _progress_bar()
+            self._task = self._progress.add_task("", total=plan.total)
+            self._progress.start()
+
+    def _item(self, item: Item) -> None:
+        self._seen += 1
+        if self.report is not None:
+            self.report.add(item)
+        if item.status == "failed":
+            print_line(f"failed: {shown(item.input)}: {item.reason}", "red")
+        elif item.status == "planned":
+            self._say_planned(item)
+        elif item.status == "done" and item.output is not None and not self.quiet:
+            print_result(shown(item.output))
+        for note in item.notes:
+            self._say(f"note: {shown(item.input)}: {note}")
+        self._advance()
+
+    def _say_planned(self, item: Item) -> None:
+        width, height = item.output_size or (0, 0)
+        name = "" if item.output is None else shown(item.output)
+        expected = _bytes(item.output_bytes or 0)
+        print_result(f"would write {name} ({width} x {height}, about {expected})")
+
+    def _advance(self) -> None:
+        if self._progress is not None and self._task is not None:
+            self._progress.update(self._task, completed=self._seen)
+        elif not self.dry_run and time.monotonic() - self._last_line >= PLAIN_INTERVAL_S:
+            self._last_line = time.monotonic()
+            rate = self._seen / (self._last_line - self._start)
+            left = (self._total - self._seen) / rate
+            self._say(f"{self._seen} of {self._total}, {rate:.2f} per s, {left:.0f} s left")
+
+    def _end(self, summary: Summary) -> None:
+        if summary.stopped:
+            print_line(f"stopped: {summary.stopped}", "bold red")
+        counts = f"{summary.done} done, {summary.skipped} skipped, {summary.failed} failed"
+        left = f", {summary.left} left" if summary.left else ""
+        if not self.dry_run:
+            self._say(f"{counts}{left} in {summary.seconds:.1f} s")
+
+    def _say(self, text: str) -> None:
+        if not self.quiet:
+            print_line(text)
+
+    def _close_progress(self) -> None:
+        if self._progress is not None:
+            self._progress.stop()
+            self._progress = None
+
+
+class _RateColumn(ProgressColumn):
+    """Items per second."""
+
+    def render(self, task: Task) -> Text:
+        """The rate, once there is one."""
+        speed = task.finished_speed or task.speed
+        return Text("" if speed is None else f"{speed:.2f} per s")
+
+
+def _progress_bar() -> Progress:
+    return Progress(
+        BarColumn(),
+        MofNCompleteColumn(),
+        _RateColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=stderr,
+        transient=True,
+    )
+
+
+def _bytes(count: float) -> str:
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}"
+        count /= 1000
+    return f"{count:.1f} TB"

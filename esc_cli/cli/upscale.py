@@ -1,0 +1,248 @@
+"""`esc upscale`: parse, call the task, render its events."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from esc_cli.cli.render import Renderer
+from esc_cli.cli.signals import stopping_on_signals
+from esc_cli.engine.options import WHOLE, EngineOptions
+from esc_cli.errors import UsageError, WriteError
+from esc_cli.media.atomic import write_atomic
+from esc_cli.media.paths import Selection
+from esc_cli.media.source import read_source
+from esc_cli.tasks.options import DEFAULT_MAX_PIXELS, STANDARD_STREAM, Target, UpscaleOptions
+from esc_cli.tasks.report import Report
+from esc_cli.tasks.stop import Stop
+from esc_cli.tasks.stream import upscale_bytes
+from esc_cli.tasks.upscale import upscale
+
+
+class Existing(str, Enum):
+    """What to do with outputs that exist."""
+
+    skip = "skip"
+    overwrite = "overwrite"
+    error = "error"
+
+
+class Precision(str, Enum):
+    """Number formats of the network."""
+
+    auto = "auto"
+    fp32 = "fp32"
+    fp16 = "fp16"
+    bf16 = "bf16"
+
+
+EPILOG = (
+    "Exit codes: 0 all done or skipped; 1 at least one item failed; 2 wrong usage or no input; "
+    "3 the environment (weights, device, disk); 130 and 143 after SIGINT and SIGTERM."
+)
+_SIZE, _RESULT, _BATCH, _ENGINE = "Size", "Result", "Batch", "Network"
+
+
+def upscale_command(  # noqa: PLR0913 - Typer reads one parameter per option
+    inputs: Annotated[
+        list[str],
+        typer.Argument(help="Pictures and folders; - is one picture on stdin.", metavar="INPUT..."),
+    ],
+    output: Annotated[
+        str | None,
+        typer.Option("--output", "-o", help="Folder, or file for one picture; - is stdout."),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option("--model", "-m", help="Name, .safetensors or .pth file. Default: bundled."),
+    ] = None,
+    scale: Annotated[
+        float | None,
+        typer.Option(
+            "--scale",
+            "-s",
+            rich_help_panel=_SIZE,
+            help="Any factor, also 2.5. Default: 4, or the model file's.",
+        ),
+    ] = None,
+    width: Annotated[
+        int | None, typer.Option(rich_help_panel=_SIZE, help="Width of the result, in pixels.")
+    ] = None,
+    height: Annotated[
+        int | None,
+        typer.Option(rich_help_panel=_SIZE, help="Height; with --width, the box to fit into."),
+    ] = None,
+    longest_side: Annotated[
+        int | None, typer.Option(rich_help_panel=_SIZE, help="Longest side of the result.")
+    ] = None,
+    format_: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            "-f",
+            rich_help_panel=_RESULT,
+            help="png, jpg, webp, tiff, bmp, gif, avif, heic. Default: the input's, if it fits.",
+        ),
+    ] = None,
+    quality: Annotated[
+        int | None,
+        typer.Option(
+            "--quality",
+            "-q",
+            min=1,
+            max=100,
+            rich_help_panel=_RESULT,
+            help="Of JPEG (default 95), WebP (95; 100 is lossless), AVIF and HEIC (90).",
+        ),
+    ] = None,
+    name: Annotated[
+        str | None,
+        typer.Option(
+            rich_help_panel=_RESULT,
+            help="Name of a result without suffix, e.g. '{stem}_x{scale}'; "
+            "also {label} {width} {height}.",
+        ),
+    ] = None,
+    include: Annotated[
+        list[str] | None,
+        typer.Option(rich_help_panel=_BATCH, help="Only what matches, in folders: '*.jpg'."),
+    ] = None,
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option(rich_help_panel=_BATCH, help="Not what matches, in folders: 'raw/*'."),
+    ] = None,
+    recursive: Annotated[
+        bool, typer.Option(rich_help_panel=_BATCH, help="Also the folders inside folders.")
+    ] = True,
+    existing: Annotated[
+        Existing,
+        typer.Option(
+            rich_help_panel=_BATCH,
+            help="skip: outputs that are finished and up to date. overwrite: do all again. "
+            "error: fail on any output that exists.",
+        ),
+    ] = Existing.skip,
+    checksum: Annotated[
+        bool,
+        typer.Option("--checksum", rich_help_panel=_BATCH, help="Compare contents, not times."),
+    ] = False,
+    include_outputs: Annotated[
+        bool,
+        typer.Option(
+            "--include-outputs", rich_help_panel=_BATCH, help="Upscale earlier results once more."
+        ),
+    ] = False,
+    fail_fast: Annotated[
+        bool,
+        typer.Option("--fail-fast", rich_help_panel=_BATCH, help="Stop at the first failure."),
+    ] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", "-n", rich_help_panel=_BATCH, help="Show what would be done; do nothing."
+        ),
+    ] = False,
+    report: Annotated[
+        Path | None,
+        typer.Option(rich_help_panel=_BATCH, help="Append one JSON object per item to this file."),
+    ] = None,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", rich_help_panel=_BATCH, help="Only failures, on stderr.")
+    ] = False,
+    max_pixels: Annotated[
+        int,
+        typer.Option(min=1, rich_help_panel=_BATCH, help="Refuse larger inputs, by their header."),
+    ] = DEFAULT_MAX_PIXELS,
+    device: Annotated[
+        str, typer.Option(rich_help_panel=_ENGINE, help="auto, cpu, cuda, cuda:1, mps.")
+    ] = "auto",
+    precision: Annotated[
+        Precision,
+        typer.Option(rich_help_panel=_ENGINE, help="auto is fp16 on CUDA with tensor cores."),
+    ] = Precision.auto,
+    tile: Annotated[
+        str,
+        typer.Option(
+            rich_help_panel=_ENGINE, help="Side in input pixels, auto, or whole for no tiles."
+        ),
+    ] = "auto",
+    overlap: Annotated[
+        int, typer.Option(min=0, rich_help_panel=_ENGINE, help="Pixels that tiles share.")
+    ] = 32,
+    self_ensemble: Annotated[
+        bool,
+        typer.Option(
+            "--self-ensemble",
+            rich_help_panel=_ENGINE,
+            help="Mean over 8 flips and turns: a little better, 8 times slower.",
+        ),
+    ] = False,
+) -> None:
+    """Upscale pictures and folders of pictures.
+
+    A folder photos/ becomes photos_x4/ beside it, a file name.jpg becomes name_x4.jpg. A second
+    run does only what is new or has changed.
+    """
+    options = UpscaleOptions(
+        inputs=tuple(inputs),
+        output=output,
+        model=model,
+        target=Target(scale, width, height, longest_side),
+        engine=EngineOptions(device, precision.value, _tile(tile), overlap, self_ensemble),
+        format=format_,
+        quality=quality,
+        name=name,
+        selection=Selection(tuple(include or ()), tuple(exclude or ()), recursive),
+        include_outputs=include_outputs,
+        existing=existing.value,
+        checksum=checksum,
+        fail_fast=fail_fast,
+        max_pixels=max_pixels,
+        dry_run=dry_run,
+    )
+    stop = Stop()
+    with stopping_on_signals(stop):
+        if STANDARD_STREAM in (*inputs, output):
+            _run_stream(options, stop)
+        else:
+            _run_batch(options, stop, report, quiet)
+
+
+def _run_batch(options: UpscaleOptions, stop: Stop, report: Path | None, quiet: bool) -> None:
+    writer = None if report is None else Report(report)
+    renderer = Renderer(quiet, options.dry_run, writer)
+    raise typer.Exit(renderer.run(upscale(options, stop)))
+
+
+def _run_stream(options: UpscaleOptions, stop: Stop) -> None:
+    """One picture, from stdin or to stdout."""
+    if len(options.inputs) != 1:
+        raise UsageError("- stands for one picture, and there are several inputs")
+    own = options.inputs[0]
+    content = sys.stdin.buffer.read() if own == STANDARD_STREAM else read_source(Path(own))
+    named = options.output not in (None, STANDARD_STREAM)
+    if named and options.format is None:
+        options = replace(options, format=Path(str(options.output)).suffix[1:] or None)
+    result = upscale_bytes(content, options, stop)
+    if named:
+        write_atomic(Path(str(options.output)), result)
+        return
+    try:
+        sys.stdout.buffer.write(result)
+        sys.stdout.buffer.flush()
+    except OSError as error:
+        raise WriteError(f"stdout cannot be written: {error.strerror}") from error
+
+
+def _tile(text: str) -> int | None:
+    """None for auto, WHOLE for whole, else the number. Raises UsageError."""
+    if text in ("auto", "whole"):
+        return None if text == "auto" else WHOLE
+    if text.isdecimal() and int(text) > 0:
+        return int(text)
+    raise UsageError(f"--tile {text!r} is no number of pixels", advice="or auto, or whole")

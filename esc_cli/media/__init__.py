@@ -1,0 +1,1 @@
+"""Files <-> numpy arrays; no torch."""

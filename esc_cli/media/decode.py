@@ -1,0 +1,95 @@
+"""A file's bytes -> `Header` or `Picture`; the format comes from the content, never the name."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import BinaryIO
+
+from esc_cli.errors import ReadError, TooLargeError
+from esc_cli.media import png, raster, tiff
+from esc_cli.media.contents import Contents
+from esc_cli.media.metadata import upright, upright_exif, upright_xmp
+from esc_cli.media.picture import Frame, Header, Picture
+from esc_cli.media.sniff import HEAD_BYTES, sniff
+from esc_cli.media.source import open_source, read_source, reading
+
+# All frames are in memory at once. Eight times the pixels of the largest still allows animations
+# of ordinary length and stops the small file that claims to hold thousands of large frames.
+FRAMES_FACTOR = 8
+
+
+def probe(source: bytes | Path, max_pixels: int) -> Header:
+    """The header of a picture, without decoding a pixel.
+
+    Raises ReadError (no picture, damaged, cannot be opened), UnsupportedError (refused by name),
+    TooLargeError (over `max_pixels` a frame, or `FRAMES_FACTOR` times as many in all frames) and
+    MissingExtraError (HEIF without pillow-heif). The error carries the path if there is one.
+    """
+    with open_source(source) as stream, reading(_path(source)):
+        return _inspect(stream, max_pixels).header
+
+
+def decode(source: bytes | Path, max_pixels: int) -> Picture:
+    """Header, pixels and metadata; the header equals that of `probe`, and so do the errors.
+
+    A file that is cut short raises ReadError and is never filled up with grey.
+    """
+    content = source if isinstance(source, bytes) else read_source(source)
+    with open_source(content) as stream, reading(_path(source)):
+        contents = _inspect(stream, max_pixels)
+        header, metadata = contents.header, contents.metadata
+        exif = tiff.exif(content) if header.format == "TIFF" else metadata.exif
+        return Picture(
+            header,
+            tuple(
+                _checked(upright(frame, contents.orientation), header)
+                for frame in _frames(content, contents)
+            ),
+            contents.durations_ms,
+            contents.loop,
+            replace(metadata, exif=upright_exif(exif), xmp=upright_xmp(metadata.xmp)),
+        )
+
+
+def _path(source: bytes | Path) -> Path | None:
+    return None if isinstance(source, bytes) else source
+
+
+def _inspect(stream: BinaryIO, max_pixels: int) -> Contents:
+    format_name = sniff(stream.read(HEAD_BYTES))
+    stream.seek(0, io.SEEK_SET)
+    if format_name == "PNG":
+        contents = png.inspect(stream)
+    elif format_name == "TIFF":
+        contents = tiff.inspect(stream)
+    else:
+        contents = raster.inspect(stream, format_name)
+    check_pixels(contents.header, max_pixels)
+    return contents
+
+
+def check_pixels(header: Header, max_pixels: int) -> None:
+    """Raise TooLargeError when one frame, or all together, hold more pixels than allowed."""
+    pixels = header.width * header.height
+    size = f"{header.width} x {header.height}"
+    if pixels > max_pixels:
+        what = f"{size} is {pixels:,} pixels, more than the limit of {max_pixels:,}"
+        raise TooLargeError(what, advice="raise it with --max-pixels")
+    if pixels * header.frames > max_pixels * FRAMES_FACTOR:
+        limit = max_pixels * FRAMES_FACTOR
+        what = f"{header.frames} frames of {size} hold more pixels than the limit of {limit:,}"
+        raise TooLargeError(what, advice="raise it with --max-pixels")
+
+
+def _frames(content: bytes, contents: Contents) -> Iterator[Frame]:
+    reader = {"PNG": png.frames, "TIFF": tiff.frames}.get(contents.header.format, raster.frames)
+    return reader(content, contents)
+
+
+def _checked(frame: Frame, header: Header) -> Frame:
+    if frame.shape != (header.height, header.width, header.channels):
+        raise ReadError("the picture is damaged: its pixels do not fit its header")
+    return frame

@@ -1,0 +1,124 @@
+"""A result's `Picture` -> the bytes of a file."""
+
+from __future__ import annotations
+
+import io
+import struct
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from esc_cli.errors import UnsupportedError, WriteError
+from esc_cli.media.codecs import load_heif
+from esc_cli.media.formats import OutputPlan
+from esc_cli.media.gif import encode_gif
+from esc_cli.media.metadata import EXIF_PREFIX, fitting_icc, upright_exif
+from esc_cli.media.picture import Frame, Picture, to_eight_bits
+from esc_cli.media.png import encode_png
+from esc_cli.media.tiff import encode_tiff
+from esc_cli.media.webp import encode_webp
+
+# High enough that the codec does not undo what the network drew; 100 is lossless for WebP only.
+DEFAULT_QUALITY = {"JPEG": 95, "WEBP": 95, "AVIF": 90, "HEIF": 90}
+# A JPEG segment states its length, itself included, in 16 bits; both begin with a name.
+_JPEG_SEGMENT_BYTES = 65533
+_JPEG_EXIF_BYTES = _JPEG_SEGMENT_BYTES - len(EXIF_PREFIX)
+_JPEG_XMP_BYTES = _JPEG_SEGMENT_BYTES - len(b"http://ns.adobe.com/xap/1.0/\0")
+
+
+def encode(picture: Picture, plan: OutputPlan, quality: int | None) -> bytes:
+    """The file that holds `picture` in the planned format.
+
+    `picture.frames` are the result, (H, W, C) uint8 or uint16, and `picture.header` describes
+    them. 16 bits are kept in PNG and TIFF and rounded to 8 elsewhere; WebP, AVIF and HEIF store
+    grey as equal R, G and B. `quality` (1 to 100) is for JPEG (default 95, always 4:4:4), WebP
+    (95; 100 is lossless), AVIF and HEIF (90); the others are lossless, but for GIF's palette.
+
+    EXIF sizes become those of the result. What a format has no place for is left out: XMP and
+    EXIF in BMP and GIF, blocks over 64 KiB in JPEG, profiles that are for other pixels.
+
+    Raises WriteError with the codec's reason when it fails.
+    """
+    try:
+        return _encode(picture, plan.format, quality)
+    # What Pillow, pillow-heif, tifffile and imagecodecs (its errors are RuntimeErrors) raise.
+    except (OSError, ValueError, SyntaxError, RuntimeError, TypeError, struct.error) as error:
+        raise WriteError(f"{plan.format} cannot be encoded: {error}") from error
+
+
+def _encode(picture: Picture, format_name: str, quality: int | None) -> bytes:
+    frame = picture.frames[0]
+    exif = upright_exif(picture.metadata.exif, (frame.shape[1], frame.shape[0]))
+    if format_name == "PNG":
+        return encode_png(picture, exif)
+    if format_name == "TIFF":
+        return encode_tiff(picture, exif)
+    if format_name == "GIF":
+        return encode_gif(_as_rgb(picture))
+    return _encode_lossy(picture, format_name, quality, exif)
+
+
+def _encode_lossy(
+    picture: Picture, format_name: str, quality: int | None, exif: bytes | None
+) -> bytes:
+    quality = DEFAULT_QUALITY.get(format_name, 0) if quality is None else quality
+    metadata = picture.metadata
+    if format_name in ("JPEG", "BMP"):
+        return _encode_plain(picture, format_name, quality, exif)
+    icc = fitting_icc(metadata.icc, grey=False)
+    coloured = _as_rgb(picture)
+    if format_name == "WEBP":
+        return encode_webp(coloured, quality, icc, exif, metadata.xmp)
+    options = {"icc_profile": icc, "exif": exif, "xmp": metadata.xmp}
+    frame = to_eight_bits(coloured.frames[0])
+    if format_name == "AVIF":
+        return _save(frame, "AVIF", quality=quality, subsampling="4:4:4", **options)
+    if format_name == "HEIF":
+        load_heif()
+        return _save(frame, "HEIF", quality=quality, **options)
+    raise UnsupportedError(f"{format_name} cannot be written")
+
+
+def _encode_plain(picture: Picture, format_name: str, quality: int, exif: bytes | None) -> bytes:
+    metadata, grey = picture.metadata, picture.header.channels <= 2
+    frame = to_eight_bits(picture.frames[0])
+    if format_name == "BMP":
+        return _save(frame, "BMP", dpi=metadata.dpi)
+    exif = _up_to(exif, _JPEG_EXIF_BYTES)
+    return _save(
+        frame,
+        "JPEG",
+        quality=quality,
+        subsampling="4:4:4",
+        dpi=metadata.dpi,
+        icc_profile=fitting_icc(metadata.icc, grey),
+        exif=None if exif is None else EXIF_PREFIX + exif,
+        xmp=_up_to(metadata.xmp, _JPEG_XMP_BYTES),
+    )
+
+
+def _up_to(block: bytes | None, most: int) -> bytes | None:
+    return block if block is not None and len(block) <= most else None
+
+
+def _save(frame: Frame, format_name: str, **options: Any) -> bytes:
+    """Pillow's encoder; options that are None are not passed on."""
+    flat = frame[..., 0] if frame.shape[2] == 1 else frame
+    target = io.BytesIO()
+    given = {name: value for name, value in options.items() if value is not None}
+    Image.fromarray(flat).save(target, format_name, **given)
+    return target.getvalue()
+
+
+def _as_rgb(picture: Picture) -> Picture:
+    """The same picture with 3 or 4 channels; its header is left as it is."""
+    if picture.header.channels > 2:
+        return picture
+    frames = tuple(_rgb(frame) for frame in picture.frames)
+    return Picture(picture.header, frames, picture.durations_ms, picture.loop, picture.metadata)
+
+
+def _rgb(frame: Frame) -> Frame:
+    order = (0, 0, 0) if frame.shape[2] == 1 else (0, 0, 0, 1)
+    return np.ascontiguousarray(frame[..., order])

@@ -1,0 +1,134 @@
+"""Which format and suffix a result gets, decided before any work. Tables; no codec is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from esc_cli.errors import EscError, TooLargeError, UnsupportedError, UsageError
+from esc_cli.media.codecs import require_encoder
+from esc_cli.media.picture import Header
+
+SUFFIXES: Mapping[str, tuple[str, ...]] = {
+    "PNG": (".png", ".apng"),
+    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
+    "WEBP": (".webp",),
+    "TIFF": (".tif", ".tiff"),
+    "BMP": (".bmp", ".dib"),
+    "GIF": (".gif",),
+    "AVIF": (".avif",),
+    "HEIF": (".heic", ".heif"),
+}
+"""Every suffix that a folder scan picks up, by format, in lower case; the first is canonical."""
+
+
+@dataclass(frozen=True)
+class OutputPlan:
+    """The format of a result and its suffix with the dot."""
+
+    format: str
+    suffix: str
+
+
+@dataclass(frozen=True)
+class _Capability:
+    """What a format can hold; `max_pixels` limits width times height."""
+
+    max_side: int
+    max_pixels: int | None = None
+    alpha: bool = True
+    animation: bool = False
+    pages: bool = False
+
+
+_CAPABILITIES = {
+    # libpng refuses to read more by default (PNG_USER_WIDTH_MAX).
+    "PNG": _Capability(1_000_000, animation=True),
+    "JPEG": _Capability(65_535, alpha=False),
+    "WEBP": _Capability(16_383, animation=True),  # RFC 9649: VP8 stores 14 bits
+    "TIFF": _Capability(2**31 - 1, pages=True),
+    # The header states the size of the file in 32 bits, at 3 bytes a pixel and padding.
+    "BMP": _Capability(2**31 - 1, max_pixels=2**32 // 3 - 2**22, alpha=False),
+    "GIF": _Capability(65_535, animation=True),
+    # What libavif reads by default (AVIF_DEFAULT_IMAGE_DIMENSION_LIMIT and _SIZE_LIMIT).
+    "AVIF": _Capability(32_768, max_pixels=16_384 * 16_384),
+    # HEVC level 6.2 ends at sqrt(8 * 35651584) = 16888; x265 rounds up to whole coding units.
+    "HEIF": _Capability(16_384),
+}
+
+
+def plan_output(
+    header: Header, size: tuple[int, int], requested: str | None, suffix: str
+) -> OutputPlan:
+    """The format for a result of `size` (width, height) made from a picture with `header`.
+
+    `requested` is the value of --format in any case, or None: then the input's format if it can
+    hold the result, else PNG. A still GIF becomes PNG, because the result has more than 256
+    colours. `suffix` is the input's; it is kept, with its case, where it fits the format.
+
+    Raises UsageError for an unknown name, and for a format that cannot hold the result
+    TooLargeError, UnsupportedError or MissingExtraError.
+    """
+    if requested is not None:
+        chosen, canonical = _by_name(requested)
+        problem = _problem(chosen, header, size)
+    else:
+        fitting = (name for name in _candidates(header) if _problem(name, header, size) is None)
+        chosen = next(fitting, "PNG")
+        canonical = SUFFIXES[chosen][0]
+        problem = _problem(chosen, header, size)
+    if problem is not None:
+        raise problem
+    return OutputPlan(chosen, suffix if suffix.lower() in SUFFIXES[chosen] else canonical)
+
+
+def _by_name(requested: str) -> tuple[str, str]:
+    """(format, its suffix) for a name such as "jpg" or "TIFF"."""
+    wanted = f".{requested.lower()}"
+    for name, suffixes in SUFFIXES.items():
+        if wanted in suffixes:
+            return name, ".png" if name == "PNG" else wanted
+    names = ", ".join(suffixes[0][1:] for suffixes in SUFFIXES.values())
+    raise UsageError(f"unknown format {requested!r}", advice=f"one of {names}")
+
+
+def _candidates(header: Header) -> tuple[str, ...]:
+    own = () if header.format == "GIF" and header.frames == 1 else (header.format,)
+    return tuple(name for name in own if name in _CAPABILITIES)
+
+
+def _problem(name: str, header: Header, size: tuple[int, int]) -> EscError | None:
+    """Why this format cannot hold the result, or None."""
+    return _too_large(name, size) or _unfit(name, header) or _missing(name)
+
+
+def _too_large(name: str, size: tuple[int, int]) -> EscError | None:
+    can, (width, height) = _CAPABILITIES[name], size
+    result = f"the result would be {width} x {height}"
+    advice = "use a smaller scale" if name in ("PNG", "TIFF") else "use --format png"
+    if max(size) > can.max_side:
+        return TooLargeError(f"{result}, {name} ends at {can.max_side} pixels a side", None, advice)
+    if can.max_pixels is not None and width * height > can.max_pixels:
+        return TooLargeError(f"{result}, {name} ends at {can.max_pixels:,} pixels", None, advice)
+    return None
+
+
+def _unfit(name: str, header: Header) -> EscError | None:
+    can = _CAPABILITIES[name]
+    if header.frames > 1 and header.format == "TIFF" and not can.pages:
+        what = f"{name} cannot hold the {header.frames} pages of this TIFF"
+        return UnsupportedError(what, advice="use --format tiff")
+    if header.frames > 1 and header.format != "TIFF" and not can.animation:
+        what = f"{name} cannot hold an animation of {header.frames} frames"
+        return UnsupportedError(what, advice="use --format png, webp or gif")
+    if header.has_alpha and not can.alpha:
+        return UnsupportedError(f"{name} cannot hold transparency", advice="use --format png")
+    return None
+
+
+def _missing(name: str) -> EscError | None:
+    try:
+        require_encoder(name)
+    except EscError as error:
+        return error
+    return None

@@ -1,0 +1,111 @@
+"""Directories of the TIFF structure (TIFF 6.0, section 2), which EXIF blocks use too.
+
+Values stay raw bytes in the file's own byte order, so that nothing is lost by passing through.
+BigTIFF is not read here.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+ORIENTATION = 274
+EXIF_IFD = 34665
+GPS_IFD = 34853
+INTEROP_IFD = 40965
+POINTERS = frozenset((EXIF_IFD, GPS_IFD, INTEROP_IFD))
+LONG = 4
+
+# Bytes per value by type: BYTE ASCII SHORT LONG RATIONAL SBYTE UNDEFINED SSHORT SLONG SRATIONAL
+# FLOAT DOUBLE IFD.
+_WIDTHS = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One tag: its `kind` is the TIFF type, `value` raw bytes, `at` where the 12 bytes stood.
+
+    A tag that points to a directory carries that directory in `children`.
+    """
+
+    tag: int
+    kind: int
+    count: int
+    value: bytes
+    at: int = 0
+    children: tuple[Entry, ...] = ()
+
+
+def byte_order(block: bytes) -> Literal["<", ">"]:
+    """Little (<) or big (>) for struct; ValueError when the block is no TIFF structure."""
+    if block[:4] == b"II*\0":
+        return "<"
+    if block[:4] == b"MM\0*":
+        return ">"
+    raise ValueError("no TIFF structure")
+
+
+def first_directory(block: bytes) -> int:
+    """The offset of the first directory; struct.error when the block is too short."""
+    return int(struct.unpack_from(f"{byte_order(block)}I", block, 4)[0])
+
+
+def read_directory(block: bytes, offset: int, depth: int = 2) -> tuple[tuple[Entry, ...], int]:
+    """The entries at `offset` and the offset of the next directory, 0 at the end of the chain.
+
+    Entries that point outside the block are left out, as are directories that lie outside it.
+    Directories inside are followed `depth` times, which also ends a chain that bites its tail.
+    """
+    order = byte_order(block)
+    if not 8 <= offset <= len(block) - 2:
+        return (), 0
+    (count,) = struct.unpack_from(f"{order}H", block, offset)
+    end = offset + 2 + 12 * count
+    if end > len(block):
+        return (), 0
+    found = (_read_entry(block, order, at, depth) for at in range(offset + 2, end, 12))
+    following = struct.unpack_from(f"{order}I", block, end)[0] if end + 4 <= len(block) else 0
+    return tuple(entry for entry in found if entry is not None), following
+
+
+def _read_entry(block: bytes, order: str, at: int, depth: int) -> Entry | None:
+    tag, kind, count = struct.unpack_from(f"{order}HHI", block, at)
+    size = _WIDTHS.get(kind, 0) * count
+    start = at + 8 if size <= 4 else struct.unpack_from(f"{order}I", block, at + 8)[0]
+    if size == 0 or start + size > len(block):
+        return None
+    entry = Entry(tag, kind, count, bytes(block[start : start + size]), at)
+    if tag not in POINTERS:
+        return entry
+    children = read_directory(block, integer(entry, order), depth - 1)[0] if depth else ()
+    return replace(entry, children=children) if children else None
+
+
+def integer(entry: Entry, order: str) -> int:
+    """The first value of a BYTE, SHORT or LONG entry."""
+    width = {1: "B", 3: "H", 4: "I", 13: "I"}.get(entry.kind)
+    if width is None:
+        raise ValueError(f"tag {entry.tag} holds no integer")
+    return int(struct.unpack_from(order + width, entry.value)[0])
+
+
+def write_directory(entries: Sequence[Entry], order: str, offset: int, following: int = 0) -> bytes:
+    """A directory that starts at `offset`, its long values and inner directories behind it."""
+    entries = sorted(entries, key=lambda entry: entry.tag)
+    heap_at = offset + 2 + 12 * len(entries) + 4
+    table, heap = struct.pack(f"{order}H", len(entries)), b""
+    for entry in entries:
+        value = entry.value
+        if entry.children:
+            inner = write_directory(entry.children, order, heap_at + len(heap))
+            value, heap = struct.pack(f"{order}I", heap_at + len(heap)), heap + inner
+        elif len(value) > 4:
+            start = heap_at + len(heap)
+            heap += value + b"\0" * (len(value) % 2)  # values start on even offsets
+            value = struct.pack(f"{order}I", start)
+        table += struct.pack(f"{order}HHI", entry.tag, entry.kind, entry.count) + value.ljust(
+            4, b"\0"
+        )
+    return table + struct.pack(f"{order}I", following) + heap

@@ -1,0 +1,116 @@
+"""Where results go and what they are called. Names are decided before any work starts."""
+
+from __future__ import annotations
+
+import os
+import string
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from esc_cli.errors import UsageError
+from esc_cli.media.paths import PICTURES, Source, absolute
+
+PLACEHOLDERS = ("stem", "scale", "label", "width", "height")
+
+
+@dataclass(frozen=True)
+class Destination:
+    """Where a batch writes: `root` keeps the records; `file` is set for one named output."""
+
+    root: Path
+    file: Path | None = None
+
+
+def destination(inputs: tuple[str, ...], output: str | None) -> Destination | None:
+    """The output folder or file of a batch; None when every result goes beside its input.
+
+    Without -o a folder `photos` gives `photos_x4` beside it, see `folder_for`.
+    Raises UsageError when -o is a file and more than one picture is to be written.
+    """
+    if output is None:
+        return None
+    path = Path(output)
+    wants_folder = output.endswith(("/", os.sep)) or path.is_dir()
+    if wants_folder or path.suffix.lower() not in PICTURES:
+        if path.is_file():
+            raise UsageError("is a file, and a folder is needed", path, "choose another -o")
+        return Destination(path)
+    if len(inputs) != 1 or Path(inputs[0]).is_dir():
+        raise UsageError("is one picture, and there are several", path, "give a folder to -o")
+    return Destination(path.parent, path)
+
+
+def folder_for(source: Source, chosen: Destination | None, label: str, several: bool) -> Path:
+    """The root of the output tree that a source belongs to.
+
+    `several`: more than one input was given, so below -o each folder keeps its own name.
+    """
+    if source.folder is None:
+        return source.path.parent if chosen is None else chosen.root
+    folder = absolute(source.folder)
+    if chosen is None:
+        if not folder.name:
+            raise UsageError("has no name to make another from", folder, "give a folder to -o")
+        return folder.with_name(f"{folder.name}_{label}")
+    return chosen.root / folder.name if several else chosen.root
+
+
+def default_pattern(source: Source, chosen: Destination | None) -> str:
+    """The name changes only where the result lies beside its input."""
+    return "{stem}_{label}" if source.folder is None and chosen is None else "{stem}"
+
+
+def check_pattern(pattern: str) -> None:
+    """Raise UsageError unless a pattern makes a plain file name of known placeholders."""
+    try:
+        fields = [name for _, name, _, _ in string.Formatter().parse(pattern) if name is not None]
+    except ValueError as error:
+        raise UsageError(f"--name {pattern!r}: {error}") from error
+    unknown = [name for name in fields if name not in PLACEHOLDERS]
+    if unknown:
+        known = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
+        raise UsageError(f"--name {pattern!r}: no placeholder {{{unknown[0]}}}", advice=known)
+    if "/" in pattern or os.sep in pattern or not pattern.strip():
+        raise UsageError(f"--name {pattern!r} is no plain file name")
+
+
+def result_name(pattern: str, values: Mapping[str, str]) -> str:
+    """The file name without its suffix."""
+    return pattern.format_map(values)
+
+
+def resolve_collisions(wanted: Iterable[tuple[Source, Path]]) -> list[Path]:
+    """The outputs in order, each different from all the others, also where case does not count.
+
+    Sources whose results would share a name keep their own suffix in it (a.jpg and a.png become
+    a.jpg.png and a.png.png); what still collides is numbered in the order of the batch.
+    """
+    pairs = list(wanted)
+    groups: dict[str, list[int]] = defaultdict(list)
+    for index, (_, path) in enumerate(pairs):
+        groups[_key(path)].append(index)
+    shared = {index for members in groups.values() if len(members) > 1 for index in members}
+    taken = {_key(path) for index, (_, path) in enumerate(pairs) if index not in shared}
+    results = []
+    for index, (source, path) in enumerate(pairs):
+        chosen = _distinct(path, source.path.suffix, taken) if index in shared else path
+        taken.add(_key(chosen))
+        results.append(chosen)
+    return results
+
+
+def _distinct(path: Path, suffix: str, taken: set[str]) -> Path:
+    stem = f"{path.stem}{suffix}"
+    candidate, number = path.with_name(f"{stem}{path.suffix}"), 2
+    while _key(candidate) in taken:
+        candidate = path.with_name(f"{stem}~{number}{path.suffix}")
+        number += 1
+    return candidate
+
+
+def _key(path: Path) -> str:
+    """What two names share that some file systems take for the same: case and composition."""
+    return unicodedata.normalize("NFC", os.path.abspath(path)).casefold()  # noqa: PTH100

@@ -1,0 +1,179 @@
+"""Which files a batch consists of. No pictures are opened here."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from fnmatch import fnmatch
+from pathlib import Path
+
+from esc_cli.errors import ItemError, ReadError, UsageError
+from esc_cli.media.formats import SUFFIXES
+
+PICTURES = frozenset(suffix for suffixes in SUFFIXES.values() for suffix in suffixes)
+
+_REFUSED_NAMES = (
+    "psd psb svg svgz ico jp2 j2k jpx jxl tga pcx ppm pgm pbm pnm exr hdr dds dng cr2 cr3 nef "
+    "arw raf orf rw2 pef srw raw xcf eps fits qoi"
+)
+REFUSED = frozenset(f".{name}" for name in _REFUSED_NAMES.split())
+"""Suffixes of pictures that are not supported: a folder scan names them instead of passing by."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file to do: `path` as the user gave it, `folder` the input folder it was found in."""
+
+    path: Path
+    folder: Path | None = None
+
+    @property
+    def relative(self) -> Path:
+        """The path below the input folder, or the bare name of a file given by itself."""
+        return Path(self.path.name) if self.folder is None else self.path.relative_to(self.folder)
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What a folder scan picks up: glob patterns on the name or on the path below the folder."""
+
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    recursive: bool = True
+
+
+@dataclass
+class Found:
+    """The files to do in order, the inputs that cannot be done, and how many were left out."""
+
+    sources: list[Source] = field(default_factory=list)
+    problems: list[tuple[Path, ItemError]] = field(default_factory=list)
+    no_pictures: int = 0
+    earlier_outputs: list[Path] = field(default_factory=list)
+
+
+def find_sources(
+    inputs: tuple[str, ...],
+    selection: Selection,
+    *,
+    output_root: Path | None,
+    is_output: Callable[[Path], bool],
+) -> Found:
+    """The files that the inputs, files and folders, stand for.
+
+    Hidden files, what lies below `output_root`, and earlier outputs (as `is_output` tells) are
+    left out. Links are followed; one that leads back to itself is a problem. Raises UsageError
+    when no input exists, or when there is no picture at all.
+    """
+    missing = [name for name in inputs if not os.path.lexists(name)]
+    if len(missing) == len(inputs):
+        raise UsageError("no such file or folder", Path(missing[0]) if missing else None)
+    scan = _Scan(selection, output_root, is_output, Found())
+    for name in inputs:
+        scan.add(Path(name))
+    found = scan.found
+    if not found.sources and not found.problems and not found.earlier_outputs:
+        raise UsageError("no pictures found", Path(inputs[0]), "see --include and --help")
+    return found
+
+
+@dataclass
+class _Scan:
+    selection: Selection
+    output_root: Path | None
+    is_output: Callable[[Path], bool]
+    found: Found
+    _seen: set[Path] = field(default_factory=set)
+
+    def add(self, path: Path) -> None:
+        if path.is_dir():
+            self._add_folder(path, path, ())
+        elif os.path.lexists(path):
+            self._add_file(Source(path))
+        else:
+            self.found.problems.append((path, ReadError("no such file or folder", path)))
+
+    def _add_file(self, source: Source) -> None:
+        own = absolute(source.path)
+        if own in self._seen:
+            return
+        self._seen.add(own)
+        if self.is_output(own):
+            self.found.earlier_outputs.append(source.path)
+        else:
+            self.found.sources.append(source)
+
+    def _add_folder(self, folder: Path, root: Path, above: tuple[tuple[int, int], ...]) -> None:
+        if self.output_root is not None and folder != root and _same(folder, self.output_root):
+            return
+        try:
+            status = folder.stat()
+            entries = sorted(os.scandir(folder), key=lambda entry: os.fsencode(entry.name))
+        except OSError as error:
+            self._problem(folder, f"cannot be opened: {error.strerror}")
+            return
+        identity = (status.st_dev, status.st_ino)
+        if identity in above:
+            self._problem(folder, "a link that leads back to its own folder")
+            return
+        for entry in entries:
+            self._add_entry(entry, root, (*above, identity))
+
+    def _add_entry(
+        self, entry: os.DirEntry[str], root: Path, above: tuple[tuple[int, int], ...]
+    ) -> None:
+        if entry.name.startswith("."):
+            return
+        path = Path(entry.path)
+        if _is_folder(entry):
+            if self.selection.recursive:
+                self._add_folder(path, root, above)
+        elif self._wanted(path, root):
+            self._add_file(Source(path, root))
+
+    def _wanted(self, path: Path, root: Path) -> bool:
+        relative = path.relative_to(root)
+        if _matches(relative, self.selection.exclude):
+            return False
+        if self.selection.include:
+            return _matches(relative, self.selection.include)
+        if path.suffix.lower() in PICTURES or path.suffix.lower() in REFUSED:
+            return True
+        self.found.no_pictures += 1
+        return False
+
+    def _problem(self, path: Path, what: str) -> None:
+        self.found.problems.append((path, ReadError(what, path)))
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link loop; as a file it will be named with its reason
+        return False
+
+
+def _matches(relative: Path, patterns: tuple[str, ...]) -> bool:
+    texts = (relative.name, relative.as_posix())
+    return any(fnmatch(text, pattern) for pattern in patterns for text in texts)
+
+
+def _same(one: Path, other: Path) -> bool:
+    return absolute(one) == absolute(other) or (other.exists() and one.samefile(other))
+
+
+def absolute(path: Path) -> Path:
+    """The absolute path with its links resolved; of a loop, with what could be resolved."""
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError) as error:  # Python before 3.13 raises RuntimeError for a loop
+        if isinstance(error, OSError) and error.errno != errno.ELOOP:
+            raise
+        return path.parent.resolve() / path.name
+
+
+def ancestors(path: Path) -> Iterator[Path]:
+    """The folder of a path and those above it, nearest first."""
+    yield from absolute(path).parents

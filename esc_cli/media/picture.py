@@ -1,0 +1,74 @@
+"""What a picture is between its file and the network: plain values, no codec."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Frame: TypeAlias = NDArray[Any]
+"""One (H, W, C) picture of uint8 or uint16, R G B order, straight alpha, C-contiguous."""
+
+
+@dataclass(frozen=True)
+class Header:
+    """What the header alone tells.
+
+    `width` and `height` are upright pixels: the orientation that EXIF asks for is applied.
+    `channels` counts after normalisation: 1 grey, 2 grey and alpha, 3 RGB, 4 RGB and alpha.
+    `bits` is 8 or 16 per channel. `frames` counts those of an animation or the pages of a TIFF.
+    """
+
+    format: str
+    width: int
+    height: int
+    channels: int
+    bits: int
+    frames: int
+
+    @property
+    def has_alpha(self) -> bool:
+        """Whether the last channel is opacity."""
+        return self.channels in (2, 4)
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """What travels beside the pixels, as raw blocks.
+
+    `exif` is a TIFF structure without the ``Exif\\0\\0`` prefix, its orientation reset to 1.
+    `dpi` is (horizontal, vertical) dots per inch. `png_colour` holds the (type, payload) of the
+    PNG chunks that define colour besides ICC: cICP, gAMA, cHRM, sRGB, mDCV and cLLI.
+    """
+
+    icc: bytes | None = None
+    exif: bytes | None = None
+    xmp: bytes | None = None
+    dpi: tuple[float, float] | None = None
+    png_colour: tuple[tuple[bytes, bytes], ...] = ()
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A decoded file: every frame upright, of one size and one type.
+
+    `frames` are (H, W, C) uint8 or uint16. `durations_ms` has one delay per frame of an animation
+    and is empty for stills and for the pages of a TIFF. `loop` is how often an animation plays,
+    0 for ever, None for what is no animation.
+    """
+
+    header: Header
+    frames: tuple[Frame, ...]
+    durations_ms: tuple[float, ...]
+    loop: int | None
+    metadata: Metadata
+
+
+def to_eight_bits(frame: Frame) -> Frame:
+    """The same picture in uint8; uint16 is scaled by 255 / 65535 and rounded to nearest."""
+    if frame.dtype == np.uint8:
+        return frame
+    rounded: Frame = ((frame.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
+    return rounded

@@ -1,0 +1,118 @@
+"""The format of a file from its first bytes; a name proves nothing."""
+
+from __future__ import annotations
+
+from esc_cli.errors import ReadError, UnsupportedError
+
+HEAD_BYTES = 512
+
+_SUPPORTED = (
+    (b"\x89PNG\r\n\x1a\n", "PNG"),
+    (b"\xff\xd8\xff", "JPEG"),
+    (b"GIF87a", "GIF"),
+    (b"GIF89a", "GIF"),
+    (b"II*\0", "TIFF"),
+    (b"MM\0*", "TIFF"),
+    (b"II+\0", "TIFF"),
+    (b"MM\0+", "TIFF"),
+    (b"BM", "BMP"),
+)
+_REFUSED = (
+    (b"8BPS", "PSD pictures"),
+    (b"\0\0\1\0", "ICO icons"),
+    (b"\0\0\2\0", "CUR cursors"),
+    (b"icns", "ICNS icons"),
+    (b"\0\0\0\x0cjP  \r\n\x87\n", "JPEG 2000 pictures"),
+    (b"\xff\x4f\xff\x51", "JPEG 2000 pictures"),
+    (b"\xff\x0a", "JPEG XL pictures"),
+    (b"\0\0\0\x0cJXL \r\n\x87\n", "JPEG XL pictures"),
+    (b"\x76\x2f\x31\x01", "OpenEXR pictures"),
+    (b"#?RADIANCE", "Radiance HDR pictures"),
+    (b"#?RGBE", "Radiance HDR pictures"),
+    (b"DDS ", "DDS textures"),
+    (b"qoif", "QOI pictures"),
+    (b"gimp xcf", "XCF pictures"),
+    (b"SIMPLE  =", "FITS pictures"),
+    (b"FUJIFILMCCD-RAW", "camera raw pictures"),
+    (b"%PDF", "PDF documents"),
+    (b"%!PS", "PostScript documents"),
+    (b"PK\x03\x04", "ZIP archives"),
+    (b"7z\xbc\xaf", "7z archives"),
+    (b"\x1f\x8b", "gzip archives"),
+    (b"\x1aE\xdf\xa3", "Matroska and WebM videos"),
+    (b"FLV\x01", "FLV videos"),
+    (b"\0\0\1\xba", "MPEG videos"),
+    (b"\0\0\1\xb3", "MPEG videos"),
+    (b"OggS", "Ogg media"),
+    (b"ID3", "MP3 music"),
+)
+_PNM = tuple(b"P%d" % number for number in range(1, 8))
+_HEIF_BRANDS = frozenset(
+    (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1")
+)
+_AVIF_BRANDS = frozenset((b"avif", b"avis"))
+
+
+def sniff(head: bytes) -> str:
+    """The format that the first `HEAD_BYTES` bytes show: "PNG", "JPEG", "WEBP", "TIFF", ...
+
+    Raises UnsupportedError for a known kind that is refused, ReadError for what is no picture.
+    """
+    if head.startswith((b"II*\0", b"MM\0*")) and head[8:10] == b"CR":
+        raise UnsupportedError("camera raw pictures are not supported")
+    for magic, name in _SUPPORTED:
+        if head.startswith(magic):
+            return name
+    if head[4:8] == b"ftyp":
+        return _iso_media(head)
+    if head.startswith(b"RIFF"):
+        return _riff(head)
+    for magic, name in _REFUSED:
+        if head.startswith(magic):
+            raise UnsupportedError(f"{name} are not supported")
+    if head.startswith(_PNM) and head[2:3].isspace():
+        raise UnsupportedError("PNM pictures are not supported")
+    raise _no_picture(head)
+
+
+def _iso_media(head: bytes) -> str:
+    # ISO/IEC 14496-12: size, "ftyp", major brand, minor version, compatible brands to the end.
+    end = int.from_bytes(head[:4], "big")
+    brands = [head[8:12], *(head[at : at + 4] for at in range(16, min(end, len(head)), 4))]
+    if not _AVIF_BRANDS.isdisjoint(brands):
+        return "AVIF"
+    if not _HEIF_BRANDS.isdisjoint(brands):
+        return "HEIF"
+    if head[8:11] == b"crx":
+        raise UnsupportedError("camera raw pictures are not supported")
+    raise UnsupportedError("MP4 and QuickTime videos are not supported")
+
+
+def _riff(head: bytes) -> str:
+    if head[8:12] == b"WEBP":
+        return "WEBP"
+    if head[8:12] == b"AVI ":
+        raise UnsupportedError("AVI videos are not supported")
+    raise ReadError("not a picture (another kind of RIFF file)")
+
+
+def _no_picture(head: bytes) -> ReadError | UnsupportedError:
+    start = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if start.startswith(b"<svg") or (start.startswith(b"<?xml") and b"<svg" in start):
+        return UnsupportedError("SVG drawings are not supported")
+    if not head.strip(b"\0"):
+        return ReadError("not a picture (nothing but zero bytes)")
+    if all(byte >= 32 or byte in b"\t\n\r\f\x1b" for byte in head) and _is_utf8(head):
+        return ReadError("not a picture (a text file)")
+    return ReadError("not a picture (unknown content)")
+
+
+def _is_utf8(head: bytes) -> bool:
+    # The head may end inside a character of up to 4 bytes.
+    for end in range(len(head), max(len(head) - 4, -1), -1):
+        try:
+            head[:end].decode()
+        except UnicodeDecodeError:
+            continue
+        return True
+    return False

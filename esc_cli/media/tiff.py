@@ -1,0 +1,251 @@
+"""TIFF (TIFF 6.0 and its supplements): grey and RGB by tifffile, every other kind by Pillow."""
+
+from __future__ import annotations
+
+import io
+import logging
+import struct
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
+
+import numpy as np
+
+from esc_cli.errors import ReadError, UnsupportedError
+from esc_cli.media import ifd
+from esc_cli.media.colour import channels_of, to_frame
+from esc_cli.media.contents import Contents
+from esc_cli.media.metadata import (
+    descriptive,
+    exif_of_tiff,
+    fitting_icc,
+    in_range,
+    orientation,
+    upright_size,
+)
+from esc_cli.media.picture import Frame, Header, Metadata, Picture
+from esc_cli.media.raster import clean_dpi, metadata_of, open_image
+
+if TYPE_CHECKING:
+    from tifffile import TiffPage
+
+# tifffile logs what it finds odd; without a handler Python would print that.
+logging.getLogger("tifffile").addHandler(logging.NullHandler())
+
+_XMP, _ICC, _DNG_VERSION = 700, 34675, 50706
+_MIN_IS_WHITE, _MIN_IS_BLACK, _RGB, _CFA = 0, 1, 2, 32803
+_ASSOCIATED, _UNASSOCIATED = 1, 2  # ExtraSamples: premultiplied and straight alpha
+_REDUCED = 1  # NewSubfileType
+_UNSIGNED, _FLOAT = 1, 3  # SampleFormat
+_PER_INCH = {2: 1.0, 3: 2.54}  # ResolutionUnit: inch, centimetre
+_CLASSIC_BYTES = 2**32 - 2**25  # offsets of 32 bits, with room for directories
+
+
+def inspect(stream: BinaryIO) -> Contents:
+    """Everything but the pixels of the full-size pages.
+
+    Raises UnsupportedError when pages differ or hold what fits neither 8 nor 16 bits.
+    """
+    pages = _pages(stream)
+    first = pages[0]
+    turned = in_range(int(_tag(first, ifd.ORIENTATION) or 0))
+    if ifd.ORIENTATION not in first.tags:
+        turned = orientation(None, _block(first, _XMP))
+    size = upright_size(first.imagewidth, first.imagelength, turned)
+    if _is_direct(first):
+        channels = _direct_channels(first)
+        metadata = _metadata(first, grey=channels <= 2)
+        header = Header("TIFF", *size, channels, first.bitspersample, len(pages))
+        return Contents(header, turned, metadata)
+    if first.bitspersample > 8:
+        raise _too_deep(first)
+    stream.seek(0)
+    with open_image(stream, "TIFF") as image:
+        image.seek(first.index)
+        channels, icc = channels_of(image), metadata_of(image).icc
+    # Pillow turns these pages upright itself.
+    metadata = _metadata(first, grey=channels <= 2, icc=icc)
+    return Contents(Header("TIFF", *size, channels, 8, len(pages)), 1, metadata)
+
+
+def _pages(stream: BinaryIO) -> list[TiffPage]:
+    """The full-size pages, all of one kind; the file's own order."""
+    from tifffile import TiffFile, TiffPage
+
+    stream.seek(0)
+    # With a name of its own tifffile does not ask the stream for one.
+    tiff = TiffFile(stream, name="TIFF")
+    pages = [page for page in tiff.pages if isinstance(page, TiffPage)]
+    stream.seek(tiff.pages.next_page_offset or 0)
+    if any(stream.read(tiff.tiff.offsetsize)):  # tifffile drops pages that it cannot reach
+        raise ReadError("the picture is damaged: the file is cut short")
+    full = [page for page in pages if not int(page.subfiletype) & _REDUCED]
+    if not full:
+        raise UnsupportedError("a TIFF without a full-size page is not supported")
+    if any(_DNG_VERSION in page.tags or int(page.photometric or 0) == _CFA for page in full):
+        raise UnsupportedError("camera raw pictures are not supported")
+    if len({_kind(page) for page in full}) > 1:
+        raise UnsupportedError(
+            "the pages of this TIFF differ in size or type", advice="save each page as a file"
+        )
+    if full[0].imagewidth == 0 or full[0].imagelength == 0:
+        raise ReadError("the picture is damaged: its size is zero")
+    return full
+
+
+def _kind(page: TiffPage) -> tuple[Any, ...]:
+    depth = (page.bitspersample, page.sampleformat, page.samplesperpixel, page.extrasamples)
+    turned = _tag(page, ifd.ORIENTATION) or 1
+    return page.imagewidth, page.imagelength, page.imagedepth, page.photometric, turned, *depth
+
+
+def _tag(page: TiffPage, code: int) -> Any:
+    tag = page.tags.get(code)
+    return None if tag is None else tag.value
+
+
+def _block(page: TiffPage, code: int) -> bytes | None:
+    value = _tag(page, code)
+    if isinstance(value, str):
+        value = value.encode()
+    return bytes(value) if isinstance(value, bytes | tuple) and value else None
+
+
+def _is_direct(page: TiffPage) -> bool:
+    """Whether the samples are grey or RGB of 8 or 16 bits as they stand."""
+    plain = page.photometric in (_MIN_IS_WHITE, _MIN_IS_BLACK, _RGB) and page.imagedepth == 1
+    return plain and page.bitspersample in (8, 16) and page.sampleformat == _UNSIGNED
+
+
+def _direct_channels(page: TiffPage) -> int:
+    return (3 if page.photometric == _RGB else 1) + (_alpha_kind(page) is not None)
+
+
+def _alpha_kind(page: TiffPage) -> int | None:
+    """The kind of alpha of the first extra sample; other extra samples are dropped."""
+    kind = int(page.extrasamples[0]) if page.extrasamples else None
+    return kind if kind in (_ASSOCIATED, _UNASSOCIATED) else None
+
+
+def _too_deep(page: TiffPage) -> UnsupportedError:
+    kind = "floating point" if page.sampleformat == _FLOAT else "bits per channel"
+    what = f"TIFF with {page.bitspersample}-bit {kind}"
+    if kind != "floating point":
+        name = getattr(page.photometric, "name", str(page.photometric))
+        what = f"TIFF with {page.bitspersample} {kind} ({name})"
+    return UnsupportedError(f"{what} is not supported", advice="convert it to 8 or 16 bit RGB")
+
+
+def _metadata(page: TiffPage, grey: bool, icc: bytes | None = None) -> Metadata:
+    unit = _PER_INCH.get(int(_tag(page, 296) or 2))
+    across, down = _ratio(_tag(page, 282)), _ratio(_tag(page, 283))
+    dpi = clean_dpi((across * unit, down * unit)) if unit and across and down else None
+    return Metadata(
+        icc=icc or fitting_icc(_block(page, _ICC), grey), xmp=_block(page, _XMP), dpi=dpi
+    )
+
+
+def _ratio(value: Any) -> float:
+    return value[0] / value[1] if isinstance(value, tuple) and len(value) == 2 and value[1] else 0.0
+
+
+def exif(content: bytes) -> bytes | None:
+    """The descriptive tags, EXIF and GPS of the first full-size page as an EXIF block."""
+    return exif_of_tiff(content, _pages(io.BytesIO(content))[0].offset)
+
+
+def frames(content: bytes, contents: Contents) -> Iterator[Frame]:
+    """The (H, W, C) pages, uint8 or uint16, not yet turned upright.
+
+    Raises ReadError when a page's data lies beyond the end of the file, where tifffile would
+    leave black instead.
+    """
+    stream = io.BytesIO(content)
+    pages = _pages(stream)
+    for page in pages:
+        segments = zip(page.dataoffsets, page.databytecounts, strict=False)
+        if any(start + size > len(content) for start, size in segments):
+            raise ReadError("the picture is damaged: the file is cut short")
+    if _is_direct(pages[0]):
+        yield from (_direct_frame(page) for page in pages)
+        return
+    with open_image(io.BytesIO(content), "TIFF") as image:
+        for page in pages:
+            image.seek(page.index)
+            yield to_frame(image, contents.header.channels)
+
+
+def _direct_frame(page: TiffPage) -> Frame:
+    samples = page.asarray()
+    if samples.ndim == 2:
+        samples = samples[..., None]
+    elif int(page.planarconfig or 1) == 2:
+        samples = np.moveaxis(samples, 0, 2)  # (H, W, C)
+    colours = 3 if page.photometric == _RGB else 1
+    alpha = _alpha_kind(page)
+    # tifffile keeps the byte order of the file.
+    native = samples.dtype.newbyteorder("=")
+    frame: Frame = np.array(samples[..., : colours + (alpha is not None)], native)
+    if page.photometric == _MIN_IS_WHITE:
+        frame[..., 0] = np.iinfo(frame.dtype).max - frame[..., 0]
+    return _straight(frame) if alpha == _ASSOCIATED else frame
+
+
+def _straight(frame: Frame) -> Frame:
+    """Premultiplied colour divided by alpha, rounded; clear pixels turn black."""
+    top = int(np.iinfo(frame.dtype).max)
+    alpha = frame[..., -1:].astype(np.uint64)
+    colour = (frame[..., :-1].astype(np.uint64) * top + alpha // 2) // np.maximum(alpha, 1)
+    frame[..., :-1] = np.minimum(colour, top)
+    return frame
+
+
+def encode_tiff(picture: Picture, exif_block: bytes | None) -> bytes:
+    """A deflated TIFF with a page for each frame, in the byte order of the EXIF block.
+
+    Files of 4 GiB and more become BigTIFF, which cannot take over the EXIF block.
+    """
+    from tifffile import TiffWriter
+
+    big = sum(frame.nbytes for frame in picture.frames) > _CLASSIC_BYTES
+    order: Literal["<", ">"] = "<" if exif_block is None else ifd.byte_order(exif_block)
+    target = io.BytesIO()
+    with TiffWriter(target, bigtiff=big, byteorder=order) as writer:
+        for frame in picture.frames:
+            writer.write(frame[..., 0] if frame.shape[2] == 1 else frame, **_page_options(picture))
+    if exif_block is None or big:
+        return target.getvalue()
+    return _with_exif(target.getvalue(), exif_block)
+
+
+def _page_options(picture: Picture) -> dict[str, Any]:
+    header, metadata = picture.header, picture.metadata
+    icc = fitting_icc(metadata.icc, grey=header.channels <= 2)
+    blocks = ((_ICC, 7, icc, False), (_XMP, 1, metadata.xmp, True))
+    options: dict[str, Any] = {
+        "photometric": "minisblack" if header.channels <= 2 else "rgb",
+        "extrasamples": ["unassalpha"] if header.has_alpha else None,
+        "planarconfig": "contig" if header.channels > 1 else None,
+        "compression": "zlib",
+        "predictor": True,
+        "metadata": None,
+        "software": False,
+        # (tag, type, count, value, whether on the first page only)
+        "extratags": [
+            (tag, kind, len(block), block, once) for tag, kind, block, once in blocks if block
+        ],
+    }
+    if metadata.dpi is not None:
+        options |= {"resolution": metadata.dpi, "resolutionunit": 2}
+    return options
+
+
+def _with_exif(content: bytes, exif_block: bytes) -> bytes:
+    """The same TIFF, its first directory replaced by one at the end that has the EXIF tags too."""
+    order = ifd.byte_order(content)
+    layout, following = ifd.read_directory(content, ifd.first_directory(content), depth=0)
+    described = descriptive(ifd.read_directory(exif_block, ifd.first_directory(exif_block))[0])
+    merged = {entry.tag: entry for entry in (*described, *layout)}
+    content += b"\0" * (len(content) % 2)
+    directory = ifd.write_directory(list(merged.values()), order, len(content), following)
+    pointer = struct.pack(f"{order}I", len(content))
+    return b"".join((content[:4], pointer, content[8:], directory))

@@ -1,0 +1,1 @@
+"""Use cases: options in, events out; no styling and no exit."""

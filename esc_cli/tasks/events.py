@@ -1,0 +1,66 @@
+"""What a batch tells while it runs. The library yields these; it never prints."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+Status = Literal["done", "skipped", "failed", "planned"]
+
+
+@dataclass(frozen=True)
+class Item:
+    """One input and what became of it. Sizes are (width, height) pixels, times seconds.
+
+    `reason` says why an item failed, was skipped, or is not yet finished; `notes` what memory or
+    precision forced on the way. `planned` stands for a dry run.
+    """
+
+    input: Path
+    status: Status
+    output: Path | None = None
+    reason: str = ""
+    input_size: tuple[int, int] | None = None
+    output_size: tuple[int, int] | None = None
+    output_bytes: int | None = None
+    seconds: dict[str, float] = field(default_factory=dict)
+    tile: int | None = None
+    precision: str | None = None
+    device: str | None = None
+    model: str | None = None
+    weights_sha256: str | None = None
+    notes: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """The object of `--report`: paths as text (a byte that is no UTF-8 as U+DC80 to U+DCFF)."""
+        texts = {"input": str(self.input), "output": self.output and str(self.output)}
+        return asdict(self) | texts
+
+
+@dataclass(frozen=True)
+class Planned:
+    """The batch as it was found, before any work."""
+
+    total: int
+    to_do: int
+    megapixels: float
+    bytes_estimate: int
+    no_pictures: int
+    earlier_outputs: tuple[Path, ...]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The end of a batch. `exit_code` is the documented one."""
+
+    done: int
+    skipped: int
+    failed: int
+    left: int
+    seconds: float
+    exit_code: int
+    stopped: str = ""
+
+
+Event = Planned | Item | Summary

@@ -1,0 +1,113 @@
+"""One decoded picture through the network: grey, alpha, 16 bit, animations, any size."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from esc_cli.media.picture import Frame, Picture
+from esc_cli.media.resize import resize_lanczos
+
+if TYPE_CHECKING:
+    from esc_cli.engine.upscaler import Upscaled, Upscaler
+
+FloatPixels = NDArray[np.float32]
+ALPHA_FLOOR = 1 / 1024
+"""Opacity below which a pixel has no colour: a quarter of an 8-bit level."""
+
+
+@dataclass
+class PictureUpscaler:
+    """Enlarges pictures to `size` (width, height), through `upscaler` if there is one.
+
+    After `run`, `passes` holds what the engine said of each pass through the network.
+    """
+
+    upscaler: Upscaler | None
+    size: tuple[int, int]
+    check: Callable[[], None]
+    passes: list[Upscaled] = field(default_factory=list)
+
+    def run(self, picture: Picture) -> Picture:
+        """The enlarged picture: same channels, bits, delays and metadata.
+
+        Raises the engine's errors, and what `check` raises.
+        """
+        frames = tuple(self._frame(frame) for frame in picture.frames)
+        header = replace(picture.header, width=self.size[0], height=self.size[1])
+        return replace(picture, header=header, frames=frames)
+
+    def _frame(self, frame: Frame) -> Frame:
+        self.check()
+        if frame.shape[2] == 3 and self._is_exact(frame):
+            return self._integers(frame)
+        levels = np.float32(np.iinfo(frame.dtype).max)
+        pixels: FloatPixels = frame.astype(np.float32) / levels
+        result = self._with_alpha(pixels) if frame.shape[2] in (2, 4) else self._enlarged(pixels)
+        return _quantised(result, frame.dtype)
+
+    def _is_exact(self, frame: Frame) -> bool:
+        """Whether the network's result has the wanted size as it is."""
+        if self.upscaler is None:
+            return False
+        scale = self.upscaler.config.scale
+        height, width = frame.shape[:2]
+        return self.upscaler.config.any_scale or (width * scale, height * scale) == self.size
+
+    def _integers(self, frame: Frame) -> Frame:
+        """RGB without detours: rounded tile by tile, so that no float copy of the result exists."""
+        import torch
+
+        dtype = torch.uint8 if frame.dtype == np.uint8 else torch.uint16
+        return _to_numpy(self._pass(frame, dtype))
+
+    def _with_alpha(self, pixels: FloatPixels) -> FloatPixels:
+        """Colour weighted by opacity, so that what is transparent does not bleed into edges."""
+        colour, alpha = pixels[..., :-1], pixels[..., -1:]
+        if alpha.min() == 1:
+            full = np.ones((self.size[1], self.size[0], 1), np.float32)
+            return np.concatenate([self._enlarged(colour), full], axis=-1)
+        opacity = self._enlarged(alpha).clip(0, 1)
+        weighted = self._enlarged(colour * alpha).clip(0, 1)
+        seen = opacity > ALPHA_FLOOR
+        plain = np.divide(weighted, opacity, out=np.zeros_like(weighted), where=seen)
+        return np.concatenate([plain, opacity], axis=-1)
+
+    def _enlarged(self, pixels: FloatPixels) -> FloatPixels:
+        """(H, W, 1 or 3) -> the same channels at `size`; grey goes through as equal R, G, B."""
+        if self.upscaler is None:
+            return resize_lanczos(pixels, self.size)
+        import torch
+
+        rgb = np.broadcast_to(pixels, (*pixels.shape[:2], 3))
+        result = _to_numpy(self._pass(rgb, torch.float32))
+        if pixels.shape[2] == 1:
+            result = result.mean(axis=-1, keepdims=True, dtype=np.float32)
+        return resize_lanczos(result, self.size)
+
+    def _pass(self, rgb: NDArray[Any], dtype: Any) -> Upscaled:
+        """(H, W, 3) once through the network."""
+        import torch
+
+        if self.upscaler is None:
+            raise ValueError("a pass needs a network")
+        image = torch.from_numpy(np.ascontiguousarray(rgb.transpose(2, 0, 1)))
+        size = self.size[::-1] if self.upscaler.config.any_scale else None
+        done = self.upscaler.upscale(image, size=size, dtype=dtype, check=self.check)
+        self.passes.append(done)
+        return done
+
+
+def _to_numpy(done: Upscaled) -> NDArray[Any]:
+    """(3, H, W) on the CPU -> (H, W, 3), contiguous."""
+    return np.ascontiguousarray(done.image.numpy().transpose(1, 2, 0))
+
+
+def _quantised(pixels: FloatPixels, dtype: np.dtype[Any]) -> Frame:
+    levels = np.iinfo(dtype).max
+    rounded: Frame = np.rint(pixels.clip(0, 1) * levels).astype(dtype)
+    return rounded

@@ -1,0 +1,134 @@
+"""Decode, network and encode at the same time, with bounded memory and one report per item."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeVar
+
+from esc_cli.errors import EscError, SetupError, StoppedError
+from esc_cli.tasks.events import Item
+from esc_cli.tasks.models import Models
+from esc_cli.tasks.options import UpscaleOptions
+from esc_cli.tasks.plan import Job, item_of
+from esc_cli.tasks.records import RecordShelf
+from esc_cli.tasks.stages import Work, decode_stage, encode_stage, network_stage
+from esc_cli.tasks.stop import Stop
+
+DECODED_AHEAD = 2
+ENCODERS = 2
+PENDING_BYTES = 1 << 30
+"""Results that may wait for their encoder, in bytes of pixels; a single larger one may too."""
+
+T = TypeVar("T")
+
+
+@dataclass
+class _Failure:
+    """An item's error on its way to the report."""
+
+    job: Job
+    error: EscError
+
+
+@dataclass
+class Pipeline:
+    """Runs jobs; `fatal` is set when the environment failed and the rest was not tried."""
+
+    options: UpscaleOptions
+    models: Models
+    shelf: RecordShelf
+    stop: Stop
+    fatal: EscError | None = None
+    _closed: threading.Event = field(default_factory=threading.Event)
+    _pending: deque[tuple[Job, Future[Item]]] = field(default_factory=deque)
+
+    def run(self, jobs: Sequence[Job]) -> Iterator[Item]:
+        """The items of the jobs as they finish, until all are done, a stop, or a fatal error."""
+        decoded: queue.Queue[Work | _Failure | None] = queue.Queue(DECODED_AHEAD)
+        reader = threading.Thread(target=self._read, args=(jobs, decoded), daemon=True)
+        reader.start()
+        with ThreadPoolExecutor(ENCODERS, thread_name_prefix="encode") as encoders:
+            try:
+                yield from self._consume(decoded, encoders)
+            finally:
+                self._closed.set()
+                reader.join()
+
+    def _read(self, jobs: Sequence[Job], decoded: queue.Queue[Work | _Failure | None]) -> None:
+        for job in jobs:
+            if self._closed.is_set() or self.stop:
+                break
+            self._offer(decoded, _guarded(job, partial(decode_stage, job, self.options.max_pixels)))
+        self._offer(decoded, None)
+
+    def _offer(
+        self, decoded: queue.Queue[Work | _Failure | None], value: Work | _Failure | None
+    ) -> None:
+        while not self._closed.is_set():
+            try:
+                decoded.put(value, timeout=0.1)
+            except queue.Full:
+                continue
+            return
+
+    def _consume(
+        self, decoded: queue.Queue[Work | _Failure | None], encoders: ThreadPoolExecutor
+    ) -> Iterator[Item]:
+        while not self.fatal and not self.stop and (work := decoded.get()) is not None:
+            outcome = self._through_network(work) if isinstance(work, Work) else work
+            if isinstance(outcome, Work):
+                yield from self._make_room(outcome.job)
+                self._submit(outcome, encoders)
+            elif not isinstance(outcome.error, StoppedError):
+                yield self._failed(outcome)
+            yield from self._finished(self._first_is_done)
+        yield from self._finished(lambda: True)
+
+    def _through_network(self, work: Work) -> Work | _Failure:
+        return _guarded(work.job, partial(network_stage, work, self.models, self.stop))
+
+    def _submit(self, work: Work, encoders: ThreadPoolExecutor) -> None:
+        records = self.shelf.at(work.job.root)
+        future = encoders.submit(encode_stage, work, self.options, records)
+        self._pending.append((work.job, future))
+
+    def _make_room(self, job: Job) -> Iterator[Item]:
+        """Wait until few enough results are pending to add another."""
+
+        def too_many() -> bool:
+            waiting = sum(other.result_bytes for other, _ in self._pending)
+            return len(self._pending) > ENCODERS or waiting + job.result_bytes > PENDING_BYTES
+
+        yield from self._finished(too_many)
+
+    def _finished(self, wanted: Callable[[], bool]) -> Iterator[Item]:
+        """Take encodings off the front while `wanted`, waiting for each to finish."""
+        while self._pending and wanted():
+            job, future = self._pending.popleft()
+            outcome = _guarded(job, future.result)
+            yield outcome if isinstance(outcome, Item) else self._failed(outcome)
+
+    def _first_is_done(self) -> bool:
+        return self._pending[0][1].done()
+
+    def _failed(self, failure: _Failure) -> Item:
+        if isinstance(failure.error, SetupError):
+            self.fatal = self.fatal or failure.error
+        return item_of(failure.job, "failed", failure.error.reason)
+
+
+def _guarded(job: Job, step: Callable[[], T]) -> T | _Failure:
+    """The one boundary of an item: whatever a stage raises is kept with its reason."""
+    try:
+        return step()
+    except EscError as error:
+        return _Failure(job, error)
+    except Exception as error:  # noqa: BLE001 - a fault of ours in one item must not stop the batch
+        what = f"unexpected {type(error).__name__}: {error}"
+        return _Failure(job, EscError(what, job.source.path, "please report this"))

@@ -1,0 +1,114 @@
+"""The three stages of an item: decode, network, encode; each notes its time."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from esc_cli.errors import ReadError
+from esc_cli.media.atomic import write_atomic
+from esc_cli.media.decode import decode
+from esc_cli.media.encode import encode
+from esc_cli.media.picture import Picture
+from esc_cli.media.source import read_source, reading
+from esc_cli.tasks.events import Item
+from esc_cli.tasks.models import Models
+from esc_cli.tasks.options import UpscaleOptions
+from esc_cli.tasks.picture import PictureUpscaler
+from esc_cli.tasks.plan import Job, check_overwriting, item_of
+from esc_cli.tasks.records import FileState, Records
+from esc_cli.tasks.stop import Stop
+
+if TYPE_CHECKING:
+    import os
+
+    from esc_cli.engine.upscaler import Upscaled
+
+
+@dataclass
+class Work:
+    """An item on its way through the stages."""
+
+    job: Job
+    picture: Picture | None = None
+    source_state: FileState | None = None
+    seconds: dict[str, float] = field(default_factory=dict)
+    passes: list[Upscaled] = field(default_factory=list)
+    device: str | None = None
+
+    @contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        """Add the time of the block to a stage."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            elapsed = time.perf_counter() - start
+            self.seconds[stage] = round(self.seconds.get(stage, 0.0) + elapsed, 4)
+
+    def item(self, output_bytes: int) -> Item:
+        """The item as done."""
+        tiles = [done.tile for done in self.passes]
+        safest = [p for p in ("fp32", "bf16", "fp16") if p in {d.precision for d in self.passes}]
+        return replace(
+            item_of(self.job, "done"),
+            output_bytes=output_bytes,
+            seconds=self.seconds,
+            tile=min((tile for tile in tiles if tile), default=0) if tiles else None,
+            precision=safest[0] if safest else None,
+            device=self.device,
+            notes=tuple(dict.fromkeys(note for done in self.passes for note in done.notes)),
+        )
+
+
+def decode_stage(job: Job, max_pixels: int) -> Work:
+    """Read and decode the input. Raises the errors of `media.decode`."""
+    work = Work(job)
+    with work.timed("decode"):
+        status = job.source.path.stat()  # before reading: a change meanwhile is noticed next time
+        content = read_source(job.source.path)
+        digest = hashlib.sha256(content).hexdigest()
+        work.source_state = FileState(status.st_size, status.st_mtime_ns, digest)
+        with reading(job.source.path):
+            work.picture = decode(content, max_pixels)
+    if work.picture.header != job.header:
+        raise ReadError("changed while the batch ran", job.source.path, "run again")
+    return work
+
+
+def network_stage(work: Work, models: Models, stop: Stop) -> Work:
+    """Enlarge the picture. Raises the errors of the engine, and StoppedError."""
+    choice, picture = work.job.choice, work.picture
+    if picture is None:
+        raise ValueError("the picture must be decoded first")
+    upscaler = None if choice is None else models.upscaler(choice)
+    with work.timed("network"):
+        enlarge = PictureUpscaler(upscaler, work.job.size, stop.check)
+        work.picture = enlarge.run(picture)
+    work.passes = enlarge.passes
+    work.device = None if upscaler is None else str(upscaler.device)
+    return work
+
+
+def encode_stage(work: Work, options: UpscaleOptions, records: Records) -> Item:
+    """Encode and write the result and its record. Raises WriteError and DiskError."""
+    job, picture = work.job, work.picture
+    if picture is None or work.source_state is None:
+        raise ValueError("the picture must be decoded first")
+    with work.timed("encode"):
+        content = encode(picture, job.format, options.quality)
+        work.picture = None  # frees the pixels before the bytes are written
+        source = work.source_state
+        check_overwriting(job)
+
+        def record(status: os.stat_result) -> None:
+            digest = hashlib.sha256(content).hexdigest()
+            result = FileState(status.st_size, status.st_mtime_ns, digest)
+            records.append(job.record(source, result, records.relative(job.output)))
+
+        write_atomic(job.output, content, before_rename=record)
+    return work.item(len(content))

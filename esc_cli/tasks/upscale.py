@@ -1,0 +1,82 @@
+"""`esc upscale`: options in, events out."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+
+from esc_cli.media.atomic import remove_stale_parts
+from esc_cli.tasks.events import Event, Item, Planned, Summary
+from esc_cli.tasks.models import Models
+from esc_cli.tasks.options import UpscaleOptions
+from esc_cli.tasks.pipeline import Pipeline
+from esc_cli.tasks.plan import Plan, Planner, check_disk, item_of, make_folders
+from esc_cli.tasks.records import RecordShelf
+from esc_cli.tasks.stop import Stop
+
+
+def upscale(options: UpscaleOptions, stop: Stop) -> Iterator[Event]:
+    """Plan and run a batch: `Planned`, then an `Item` per input, then a `Summary`.
+
+    Raises UsageError, WeightsError, DeviceError and DiskError before any work starts; later
+    errors are in the items, and in the summary's exit code.
+    """
+    start = time.perf_counter()
+    shelf = RecordShelf()
+    models = Models(options.model, options.engine)
+    plan = Planner(options, models, shelf).plan()
+    check_disk(plan)
+    yield _planned(plan)
+    pipeline = Pipeline(options, models, shelf, stop)
+    counts: Counter[str] = Counter()
+    for item in _items(plan, pipeline, options):
+        counts[item.status] += 1
+        yield item
+        if options.fail_fast and item.status == "failed":
+            break
+    total = len(plan.jobs) + len(plan.settled)
+    yield _summary(counts, total, time.perf_counter() - start, pipeline)
+
+
+def _items(plan: Plan, pipeline: Pipeline, options: UpscaleOptions) -> Iterator[Item]:
+    yield from plan.settled
+    if options.dry_run:
+        for job in plan.jobs:
+            yield replace(item_of(job, "planned"), output_bytes=job.bytes_estimate)
+        return
+    if plan.jobs:
+        make_folders(plan)
+        for folder in dict.fromkeys(job.output.parent for job in plan.jobs):
+            remove_stale_parts(folder)
+        yield from pipeline.run(plan.jobs)
+
+
+def _planned(plan: Plan) -> Planned:
+    pixels = sum(job.header.width * job.header.height * job.header.frames for job in plan.jobs)
+    return Planned(
+        total=len(plan.jobs) + len(plan.settled),
+        to_do=len(plan.jobs),
+        megapixels=pixels / 1e6,
+        bytes_estimate=plan.bytes_estimate,
+        no_pictures=plan.found.no_pictures,
+        earlier_outputs=tuple(plan.found.earlier_outputs),
+    )
+
+
+def _summary(counts: Counter[str], total: int, seconds: float, pipeline: Pipeline) -> Summary:
+    reason, code = "", 1 if counts["failed"] else 0
+    if pipeline.fatal is not None:
+        reason, code = str(pipeline.fatal), pipeline.fatal.exit_code
+    if pipeline.stop.signal_number is not None:
+        reason, code = "stopped by a signal", 128 + pipeline.stop.signal_number
+    return Summary(
+        done=counts["done"],
+        skipped=counts["skipped"],
+        failed=counts["failed"],
+        left=total - sum(counts.values()),
+        seconds=seconds,
+        exit_code=code,
+        stopped=reason,
+    )
