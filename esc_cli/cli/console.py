@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from rich.console import Console
@@ -23,7 +24,15 @@ def print_error(error: EscError) -> None:
 
 
 def print_result(text: str) -> None:
-    """A line on stdout, whatever its encoding."""
+    """A line on stdout, whatever its encoding; a reader that has left stops no batch."""
+    if sys.stdout is None:  # the shell closed it: >&-
+        return
     encoding = sys.stdout.encoding or "utf-8"
-    sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
-    sys.stdout.flush()
+    try:
+        sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+        sys.stdout.flush()
+    except OSError as error:
+        # From now on into the void, or Python would complain again when it closes stdout.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            print_line(f"stdout cannot be written: {error.strerror}; results are still made", "red")

@@ -2,26 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-from dataclasses import replace
 from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
 import typer
-
-from esc_cli.cli.render import Renderer
-from esc_cli.cli.signals import stopping_on_signals
-from esc_cli.engine.options import WHOLE, EngineOptions
-from esc_cli.errors import UsageError, WriteError
-from esc_cli.media.atomic import write_atomic
-from esc_cli.media.paths import Selection
-from esc_cli.media.source import read_source
-from esc_cli.tasks.options import DEFAULT_MAX_PIXELS, STANDARD_STREAM, Target, UpscaleOptions
-from esc_cli.tasks.report import Report
-from esc_cli.tasks.stop import Stop
-from esc_cli.tasks.stream import upscale_bytes
-from esc_cli.tasks.upscale import upscale
 
 
 class Existing(str, Enum):
@@ -48,7 +33,7 @@ EPILOG = (
 _SIZE, _RESULT, _BATCH, _ENGINE = "Size", "Result", "Batch", "Network"
 
 
-def upscale_command(  # noqa: PLR0913 - Typer reads one parameter per option
+def upscale_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per option
     inputs: Annotated[
         list[str],
         typer.Argument(help="Pictures and folders; - is one picture on stdin.", metavar="INPUT..."),
@@ -157,7 +142,7 @@ def upscale_command(  # noqa: PLR0913 - Typer reads one parameter per option
     max_pixels: Annotated[
         int,
         typer.Option(min=1, rich_help_panel=_BATCH, help="Refuse larger inputs, by their header."),
-    ] = DEFAULT_MAX_PIXELS,
+    ] = 500_000_000,
     device: Annotated[
         str, typer.Option(rich_help_panel=_ENGINE, help="auto, cpu, cuda, cuda:1, mps.")
     ] = "auto",
@@ -188,12 +173,20 @@ def upscale_command(  # noqa: PLR0913 - Typer reads one parameter per option
     A folder photos/ becomes photos_x4/ beside it, a file name.jpg becomes name_x4.jpg. A second
     run does only what is new or has changed.
     """
+    # Only now, so that `esc --help` does not wait for numpy and Pillow.
+    from esc_cli.cli import batch
+    from esc_cli.engine.options import EngineOptions
+    from esc_cli.media.paths import Selection
+    from esc_cli.tasks.options import Target, UpscaleOptions
+
     options = UpscaleOptions(
         inputs=tuple(inputs),
         output=output,
         model=model,
         target=Target(scale, width, height, longest_side),
-        engine=EngineOptions(device, precision.value, _tile(tile), overlap, self_ensemble),
+        engine=EngineOptions(
+            device, precision.value, batch.tile_side(tile), overlap, self_ensemble
+        ),
         format=format_,
         quality=quality,
         name=name,
@@ -205,44 +198,4 @@ def upscale_command(  # noqa: PLR0913 - Typer reads one parameter per option
         max_pixels=max_pixels,
         dry_run=dry_run,
     )
-    stop = Stop()
-    with stopping_on_signals(stop):
-        if STANDARD_STREAM in (*inputs, output):
-            _run_stream(options, stop)
-        else:
-            _run_batch(options, stop, report, quiet)
-
-
-def _run_batch(options: UpscaleOptions, stop: Stop, report: Path | None, quiet: bool) -> None:
-    writer = None if report is None else Report(report)
-    renderer = Renderer(quiet, options.dry_run, writer)
-    raise typer.Exit(renderer.run(upscale(options, stop)))
-
-
-def _run_stream(options: UpscaleOptions, stop: Stop) -> None:
-    """One picture, from stdin or to stdout."""
-    if len(options.inputs) != 1:
-        raise UsageError("- stands for one picture, and there are several inputs")
-    own = options.inputs[0]
-    content = sys.stdin.buffer.read() if own == STANDARD_STREAM else read_source(Path(own))
-    named = options.output not in (None, STANDARD_STREAM)
-    if named and options.format is None:
-        options = replace(options, format=Path(str(options.output)).suffix[1:] or None)
-    result = upscale_bytes(content, options, stop)
-    if named:
-        write_atomic(Path(str(options.output)), result)
-        return
-    try:
-        sys.stdout.buffer.write(result)
-        sys.stdout.buffer.flush()
-    except OSError as error:
-        raise WriteError(f"stdout cannot be written: {error.strerror}") from error
-
-
-def _tile(text: str) -> int | None:
-    """None for auto, WHOLE for whole, else the number. Raises UsageError."""
-    if text in ("auto", "whole"):
-        return None if text == "auto" else WHOLE
-    if text.isdecimal() and int(text) > 0:
-        return int(text)
-    raise UsageError(f"--tile {text!r} is no number of pixels", advice="or auto, or whole")
+    batch.run(options, report, quiet)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import string
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -32,6 +31,8 @@ def destination(inputs: tuple[str, ...], output: str | None) -> Destination | No
     """
     if output is None:
         return None
+    if not output:
+        raise UsageError("-o is empty")
     path = Path(output)
     wants_folder = output.endswith(("/", os.sep)) or path.is_dir()
     if wants_folder or path.suffix.lower() not in PICTURES:
@@ -66,13 +67,10 @@ def default_pattern(source: Source, chosen: Destination | None) -> str:
 def check_pattern(pattern: str) -> None:
     """Raise UsageError unless a pattern makes a plain file name of known placeholders."""
     try:
-        fields = [name for _, name, _, _ in string.Formatter().parse(pattern) if name is not None]
-    except ValueError as error:
-        raise UsageError(f"--name {pattern!r}: {error}") from error
-    unknown = [name for name in fields if name not in PLACEHOLDERS]
-    if unknown:
-        known = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
-        raise UsageError(f"--name {pattern!r}: no placeholder {{{unknown[0]}}}", advice=known)
+        pattern.format_map(dict.fromkeys(PLACEHOLDERS, "1"))
+    except (ValueError, KeyError, IndexError, AttributeError, TypeError) as error:
+        known = " ".join(f"{{{name}}}" for name in PLACEHOLDERS)
+        raise UsageError(f"--name {pattern!r} is no pattern: {error}", advice=f"use {known}") from error
     if "/" in pattern or os.sep in pattern or not pattern.strip():
         raise UsageError(f"--name {pattern!r} is no plain file name")
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path
 
-from esc_cli.errors import ItemError, ReadError, UsageError
+from esc_cli.errors import ItemError, ReadError, UsageError, shown
 from esc_cli.media.formats import SUFFIXES
 
 PICTURES = frozenset(suffix for suffixes in SUFFIXES.values() for suffix in suffixes)
@@ -67,12 +67,14 @@ def find_sources(
     left out. Links are followed; one that leads back to itself is a problem. Raises UsageError
     when no input exists, or when there is no picture at all.
     """
-    missing = [name for name in inputs if not os.path.lexists(name)]
+    missing = [name for name in inputs if not os.path.lexists(name)]  # "" never exists
     if len(missing) == len(inputs):
-        raise UsageError("no such file or folder", Path(missing[0]) if missing else None)
+        raise UsageError(
+            f"no such file or folder: {shown(missing[0])!r}" if missing else "no input"
+        )
     scan = _Scan(selection, output_root, is_output, Found())
     for name in inputs:
-        scan.add(Path(name))
+        scan.add(name)
     found = scan.found
     if not found.sources and not found.problems and not found.earlier_outputs:
         raise UsageError("no pictures found", Path(inputs[0]), "see --include and --help")
@@ -87,13 +89,14 @@ class _Scan:
     found: Found
     _seen: set[Path] = field(default_factory=set)
 
-    def add(self, path: Path) -> None:
-        if path.is_dir():
-            self._add_folder(path, path, ())
-        elif os.path.lexists(path):
-            self._add_file(Source(path))
-        else:
+    def add(self, name: str) -> None:
+        path = Path(name)  # "" would become "."
+        if not os.path.lexists(name):
             self.found.problems.append((path, ReadError("no such file or folder", path)))
+        elif path.is_dir():
+            self._add_folder(path, path, ())
+        else:
+            self._add_file(Source(path))
 
     def _add_file(self, source: Source) -> None:
         own = absolute(source.path)

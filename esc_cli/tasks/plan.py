@@ -9,9 +9,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from esc_cli.errors import DiskError, EscError, UsageError, WeightsError, WriteError
+from esc_cli.errors import DiskError, EscError, UsageError, WeightsError, WriteError, shown
 from esc_cli.media.decode import check_pixels, probe
-from esc_cli.media.formats import OutputPlan, plan_output
+from esc_cli.media.formats import SUFFIXES, OutputPlan, plan_output
 from esc_cli.media.naming import (
     Destination,
     check_pattern,
@@ -123,7 +123,7 @@ class Planner:
         plan = Plan(settled=problems, found=found)
         drafts = [d for s in found.sources if (d := self._draft(s, chosen, label, plan))]
         outputs = resolve_collisions((job.source, job.output) for job in drafts)
-        self._refuse_inputs(drafts, outputs)
+        _refuse_inputs(found.sources, outputs)
         for job, output in zip(drafts, outputs, strict=True):
             self._settle(replace(job, output=output), plan)
         return plan
@@ -153,8 +153,12 @@ class Planner:
         suffix = source.path.suffix if own is None else own.suffix
         wanted = options.format or (None if own is None else own.suffix[1:])
         form = plan_output(header, size, wanted, suffix)
+        if own is not None and own.suffix.lower() not in SUFFIXES[form.format]:
+            raise UsageError(
+                f"is no name for a {form.format} picture", own, "change -o or --format"
+            )
         pattern = options.name or default_pattern(source, chosen)
-        values = _values(source, label, size, factor)
+        values = _values(source, label, size, self._exact(factor))
         name = result_name(pattern, values) + form.suffix
         output = own or root / source.relative.with_name(name)
         estimate = _estimate(source, header, size, form)
@@ -178,16 +182,12 @@ class Planner:
             return record.header
         return probe(source.path, self.options.max_pixels)
 
-    def _refuse_inputs(self, jobs: Iterable[Job], outputs: list[Path]) -> None:
-        inputs = {absolute(job.source.path) for job in jobs}
-        for output in outputs:
-            if absolute(output) in inputs:
-                advice = "choose another -o, or a --name that differs"
-                raise UsageError("is an input and would be overwritten", output, advice)
-
     def _settle(self, job: Job, plan: Plan) -> None:
         """Add the job to those to do, or its item to those that are settled."""
-        problem = self._in_the_way(job)
+        try:
+            problem = self._in_the_way(job)
+        except OSError as error:  # a name too long, a folder that cannot be entered
+            problem = f"{shown(job.output.name)} cannot be written: {error.strerror}"
         if problem:
             plan.settled.append(item_of(job, "failed", problem))
         elif self.options.existing == "skip" and self._finished(job):
@@ -202,10 +202,15 @@ class Planner:
             return ""
         if self.options.existing == "error":
             return "the output exists already (--existing error)"
-        if self.shelf.at(job.root).find(job.output) is None:
-            what = f"{job.output.name} exists and was not written by esc"
-            return f"{what} (move it away, or use --existing overwrite)"
-        return ""
+        record = self.shelf.at(job.root).find(job.output)
+        own = str(absolute(job.source.path))
+        if record is None:
+            what = f"{shown(job.output.name)} exists and was not written by esc"
+        elif record.input != own and os.path.lexists(record.input):
+            what = f"{shown(job.output.name)} holds the result of {shown(record.input)}"
+        else:
+            return ""
+        return f"{what} (move it away, choose another -o, or use --existing overwrite)"
 
     def _finished(self, job: Job) -> bool:
         record = self.shelf.at(job.root).find(job.output)
@@ -221,6 +226,15 @@ class Planner:
             and record.source.fits(job.source.path, by_content)
             and record.result.fits(job.output, by_content)
         )
+
+
+def _refuse_inputs(sources: Iterable[Source], outputs: Iterable[Path]) -> None:
+    """Raise UsageError when an output is an input, even one that cannot be read."""
+    inputs = {absolute(source.path) for source in sources}
+    for output in outputs:
+        if absolute(output) in inputs:
+            advice = "choose another -o, or a --name that differs"
+            raise UsageError("is an input and would be overwritten", output, advice)
 
 
 def item_of(job: Job, status: Status, reason: str = "") -> Item:

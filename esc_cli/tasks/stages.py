@@ -50,6 +50,13 @@ class Work:
             elapsed = time.perf_counter() - start
             self.seconds[stage] = round(self.seconds.get(stage, 0.0) + elapsed, 4)
 
+    def take_picture(self) -> Picture:
+        """Hand the pixels over, so that they are freed as soon as the taker is done with them."""
+        picture, self.picture = self.picture, None
+        if picture is None:
+            raise ValueError("the picture must be decoded first")
+        return picture
+
     def item(self, output_bytes: int) -> Item:
         """The item as done."""
         tiles = [done.tile for done in self.passes]
@@ -82,13 +89,11 @@ def decode_stage(job: Job, max_pixels: int) -> Work:
 
 def network_stage(work: Work, models: Models, stop: Stop) -> Work:
     """Enlarge the picture. Raises the errors of the engine, and StoppedError."""
-    choice, picture = work.job.choice, work.picture
-    if picture is None:
-        raise ValueError("the picture must be decoded first")
+    choice = work.job.choice
     upscaler = None if choice is None else models.upscaler(choice)
     with work.timed("network"):
         enlarge = PictureUpscaler(upscaler, work.job.size, stop.check)
-        work.picture = enlarge.run(picture)
+        work.picture = enlarge.run(work.take_picture())
     work.passes = enlarge.passes
     work.device = None if upscaler is None else str(upscaler.device)
     return work
@@ -96,13 +101,11 @@ def network_stage(work: Work, models: Models, stop: Stop) -> Work:
 
 def encode_stage(work: Work, options: UpscaleOptions, records: Records) -> Item:
     """Encode and write the result and its record. Raises WriteError and DiskError."""
-    job, picture = work.job, work.picture
-    if picture is None or work.source_state is None:
+    job, source = work.job, work.source_state
+    if source is None:
         raise ValueError("the picture must be decoded first")
     with work.timed("encode"):
-        content = encode(picture, job.format, options.quality)
-        work.picture = None  # frees the pixels before the bytes are written
-        source = work.source_state
+        content = encode(work.take_picture(), job.format, options.quality)
         check_overwriting(job)
 
         def record(status: os.stat_result) -> None:

@@ -1,0 +1,66 @@
+"""Running `esc upscale` once its options are known: a batch, or one picture through a pipe."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import typer
+
+from esc_cli.cli.render import Renderer
+from esc_cli.cli.signals import stopping_on_signals
+from esc_cli.engine.options import WHOLE
+from esc_cli.errors import UsageError, WriteError
+from esc_cli.media.atomic import write_atomic
+from esc_cli.media.source import read_source
+from esc_cli.tasks.options import STANDARD_STREAM, UpscaleOptions
+from esc_cli.tasks.report import Report
+from esc_cli.tasks.stop import Stop
+from esc_cli.tasks.stream import upscale_bytes
+from esc_cli.tasks.upscale import upscale
+
+
+def run(options: UpscaleOptions, report: Path | None, quiet: bool) -> None:
+    """Run a batch or a pipe; ends in typer.Exit with the exit code, or in an EscError."""
+    stop = Stop()
+    with stopping_on_signals(stop):
+        if STANDARD_STREAM in (*options.inputs, options.output):
+            _stream(options, stop)
+        else:
+            _batch(options, stop, report, quiet)
+
+
+def _batch(options: UpscaleOptions, stop: Stop, report: Path | None, quiet: bool) -> None:
+    writer = None if report is None else Report(report)
+    renderer = Renderer(quiet, options.dry_run, writer)
+    raise typer.Exit(renderer.run(upscale(options, stop)))
+
+
+def _stream(options: UpscaleOptions, stop: Stop) -> None:
+    """One picture, from stdin or to stdout."""
+    if len(options.inputs) != 1:
+        raise UsageError("- stands for one picture, and there are several inputs")
+    own = options.inputs[0]
+    content = sys.stdin.buffer.read() if own == STANDARD_STREAM else read_source(Path(own))
+    named = options.output not in (None, STANDARD_STREAM)
+    if named and options.format is None:
+        options = replace(options, format=Path(str(options.output)).suffix[1:] or None)
+    result = upscale_bytes(content, options, stop)
+    if named:
+        write_atomic(Path(str(options.output)), result)
+        return
+    try:
+        sys.stdout.buffer.write(result)
+        sys.stdout.buffer.flush()
+    except OSError as error:
+        raise WriteError(f"stdout cannot be written: {error.strerror}") from error
+
+
+def tile_side(text: str) -> int | None:
+    """None for auto, WHOLE for whole, else the number. Raises UsageError."""
+    if text in ("auto", "whole"):
+        return None if text == "auto" else WHOLE
+    if text.isdecimal() and int(text) > 0:
+        return int(text)
+    raise UsageError(f"--tile {text!r} is no number of pixels", advice="or auto, or whole")

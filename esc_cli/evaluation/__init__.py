@@ -1,0 +1,1 @@
+"""Protocol and reports: how results are measured."""

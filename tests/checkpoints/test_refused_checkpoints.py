@@ -1,0 +1,143 @@
+"""What is no checkpoint of an ESC network is refused: the message names the file and the fault."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from esc_cli import load_model
+from esc_cli.errors import WeightsError
+
+State = dict[str, Tensor]
+
+
+def refusal(path: Path) -> WeightsError:
+    with pytest.raises(WeightsError) as caught:
+        load_model(path)
+    assert caught.value.path == path
+    assert str(caught.value).startswith(str(path))
+    return caught.value
+
+
+class _Trap:
+    """Unpickled carelessly, it makes a file."""
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[str]]:
+        return os.mkdir, (str(self.path),)
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+def test_code_in_a_torch_file_is_refused_and_not_run(
+    tmp_path: Path, state: State, legacy: bool
+) -> None:
+    path, sprung = tmp_path / "own.pth", tmp_path / "sprung"
+    contents = {**state, "trap": _Trap(sprung)}
+    torch.save(contents, path, _use_new_zipfile_serialization=not legacy)
+    assert "expected safetensors or a torch file of tensors" in refusal(path).what
+    assert not sprung.exists()
+
+
+def test_code_in_a_plain_pickle_is_refused_and_not_run(tmp_path: Path) -> None:
+    path, sprung = tmp_path / "own.pth", tmp_path / "sprung"
+    path.write_bytes(pickle.dumps(_Trap(sprung), protocol=2))
+    assert "expected safetensors or a torch file of tensors" in refusal(path).what
+    assert not sprung.exists()
+    pickle.loads(path.read_bytes())
+    assert sprung.exists()  # the trap works where it is not disarmed
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+@pytest.mark.parametrize(
+    "content", [b"", b"A line.\n", b"<!doctype html>\n<html></html>", b"PK\x03\x04", bytes(100)]
+)
+def test_a_file_of_something_else_is_refused(tmp_path: Path, suffix: str, content: bytes) -> None:
+    path = tmp_path / f"own{suffix}"
+    path.write_bytes(content)
+    assert "expected safetensors or a torch file of tensors" in refusal(path).what
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+@pytest.mark.parametrize("kept", [0.1, 0.5, 0.99])
+def test_a_truncated_file_is_refused(
+    tmp_path: Path, state: State, suffix: str, kept: float
+) -> None:
+    path = tmp_path / f"own{suffix}"
+    torch.save(state, path) if suffix == ".pth" else save_file(state, path)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(len(content) * kept)])
+    assert "not a readable checkpoint" in refusal(path).what
+
+
+def test_a_missing_file_is_refused_with_advice(tmp_path: Path) -> None:
+    error = refusal(tmp_path / "nowhere.pth")
+    assert "no such checkpoint" in error.what
+    assert "give a .safetensors or .pth file" in error.advice
+
+
+def test_a_folder_is_refused_as_a_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "model.pth"
+    folder.mkdir()
+    assert "is a folder" in refusal(folder).what
+
+
+def test_the_state_of_another_network_is_refused_with_its_keys(tmp_path: Path) -> None:
+    path = tmp_path / "other.safetensors"
+    save_file(torch.nn.Linear(3, 4).state_dict(), path)
+    error = refusal(path)
+    assert "not an ESC network: expected the keys of an ESC network" in error.what
+    assert "2 keys: bias, weight" in error.what
+
+
+@pytest.mark.parametrize(
+    ("contents", "found"),
+    [
+        ([1, 2], "found a list"),
+        (torch.zeros(3), "found a Tensor"),
+        ({"epoch": 3, "lr": 0.1}, "found entries that are no tensors: epoch, lr"),
+        ({}, "found no tensors"),
+    ],
+)
+def test_a_torch_file_without_a_state_dict_is_refused_with_what_it_holds(
+    tmp_path: Path, contents: object, found: str
+) -> None:
+    path = tmp_path / "own.pth"
+    torch.save(contents, path)
+    error = refusal(path)
+    assert "not an ESC network: expected the keys" in error.what
+    assert found in error.what
+
+
+def test_an_extra_key_is_refused_by_name(tmp_path: Path, state: State) -> None:
+    path = tmp_path / "own.safetensors"
+    save_file({**state, "blocks.0.spare.weight": torch.zeros(3)}, path)
+    error = refusal(path)
+    assert "does not fit the network that it describes" in error.what
+    assert "blocks.0.spare.weight" in error.what
+
+
+def test_a_missing_key_is_refused_by_name(tmp_path: Path, state: State) -> None:
+    path = tmp_path / "own.safetensors"
+    del state["blocks.0.convffns.0.aggr.bias"]
+    save_file(state, path)
+    assert "blocks.0.convffns.0.aggr.bias" in refusal(path).what
+
+
+def test_a_wrong_shape_is_refused_with_both_shapes(tmp_path: Path, state: State) -> None:
+    path = tmp_path / "own.safetensors"
+    state["proj.weight"] = torch.zeros(8, 4, 3, 3)
+    save_file(state, path)
+    error = refusal(path)
+    assert "proj.weight" in error.what
+    assert "[8, 4, 3, 3]" in error.what
+    assert "[8, 3, 3, 3]" in error.what

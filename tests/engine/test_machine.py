@@ -1,0 +1,141 @@
+"""Cores, memory, devices and precisions of the machine."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from esc_cli import Upscaler
+from esc_cli.engine import memory, threads
+from esc_cli.engine.memory import bytes_per_pixel, pixels_that_fit
+from esc_cli.engine.options import EngineOptions
+from esc_cli.engine.precision import attempts, choose_device, choose_precision
+from esc_cli.engine.threads import available_cores
+from esc_cli.errors import DeviceError
+from esc_cli.model import Network
+from esc_cli.model.config import VARIANTS
+
+CPU = torch.device("cpu")
+with_affinity = pytest.mark.skipif(
+    not hasattr(os, "sched_setaffinity"), reason="this system has no affinity masks"
+)
+
+
+@pytest.fixture
+def cgroup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of this process's control group /a/b in a file system of its own."""
+    own = tmp_path / "own"
+    own.write_text("0::/a/b\n")
+    monkeypatch.setattr(threads, "_OWN_CGROUP", own)
+    monkeypatch.setattr(threads, "_CGROUP_V2", tmp_path / "fs")
+    folder = tmp_path / "fs" / "a" / "b"
+    folder.mkdir(parents=True)
+    return folder
+
+
+@with_affinity
+def test_there_are_no_more_cores_than_the_affinity_mask_has() -> None:
+    assert 1 <= available_cores() <= len(os.sched_getaffinity(0))
+
+
+@with_affinity
+def test_a_process_bound_to_one_core_uses_one_thread() -> None:
+    code = (
+        "import os; os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])\n"
+        "from esc_cli.engine.threads import available_cores; print(available_cores())\n"
+        "import torch; torch.set_num_threads(4)\n"
+        "from esc_cli import Upscaler, load_model\n"
+        "from esc_cli.engine.options import EngineOptions\n"
+        "Upscaler(load_model(), EngineOptions(device='cpu'))(torch.zeros(3, 2, 2))\n"
+        "print(torch.get_num_threads())"
+    )
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.split() == ["1", "1"]
+
+
+@pytest.mark.parametrize(
+    ("quota", "cores"), [("100000 100000", 1), ("150000 100000", 1), ("50000 100000", 1)]
+)
+@pytest.mark.parametrize("level", [0, 1])
+def test_the_quota_of_a_control_group_limits_the_cores(
+    cgroup: Path, quota: str, cores: int, level: int
+) -> None:
+    (cgroup / "cpu.max").write_text("max 100000\n")
+    ([cgroup, *cgroup.parents][level] / "cpu.max").write_text(quota)
+    assert available_cores() == cores
+
+
+def test_a_control_group_without_a_quota_limits_nothing(cgroup: Path) -> None:
+    free = available_cores()
+    (cgroup / "cpu.max").write_text("max 100000\n")
+    assert available_cores() == free
+
+
+def test_the_memory_of_a_control_group_limits_the_free_memory(cgroup: Path) -> None:
+    (cgroup / "memory.max").write_text("5000000\n")
+    (cgroup / "memory.current").write_text("3000000\n")
+    (cgroup / "memory.stat").write_text("anon 1\ninactive_file 500000\n")
+    assert memory.free_bytes(CPU) == 2_500_000
+    (cgroup / "memory.max").write_text("max\n")
+    assert memory.free_bytes(CPU) > 2_500_000
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_some_pixels_of_every_variant_fit(variant: str) -> None:
+    assert pixels_that_fit(VARIANTS[variant], CPU, 4) > 0
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_pixel_needs_more_of_a_wider_network_a_larger_scale_and_a_longer_number(
+    variant: str,
+) -> None:
+    config = VARIANTS[variant]
+    needed = bytes_per_pixel(config, 4)
+    assert bytes_per_pixel(replace(config, dim=2 * config.dim), 4) > needed
+    assert bytes_per_pixel(config, 2) < needed
+    if not config.any_scale:
+        assert bytes_per_pixel(replace(config, scale=2), 4) < needed
+
+
+def test_less_memory_fits_fewer_pixels(cgroup: Path) -> None:
+    (cgroup / "memory.current").write_text("0")
+    (cgroup / "memory.stat").write_text("")
+    fitting = []
+    for megabytes in (1, 100, 200, 400):
+        (cgroup / "memory.max").write_text(str(megabytes * 10**6))
+        fitting.append(pixels_that_fit(VARIANTS["esc-tiny"], CPU, 4))
+    assert fitting == sorted(fitting)
+    assert fitting[0] == 0 < fitting[1] < fitting[2] < fitting[3]
+
+
+@pytest.mark.parametrize("wish", ["nonsense", "cuda:99", "meta", "", "cuda:x"])
+def test_a_device_that_is_not_there_is_refused_by_name(wish: str, small_network: Network) -> None:
+    with pytest.raises(DeviceError) as caught:
+        choose_device(wish)
+    assert wish in caught.value.what
+    assert "cpu" in caught.value.advice
+    with pytest.raises(DeviceError):
+        Upscaler(small_network, EngineOptions(device=wish))(torch.zeros(3, 4, 4))
+
+
+def test_auto_is_a_device_of_this_machine() -> None:
+    best = "mps" if torch.backends.mps.is_available() else "cpu"
+    assert choose_device("auto").type == ("cuda" if torch.cuda.is_available() else best)
+
+
+def test_the_cpu_computes_in_fp32_unless_told_otherwise() -> None:
+    assert choose_precision("auto", CPU) == "fp32"
+    assert choose_precision("bf16", CPU) == "bf16"
+    assert attempts("fp16") == ("fp16", "bf16", "fp32")
+
+
+def test_an_unknown_precision_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(DeviceError, match=r"'fp8' \(auto, fp32, fp16, bf16\)"):
+        choose_precision("fp8", CPU)

@@ -1,0 +1,39 @@
+"""Parameter counts: those of the paper and of the published checkpoints."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from esc_cli.model import build
+
+PUBLISHED = {
+    ("esc", 2): 946_728,
+    ("esc", 3): 955_383,
+    ("esc", 4): 967_500,
+    ("esc-light", 2): 603_600,
+    ("esc-light", 3): 612_255,
+    ("esc-light", 4): 624_372,
+    ("esc-xl", 2): 12_455_916,
+    ("esc-fp", 2): 523_675,
+    ("esc-fp", 3): 530_170,
+    ("esc-fp", 4): 539_263,
+    ("esc-real", 4): 2_265_307,
+}
+"""(variant, scale) -> parameters."""
+
+
+@pytest.mark.parametrize(("variant", "scale"), PUBLISHED)
+def test_a_variant_has_the_published_number_of_parameters(variant: str, scale: int) -> None:
+    with torch.device("meta"):  # no memory and no time for values that are not looked at
+        network = build(variant, scale)
+    assert sum(p.numel() for p in network.parameters()) == PUBLISHED[variant, scale]
+
+
+def test_flashbias_replaces_each_table_by_two_factors_of_rank_48() -> None:
+    with torch.device("meta"):
+        table = sum(p.numel() for p in build("esc", 4).parameters())
+        factors = sum(p.numel() for p in build("esc", 4, flashbias=True).parameters())
+    blocks, heads, window = 5, 4, 32
+    per_block = heads * (2 * window**2 * 48 - (2 * window - 1) ** 2)
+    assert factors - table == blocks * per_block
