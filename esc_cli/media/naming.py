@@ -70,7 +70,8 @@ def check_pattern(pattern: str) -> None:
         pattern.format_map(dict.fromkeys(PLACEHOLDERS, "1"))
     except (ValueError, KeyError, IndexError, AttributeError, TypeError) as error:
         known = " ".join(f"{{{name}}}" for name in PLACEHOLDERS)
-        raise UsageError(f"--name {pattern!r} is no pattern: {error}", advice=f"use {known}") from error
+        what = f"--name {pattern!r} is no pattern: {error}"
+        raise UsageError(what, advice=f"use {known}") from error
     if "/" in pattern or os.sep in pattern or not pattern.strip():
         raise UsageError(f"--name {pattern!r} is no plain file name")
 

@@ -69,9 +69,7 @@ def find_sources(
     """
     missing = [name for name in inputs if not os.path.lexists(name)]  # "" never exists
     if len(missing) == len(inputs):
-        raise UsageError(
-            f"no such file or folder: {shown(missing[0])!r}" if missing else "no input"
-        )
+        raise UsageError(f"no such file or folder: '{shown(missing[0])}'")
     scan = _Scan(selection, output_root, is_output, Found())
     for name in inputs:
         scan.add(name)
