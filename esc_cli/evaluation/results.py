@@ -1,0 +1,91 @@
+"""What an evaluation found: plain values that tables, files and pages are made from."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+HR = "HR"
+"""The name under which the reference stands among the pictures."""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A measure: `name` as in files ("psnr_y"), `label` for people ("PSNR (Y), dB")."""
+
+    name: str
+    label: str
+    digits: int
+    lower_is_better: bool = False
+
+    def format(self, value: float | None) -> str:
+        """The value with the metric's digits; a dash where there is none."""
+        return "-" if value is None or math.isnan(value) else f"{value:.{self.digits}f}"
+
+
+@dataclass(frozen=True)
+class Score:
+    """The values of one picture as one method made it, by metric name."""
+
+    image: str
+    method: str
+    values: dict[str, float]
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Table:
+    """All scores of one dataset at one scale.
+
+    `methods` in the order of their columns, for example ("bicubic", "esc-tiny-x4"). `published`
+    holds, by method and metric name, the means that a paper printed.
+    """
+
+    dataset: str
+    scale: int
+    methods: tuple[str, ...]
+    metrics: tuple[Metric, ...]
+    scores: tuple[Score, ...]
+    published: dict[str, dict[str, float]] = field(default_factory=dict)
+
+    @property
+    def images(self) -> tuple[str, ...]:
+        """The pictures that have a score, in order."""
+        return tuple(dict.fromkeys(score.image for score in self.scores))
+
+    def value(self, image: str, method: str, metric: str) -> float | None:
+        """One value, or None."""
+        for score in self.scores:
+            if (score.image, score.method) == (image, method):
+                return score.values.get(metric)
+        return None
+
+    def mean(self, method: str, metric: str) -> float | None:
+        """The mean over the pictures of a method, or None when there is none."""
+        found = [s.values[metric] for s in self.scores if s.method == method and metric in s.values]
+        return sum(found) / len(found) if found else None
+
+
+@dataclass(frozen=True)
+class Crop:
+    """A detail, chosen where the methods differ most, as PNG files by method (and `HR`).
+
+    `box` is (left, top, right, bottom) in pixels of the result. `differences` holds the absolute
+    difference from the reference, amplified for the eye, by method.
+    """
+
+    box: tuple[int, int, int, int]
+    pictures: dict[str, bytes]
+    differences: dict[str, bytes]
+
+
+@dataclass(frozen=True)
+class Visual:
+    """What a page shows of one picture: whole pictures (WebP or PNG) by method, and a detail."""
+
+    dataset: str
+    scale: int
+    image: str
+    size: tuple[int, int]
+    pictures: dict[str, bytes]
+    crop: Crop
