@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import os
+import stat
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -79,8 +80,12 @@ def find(name_or_path: str | None, scale: float | None = None) -> Checkpoint:
 
 
 def _file(path: Path) -> Checkpoint:
-    if not path.is_file():
-        what = "is a folder, not a checkpoint" if path.is_dir() else "no such checkpoint"
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        raise WeightsError(f"cannot be opened: {error.strerror}", path) from error
+    if not stat.S_ISREG(mode):
+        what = "is a folder" if stat.S_ISDIR(mode) else "is no regular file"
         raise WeightsError(what, path, "give a .safetensors or .pth file")
     return Checkpoint(path)
 

@@ -14,6 +14,9 @@ from esc_cli.cli.upscale import EPILOG as UPSCALE_EPILOG
 from esc_cli.cli.upscale import upscale_command
 from esc_cli.errors import EscError
 
+DEBUG = "ESC_DEBUG"
+"""Environment variable: show the traceback of an error that esc did not expect."""
+
 app = typer.Typer(
     name="esc",
     help="Upscale pictures with ESC, an efficient super-resolution network.",
@@ -55,4 +58,10 @@ def main() -> None:
     except BrokenPipeError:
         # The reader of our output has left. Python would complain once more while it closes.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(1) from None
+    except Exception as error:
+        if os.environ.get(DEBUG):
+            raise
+        what = f"unexpected {type(error).__name__}: {error}"
+        print_error(EscError(what, advice=f"please report it; {DEBUG}=1 shows where"))
         raise SystemExit(1) from None

@@ -9,10 +9,11 @@ from pathlib import Path
 import typer
 
 from esc_cli.cli.render import Renderer
-from esc_cli.cli.signals import stopping_on_signals
+from esc_cli.cli.signals import raising_on_signals, stopping_on_signals
 from esc_cli.engine.options import WHOLE
 from esc_cli.errors import UsageError, WriteError
 from esc_cli.media.atomic import write_atomic
+from esc_cli.media.paths import is_missing
 from esc_cli.media.source import read_source
 from esc_cli.tasks.options import STANDARD_STREAM, UpscaleOptions
 from esc_cli.tasks.report import Report
@@ -23,12 +24,15 @@ from esc_cli.tasks.upscale import upscale
 
 def run(options: UpscaleOptions, report: Path | None, quiet: bool) -> None:
     """Run a batch or a pipe; ends in typer.Exit with the exit code, or in an EscError."""
+    if STANDARD_STREAM in (*options.inputs, options.output):
+        if report is not None or options.dry_run:
+            raise UsageError("--report and --dry-run do not go with -")
+        with raising_on_signals():
+            _stream(options)
+        return
     stop = Stop()
     with stopping_on_signals(stop):
-        if STANDARD_STREAM in (*options.inputs, options.output):
-            _stream(options, stop)
-        else:
-            _batch(options, stop, report, quiet)
+        _batch(options, stop, report, quiet)
 
 
 def _batch(options: UpscaleOptions, stop: Stop, report: Path | None, quiet: bool) -> None:
@@ -37,18 +41,21 @@ def _batch(options: UpscaleOptions, stop: Stop, report: Path | None, quiet: bool
     raise typer.Exit(renderer.run(upscale(options, stop)))
 
 
-def _stream(options: UpscaleOptions, stop: Stop) -> None:
+def _stream(options: UpscaleOptions) -> None:
     """One picture, from stdin or to stdout."""
     if len(options.inputs) != 1:
         raise UsageError("- stands for one picture, and there are several inputs")
     own = options.inputs[0]
-    content = sys.stdin.buffer.read() if own == STANDARD_STREAM else read_source(Path(own))
     named = options.output not in (None, STANDARD_STREAM)
+    target = Path(str(options.output))
+    if named and options.existing != "overwrite" and not is_missing(str(options.output)):
+        raise WriteError("exists already", target, "choose another -o, or --existing overwrite")
+    content = sys.stdin.buffer.read() if own == STANDARD_STREAM else read_source(Path(own))
     if named and options.format is None:
-        options = replace(options, format=Path(str(options.output)).suffix[1:] or None)
-    result = upscale_bytes(content, options, stop)
+        options = replace(options, format=target.suffix[1:] or None)
+    result = upscale_bytes(content, options, Stop())
     if named:
-        write_atomic(Path(str(options.output)), result)
+        write_atomic(target, result)
         return
     try:
         sys.stdout.buffer.write(result)

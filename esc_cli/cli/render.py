@@ -64,6 +64,8 @@ class Renderer:
         self._total = plan.total
         for path in plan.earlier_outputs:
             self._say(f"left out, an earlier output: {shown(path)}")
+        for path in plan.empty_folders:
+            print_line(f"no pictures found in {shown(path)}", "yellow")
         if plan.no_pictures:
             self._say(f"left out: {plan.no_pictures} files that are no pictures")
         if self.dry_run:

@@ -34,12 +34,12 @@ def destination(inputs: tuple[str, ...], output: str | None) -> Destination | No
     if not output:
         raise UsageError("-o is empty")
     path = Path(output)
-    wants_folder = output.endswith(("/", os.sep)) or path.is_dir()
+    wants_folder = output.endswith(("/", os.sep)) or os.path.isdir(path)  # noqa: PTH112
     if wants_folder or path.suffix.lower() not in PICTURES:
-        if path.is_file():
+        if os.path.isfile(path):  # noqa: PTH113
             raise UsageError("is a file, and a folder is needed", path, "choose another -o")
         return Destination(path)
-    if len(inputs) != 1 or Path(inputs[0]).is_dir():
+    if len(inputs) != 1 or os.path.isdir(inputs[0]):  # noqa: PTH112
         raise UsageError("is one picture, and there are several", path, "give a folder to -o")
     return Destination(path.parent, path)
 

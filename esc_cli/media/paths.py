@@ -52,6 +52,12 @@ class Found:
     problems: list[tuple[Path, ItemError]] = field(default_factory=list)
     no_pictures: int = 0
     earlier_outputs: list[Path] = field(default_factory=list)
+    empty_folders: list[Path] = field(default_factory=list)
+
+    @property
+    def count(self) -> int:
+        """Everything that was found, done or not."""
+        return len(self.sources) + len(self.problems) + len(self.earlier_outputs)
 
 
 def find_sources(
@@ -67,14 +73,14 @@ def find_sources(
     left out. Links are followed; one that leads back to itself is a problem. Raises UsageError
     when no input exists, or when there is no picture at all.
     """
-    missing = [name for name in inputs if not os.path.lexists(name)]  # "" never exists
+    missing = [name for name in inputs if is_missing(name)]
     if len(missing) == len(inputs):
         raise UsageError(f"no such file or folder: '{shown(missing[0])}'")
     scan = _Scan(selection, output_root, is_output, Found())
     for name in inputs:
         scan.add(name)
     found = scan.found
-    if not found.sources and not found.problems and not found.earlier_outputs:
+    if not found.count:
         raise UsageError("no pictures found", Path(inputs[0]), "see --include and --help")
     return found
 
@@ -89,10 +95,13 @@ class _Scan:
 
     def add(self, name: str) -> None:
         path = Path(name)  # "" would become "."
-        if not os.path.lexists(name):
-            self.found.problems.append((path, ReadError("no such file or folder", path)))
-        elif path.is_dir():
+        if is_missing(name):
+            self._problem(path, "no such file or folder")
+        elif os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises in a locked folder
+            before = self.found.count
             self._add_folder(path, path, ())
+            if self.found.count == before:
+                self.found.empty_folders.append(path)
         else:
             self._add_file(Source(path))
 
@@ -147,6 +156,17 @@ class _Scan:
 
     def _problem(self, path: Path, what: str) -> None:
         self.found.problems.append((path, ReadError(what, path)))
+
+
+def is_missing(name: str) -> bool:
+    """Whether nothing has this name; what cannot be looked at, in a locked folder, is there."""
+    try:
+        os.lstat(name)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

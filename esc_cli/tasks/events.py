@@ -48,6 +48,7 @@ class Planned:
     bytes_estimate: int
     no_pictures: int
     earlier_outputs: tuple[Path, ...]
+    empty_folders: tuple[Path, ...]
 
 
 @dataclass(frozen=True)

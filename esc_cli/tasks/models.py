@@ -65,6 +65,11 @@ class Models:
             self._upscalers[choice.sha256] = Upscaler(network, self.engine)
         return self._upscalers[choice.sha256]
 
+    def prepare(self, choice: Choice) -> None:
+        """Load a network and find its device now. Raises WeightsError and DeviceError."""
+        upscaler = self.upscaler(choice)
+        _ = upscaler.device, upscaler.precision
+
     def _choice(self, checkpoint: Checkpoint) -> Choice:
         key = str(checkpoint.path)
         if key not in self._choices:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import stat
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -196,16 +197,16 @@ class Planner:
             plan.jobs.append(job)
 
     def _in_the_way(self, job: Job) -> str:
-        if job.output.is_dir():
+        if stat.S_ISDIR(_mode(job.output)):
             return f"a folder has the name of the output: {job.output.name}"
-        if self.options.existing == "overwrite" or not os.path.lexists(job.output):
+        if self.options.existing == "overwrite" or not _mode(job.output):
             return ""
         if self.options.existing == "error":
             return "the output exists already (--existing error)"
         record = self.shelf.at(job.root).find(job.output)
         own = str(absolute(job.source.path))
         if record is None:
-            what = f"{shown(job.output.name)} exists and was not written by esc"
+            what = f"{shown(job.output.name)} exists, and esc has no record of having written it"
         elif record.input != own and os.path.lexists(record.input):
             what = f"{shown(job.output.name)} holds the result of {shown(record.input)}"
         else:
@@ -226,6 +227,14 @@ class Planner:
             and record.source.fits(job.source.path, by_content)
             and record.result.fits(job.output, by_content)
         )
+
+
+def _mode(path: Path) -> int:
+    """The mode of what has this name, 0 if nothing has. Raises OSError if that cannot be told."""
+    try:
+        return path.lstat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return 0
 
 
 def _refuse_inputs(sources: Iterable[Source], outputs: Iterable[Path]) -> None:
@@ -272,7 +281,7 @@ def check_disk(plan: Plan) -> None:
     """Raise DiskError when an output folder cannot be written or has too little space."""
     needs: dict[Path, int] = {}
     for job in plan.jobs:
-        home = next(folder for folder in ancestors(job.output) if folder.exists())
+        home = next(folder for folder in ancestors(job.output) if os.path.exists(folder))  # noqa: PTH110
         needs[home] = needs.get(home, 0) + job.bytes_estimate
     by_device: dict[int, tuple[Path, int]] = {}
     for home, need in needs.items():

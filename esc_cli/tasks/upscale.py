@@ -47,6 +47,8 @@ def _items(plan: Plan, pipeline: Pipeline, options: UpscaleOptions) -> Iterator[
             yield replace(item_of(job, "planned"), output_bytes=job.bytes_estimate)
         return
     if plan.jobs:
+        for choice in {job.choice.sha256: job.choice for job in plan.jobs if job.choice}.values():
+            pipeline.models.prepare(choice)
         make_folders(plan)
         for folder in dict.fromkeys(job.output.parent for job in plan.jobs):
             remove_stale_parts(folder)
@@ -62,13 +64,14 @@ def _planned(plan: Plan) -> Planned:
         bytes_estimate=plan.bytes_estimate,
         no_pictures=plan.found.no_pictures,
         earlier_outputs=tuple(plan.found.earlier_outputs),
+        empty_folders=tuple(plan.found.empty_folders),
     )
 
 
 def _summary(counts: Counter[str], total: int, seconds: float, pipeline: Pipeline) -> Summary:
     reason, code = "", 1 if counts["failed"] else 0
     if pipeline.fatal is not None:
-        reason, code = str(pipeline.fatal), pipeline.fatal.exit_code
+        reason, code = "what is left was not tried", pipeline.fatal.exit_code
     if pipeline.stop.signal_number is not None:
         reason, code = "stopped by a signal", 128 + pipeline.stop.signal_number
     return Summary(
