@@ -9,7 +9,10 @@ from typing import Annotated
 import typer
 
 from esc_cli import __version__
+from esc_cli.cli.compare import compare_command
 from esc_cli.cli.console import print_error
+from esc_cli.cli.evaluate import EPILOG as EVAL_EPILOG
+from esc_cli.cli.evaluate import eval_command
 from esc_cli.cli.upscale import EPILOG as UPSCALE_EPILOG
 from esc_cli.cli.upscale import upscale_command
 from esc_cli.errors import EscError
@@ -46,6 +49,11 @@ def _root(
 
 
 app.command("upscale", epilog=UPSCALE_EPILOG)(upscale_command)
+
+
+app.command("eval", epilog=EVAL_EPILOG)(eval_command)
+
+app.command("compare")(compare_command)
 
 
 def main() -> None:

@@ -10,7 +10,6 @@ import typer
 
 from esc_cli.cli.render import Renderer
 from esc_cli.cli.signals import raising_on_signals, stopping_on_signals
-from esc_cli.engine.options import WHOLE
 from esc_cli.errors import UsageError, WriteError
 from esc_cli.media.atomic import write_atomic
 from esc_cli.media.paths import is_missing
@@ -62,12 +61,3 @@ def _stream(options: UpscaleOptions) -> None:
         sys.stdout.buffer.flush()
     except OSError as error:
         raise WriteError(f"stdout cannot be written: {error.strerror}") from error
-
-
-def tile_side(text: str) -> int | None:
-    """None for auto, WHOLE for whole, else the number. Raises UsageError."""
-    if text in ("auto", "whole"):
-        return None if text == "auto" else WHOLE
-    if text.isdecimal() and int(text) > 0:
-        return int(text)
-    raise UsageError(f"--tile {text!r} is no number of pixels", advice="or auto, or whole")

@@ -175,6 +175,7 @@ def upscale_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per o
     """
     # Only now, so that `esc --help` does not wait for numpy and Pillow.
     from esc_cli.cli import batch
+    from esc_cli.cli.parsing import tile_side
     from esc_cli.engine.options import EngineOptions
     from esc_cli.media.paths import Selection
     from esc_cli.tasks.options import Target, UpscaleOptions
@@ -184,9 +185,7 @@ def upscale_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per o
         output=output,
         model=model,
         target=Target(scale, width, height, longest_side),
-        engine=EngineOptions(
-            device, precision.value, batch.tile_side(tile), overlap, self_ensemble
-        ),
+        engine=EngineOptions(device, precision.value, tile_side(tile), overlap, self_ensemble),
         format=format_,
         quality=quality,
         name=name,

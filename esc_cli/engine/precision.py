@@ -37,7 +37,7 @@ def choose_device(wish: str) -> torch.device:
             f"no such device: {wish!r}", advice="auto, cpu, cuda, cuda:1, mps"
         ) from error
     if not _exists(device):
-        raise DeviceError(f"device {wish} is not there", advice=f"here: {_best_device()}, cpu")
+        raise DeviceError(f"device {wish} is not there", advice=f"here: {_present()}")
     return device
 
 
@@ -45,6 +45,10 @@ def _best_device() -> str:
     if torch.cuda.is_available():
         return "cuda"
     return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def _present() -> str:
+    return ", ".join(dict.fromkeys([_best_device(), "cpu"]))
 
 
 def _exists(device: torch.device) -> bool:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 SSIM_WINDOW, SSIM_SIGMA = 11, 1.5
@@ -43,22 +42,32 @@ def ssim(sr: Tensor, hr: Tensor) -> float:
 
     (C, H, W) in 0..255, at least 11x11; MATLAB's ssim_index: Gaussian window of 11x11, sigma 1.5.
     """
-    x, y = sr.double().unsqueeze(1), hr.double().unsqueeze(1)  # (C, 1, H, W)
-    mu_x, mu_y = _blur(x), _blur(y)
-    var_x = _blur(x * x) - mu_x**2
-    var_y = _blur(y * y) - mu_y**2
-    cov = _blur(x * y) - mu_x * mu_y
+    x, y = sr.double(), hr.double()
+    mu_x, mu_y, xx, yy, xy = _blur(torch.stack([x, y, x * x, y * y, x * y]))
+    var_x, var_y, cov = xx - mu_x**2, yy - mu_y**2, xy - mu_x * mu_y
     above = (2 * mu_x * mu_y + SSIM_C1) * (2 * cov + SSIM_C2)
     below = (mu_x**2 + mu_y**2 + SSIM_C1) * (var_x + var_y + SSIM_C2)
-    return (above / below).mean().item()
+    similarity: float = (above / below).mean().item()
+    return similarity
 
 
 def _blur(x: Tensor) -> Tensor:
-    """Gaussian mean over each 11x11 window that lies inside (C, 1, H, W), rows then columns."""
-    offsets = torch.arange(SSIM_WINDOW, dtype=x.dtype, device=x.device) - SSIM_WINDOW // 2
-    weights = torch.exp(-offsets.square() / (2 * SSIM_SIGMA**2))
-    weights = weights / weights.sum()
-    return F.conv2d(F.conv2d(x, weights.view(1, 1, -1, 1)), weights.view(1, 1, 1, -1))
+    """Gaussian mean over each 11x11 window that lies inside (..., H, W), rows then columns."""
+    return _blur_axis(_blur_axis(x, -2), -1)
+
+
+def _blur_axis(x: Tensor, axis: int) -> Tensor:
+    """Weighted sums of shifted views: torch has no fast float64 convolution on the CPU."""
+    length = x.shape[axis] - SSIM_WINDOW + 1
+    weights = [math.exp(-((i - SSIM_WINDOW // 2) ** 2) / (2 * SSIM_SIGMA**2)) for i in _TAPS]
+    total = sum(weights)
+    out = x.narrow(axis, 0, length) * (weights[0] / total)
+    for shift in _TAPS[1:]:
+        out.add_(x.narrow(axis, shift, length), alpha=weights[shift] / total)
+    return out
+
+
+_TAPS = range(SSIM_WINDOW)
 
 
 def imresize(image: Tensor, size: tuple[int, int]) -> Tensor:

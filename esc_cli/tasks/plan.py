@@ -230,10 +230,13 @@ class Planner:
 
 
 def _mode(path: Path) -> int:
-    """The mode of what has this name, 0 if nothing has. Raises OSError if that cannot be told."""
+    """The mode of what has this name, 0 if nothing has. Raises OSError for an impossible name.
+
+    A locked folder counts as empty here: `check_disk` finds that it cannot be written to.
+    """
     try:
         return path.lstat().st_mode
-    except (FileNotFoundError, NotADirectoryError):
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
         return 0
 
 

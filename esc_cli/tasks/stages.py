@@ -25,6 +25,7 @@ from esc_cli.tasks.stop import Stop
 
 if TYPE_CHECKING:
     import os
+    from pathlib import Path
 
     from esc_cli.engine.upscaler import Upscaled
 
@@ -76,7 +77,7 @@ def decode_stage(job: Job, max_pixels: int) -> Work:
     """Read and decode the input. Raises the errors of `media.decode`."""
     work = Work(job)
     with work.timed("decode"):
-        status = job.source.path.stat()  # before reading: a change meanwhile is noticed next time
+        status = _status(job.source.path)  # before reading: a later change shows next time
         content = read_source(job.source.path)
         digest = hashlib.sha256(content).hexdigest()
         work.source_state = FileState(status.st_size, status.st_mtime_ns, digest)
@@ -85,6 +86,13 @@ def decode_stage(job: Job, max_pixels: int) -> Work:
     if work.picture.header != job.header:
         raise ReadError("changed while the batch ran", job.source.path, "run again")
     return work
+
+
+def _status(path: Path) -> os.stat_result:
+    try:
+        return path.stat()
+    except OSError as error:
+        raise ReadError(f"cannot be opened any more: {error.strerror}", path) from error
 
 
 def network_stage(work: Work, models: Models, stop: Stop) -> Work:

@@ -215,7 +215,10 @@ def test_palette_transparency_survives(batch):
 @pytest.mark.parametrize("name", ["png/deep/er/apng.png", "web/moving.webp", "web/moving.gif"])
 def test_animations_keep_frames_delays_and_loops(batch, name):
     image = Image.open(batch[1] / name)
-    delays = [frame.info["duration"] for frame in ImageSequence.Iterator(image)]
+    delays = []
+    for frame in ImageSequence.Iterator(image):
+        frame.load()
+        delays.append(frame.info["duration"])
     assert delays == [100, 200, 300]
     assert image.info["loop"] == 3
     last = image.convert("RGB")

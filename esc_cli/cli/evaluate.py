@@ -1,0 +1,137 @@
+"""`esc eval`: parse, call the task, render its events."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from esc_cli.errors import UsageError
+
+EPILOG = (
+    "Exit codes: 0 all done; 1 a picture or metric failed, or --check found a difference; "
+    "2 wrong usage, no data; 3 the environment (weights, device, disk, a missing extra)."
+)
+_DATA, _METRICS, _OUTPUT, _ENGINE = "Data", "Metrics", "Output", "Network"
+
+
+def eval_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per option
+    dataset: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--dataset", "-d", rich_help_panel=_DATA, help="Name (Set5, Urban100 ...) or folder."
+        ),
+    ] = None,
+    data_root: Annotated[
+        Path | None,
+        typer.Option(rich_help_panel=_DATA, help="Folder of datasets; then $ESC_DATA, the cache."),
+    ] = None,
+    scale: Annotated[
+        str, typer.Option("--scale", "-s", rich_help_panel=_DATA, help="One or several: 2,3,4.")
+    ] = "4",
+    no_reference: Annotated[
+        bool,
+        typer.Option(
+            "--no-reference", rich_help_panel=_DATA, help="The pictures are LR and have no HR."
+        ),
+    ] = False,
+    model: Annotated[
+        str | None,
+        typer.Option("--model", "-m", help="Names or files, comma-separated. Default: bundled."),
+    ] = None,
+    against: Annotated[
+        str | None,
+        typer.Option(help="More columns: bicubic, lanczos, models; comma-separated."),
+    ] = None,
+    sr: Annotated[
+        Path | None, typer.Option("--sr", help="Score the finished results in this folder.")
+    ] = None,
+    hr: Annotated[
+        Path | None,
+        typer.Option("--hr", rich_help_panel=_DATA, help="With --sr: the folder of HR pictures."),
+    ] = None,
+    rgb: Annotated[
+        bool, typer.Option("--rgb", rich_help_panel=_METRICS, help="PSNR and SSIM on RGB too.")
+    ] = False,
+    border: Annotated[
+        int | None,
+        typer.Option(min=0, rich_help_panel=_METRICS, help="Pixels cut off. Default: the scale."),
+    ] = None,
+    iqa: Annotated[
+        str | None,
+        typer.Option(rich_help_panel=_METRICS, help="pyiqa metrics: niqe,maniqa,lpips ..."),
+    ] = None,
+    check: Annotated[
+        float | None,
+        typer.Option(rich_help_panel=_METRICS, help="Fail if a mean is off by more dB."),
+    ] = None,
+    json_: Annotated[
+        Path | None, typer.Option("--json", rich_help_panel=_OUTPUT, help="Write JSON.")
+    ] = None,
+    csv_: Annotated[
+        Path | None, typer.Option("--csv", rich_help_panel=_OUTPUT, help="Write CSV.")
+    ] = None,
+    markdown: Annotated[
+        Path | None, typer.Option(rich_help_panel=_OUTPUT, help="Write Markdown.")
+    ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(rich_help_panel=_OUTPUT, help="Write one HTML page with pictures."),
+    ] = None,
+    save_sr: Annotated[
+        Path | None, typer.Option(rich_help_panel=_OUTPUT, help="Keep the results as PNG.")
+    ] = None,
+    per_picture: Annotated[
+        bool, typer.Option("--per-picture", rich_help_panel=_OUTPUT, help="Print every picture.")
+    ] = False,
+    timings: Annotated[
+        bool, typer.Option("--timings", rich_help_panel=_OUTPUT, help="Print where time went.")
+    ] = False,
+    cache: Annotated[
+        bool,
+        typer.Option(rich_help_panel=_OUTPUT, help="Reuse the scores of earlier runs that fit."),
+    ] = True,
+    device: Annotated[
+        str, typer.Option(rich_help_panel=_ENGINE, help="auto, cpu, cuda, cuda:1, mps.")
+    ] = "auto",
+    precision: Annotated[
+        str, typer.Option(rich_help_panel=_ENGINE, help="fp32 (the paper's), auto, fp16, bf16.")
+    ] = "fp32",
+    tile: Annotated[
+        str, typer.Option(rich_help_panel=_ENGINE, help="whole (the paper's), auto, or a side.")
+    ] = "whole",
+    overlap: Annotated[
+        int, typer.Option(min=0, rich_help_panel=_ENGINE, help="Pixels that tiles share.")
+    ] = 32,
+    self_ensemble: Annotated[
+        bool, typer.Option("--self-ensemble", rich_help_panel=_ENGINE, help="Mean over 8 turns.")
+    ] = False,
+) -> None:
+    """Measure PSNR, SSIM and more on benchmark sets, beside the published values."""
+    # Only now, so that `esc --help` does not wait for torch.
+    from esc_cli.cli import evaluation, parsing
+    from esc_cli.engine.options import EngineOptions
+    from esc_cli.tasks.evaluate import EvalOptions
+
+    datasets = tuple(name for entry in dataset or () for name in parsing.names(entry))
+    if bool(datasets) == (hr is not None):
+        raise UsageError("give --dataset, or --hr for a folder of HR pictures")
+    options = EvalOptions(
+        datasets=datasets or (str(hr),),
+        data_roots=evaluation.data_roots(data_root),
+        scales=parsing.scales(scale),
+        models=tuple(parsing.names(model)) or (None,),
+        against=parsing.names(against),
+        results=sr,
+        rgb=rgb,
+        reference=not no_reference,
+        iqa=parsing.names(iqa),
+        border=border,
+        engine=EngineOptions(device, precision, parsing.tile_side(tile), overlap, self_ensemble),
+        cache=evaluation.cache_file() if cache else None,
+        save_sr=save_sr,
+        visuals=report is not None,
+    )
+    outputs = evaluation.Outputs(json_, csv_, markdown, report, check, per_picture, timings)
+    evaluation.run(options, outputs)

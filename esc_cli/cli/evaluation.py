@@ -1,0 +1,153 @@
+"""Running `esc eval`: progress, tables, files, exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import platformdirs
+import typer
+
+from esc_cli.cli.console import print_line, stderr
+from esc_cli.cli.signals import stopping_on_signals
+from esc_cli.cli.tables import print_table
+from esc_cli.errors import StoppedError, UsageError
+from esc_cli.evaluation.export import to_csv, to_json, to_markdown
+from esc_cli.evaluation.page import Facts, render_report
+from esc_cli.evaluation.results import Table, Visual
+from esc_cli.media.atomic import write_atomic
+from esc_cli.tasks.environment import environment_facts
+from esc_cli.tasks.evaluate import (
+    EvalEvent,
+    EvalOptions,
+    Evaluation,
+    Failed,
+    Scored,
+    SetDone,
+    SetStarted,
+    Timings,
+    differences,
+)
+from esc_cli.tasks.stop import Stop
+
+APP = "esc"
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What to make of the scores."""
+
+    json: Path | None
+    csv: Path | None
+    markdown: Path | None
+    report: Path | None
+    check: float | None
+    per_picture: bool
+    timings: bool
+
+
+@dataclass
+class _Collected:
+    tables: list[Table] = field(default_factory=list)
+    visuals: list[Visual] = field(default_factory=list)
+    cached: int = 0
+    done: int = 0
+
+
+def data_roots(chosen: Path | None) -> tuple[Path, ...]:
+    """Where datasets are looked for: --data-root, $ESC_DATA, the cache."""
+    roots = [chosen] if chosen is not None else []
+    if os.environ.get("ESC_DATA"):
+        roots.append(Path(os.environ["ESC_DATA"]))
+    return (*roots, data_cache())
+
+
+def data_cache() -> Path:
+    """The folder that `esc data pull` fills."""
+    return platformdirs.user_cache_path(APP) / "datasets"
+
+
+def cache_file() -> Path:
+    """Where scores of earlier runs are kept."""
+    return platformdirs.user_cache_path(APP) / "scores.jsonl"
+
+
+def run(options: EvalOptions, outputs: Outputs) -> None:
+    """Run an evaluation; ends in typer.Exit with the exit code, or in an EscError."""
+    stop = Stop()
+    collected = _Collected()
+    evaluation = Evaluation(options, stop)
+    code = 0
+    with stopping_on_signals(stop):
+        try:
+            for event in evaluation.run():
+                _show(event, collected, outputs)
+        except StoppedError as stopped:
+            print_line(f"{stopped}; the scores so far are kept", "bold red")
+            code = stopped.exit_code
+    if collected.cached:
+        print_line(f"{collected.cached} scores are those of earlier runs (--no-cache redoes them)")
+    _write(collected, outputs)
+    if not code:
+        code = 1 if evaluation.failures or _differs(collected.tables, outputs.check) else 0
+    raise typer.Exit(code)
+
+
+def _show(event: EvalEvent, collected: _Collected, outputs: Outputs) -> None:
+    if isinstance(event, SetStarted):
+        methods = ", ".join(event.methods)
+        print_line(f"{event.dataset} x{event.scale}: {event.images} pictures, {methods}")
+        collected.done = 0
+    elif isinstance(event, Scored):
+        collected.cached += event.cached
+        if not event.cached and stderr.is_terminal:
+            values = ", ".join(f"{name} {v:.4f}" for name, v in event.score.values.items())
+            print_line(f"  {event.score.image}, {event.score.method}: {values}", "dim")
+    elif isinstance(event, Failed):
+        print_line(f"failed: {event.what}: {event.reason}", "red")
+    elif isinstance(event, SetDone):
+        collected.tables.append(event.table)
+        collected.visuals.extend(event.visuals)
+        print_table(event.table, outputs.per_picture)
+    elif outputs.timings:
+        _show_timings(event)
+
+
+def _show_timings(timings: Timings) -> None:
+    total = sum(timings.seconds.values()) or 1.0
+    for stage, seconds in timings.seconds.items():
+        print_line(f"{stage:>9} {seconds:8.2f} s {100 * seconds / total:5.1f} %")
+
+
+def _write(collected: _Collected, outputs: Outputs) -> None:
+    tables, environment = collected.tables, environment_facts()
+    if outputs.json is not None:
+        write_atomic(outputs.json, to_json(tables, environment).encode())
+    if outputs.csv is not None:
+        write_atomic(outputs.csv, to_csv(tables).encode())
+    if outputs.markdown is not None:
+        write_atomic(outputs.markdown, to_markdown(tables).encode())
+    if outputs.report is not None:
+        names = ", ".join(dict.fromkeys(table.dataset for table in tables))
+        facts = Facts(f"esc eval: {names}", command_line(), environment)
+        page = render_report(tables, collected.visuals, facts)
+        write_atomic(outputs.report, page.encode())
+
+
+def command_line() -> str:
+    """The command as it was given, for reports."""
+    return " ".join(["esc", *sys.argv[1:]])
+
+
+def _differs(tables: list[Table], most: float | None) -> bool:
+    """Whether a mean is too far from the published one. Raises UsageError if none was published."""
+    if most is None:
+        return False
+    problems, compared = differences(tables, most)
+    if not compared:
+        raise UsageError("--check: nothing is published for these models, sets and scales")
+    for problem in problems:
+        print_line(f"differs from the published value: {problem}", "red")
+    return bool(problems)

@@ -1,0 +1,98 @@
+"""`esc compare`: two pictures, perhaps with the reference, and where they differ most."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from esc_cli.errors import UnsupportedError
+from esc_cli.evaluation.metrics import psnr
+from esc_cli.evaluation.protocol import most_different
+from esc_cli.evaluation.results import HR, Visual
+from esc_cli.media.arrays import Pixels, encode_rgb, read_rgb
+from esc_cli.media.sheet import Panel, enlarge_nearest, make_sheet
+from esc_cli.tasks.methods import to_tensor
+from esc_cli.tasks.visuals import CROP_SIDE, make_visual
+
+ZOOM = 4
+DETAILS = 3
+"""Details on a sheet: where the pictures differ most, second most, and so on."""
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Pictures of one size by name, (3, H, W) uint8; the reference under `HR`."""
+
+    title: str
+    pictures: dict[str, Tensor]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width)."""
+        height, width = next(iter(self.pictures.values())).shape[-2:]
+        return height, width
+
+
+def read_compared(paths: Sequence[Path], reference: Path | None, max_pixels: int) -> Compared:
+    """Read the pictures. Raises ReadError and UnsupportedError, also when the sizes differ."""
+    names = _names(paths)
+    pictures = {
+        name: to_tensor(read_rgb(path, max_pixels)) for name, path in zip(names, paths, strict=True)
+    }
+    if reference is not None:
+        pictures[HR] = to_tensor(read_rgb(reference, max_pixels))
+    sizes = {name: (p.shape[-1], p.shape[-2]) for name, p in pictures.items()}
+    if len(set(sizes.values())) > 1:
+        listed = ", ".join(f"{name} is {w} x {h}" for name, (w, h) in sizes.items())
+        raise UnsupportedError(f"the pictures differ in size: {listed}")
+    return Compared(paths[0].stem, pictures)
+
+
+def _names(paths: Sequence[Path]) -> list[str]:
+    """File names, with their folder's name where two are called the same."""
+    names = [path.stem for path in paths]
+    if len(set(names)) == len(names):
+        return names
+    longer = [f"{path.resolve().parent.name}/{path.name}" for path in paths]
+    if len(set(longer)) == len(longer):
+        return longer
+    return [f"{index + 1}: {name}" for index, name in enumerate(longer)]
+
+
+def compared_visual(compared: Compared) -> Visual:
+    """The pictures as a page shows them."""
+    pictures = dict(compared.pictures)
+    reference = pictures.pop(HR, None)
+    return make_visual("compare", 1, compared.title, reference, pictures)
+
+
+def comparison_png(compared: Compared) -> bytes:
+    """A PNG: rows of details, zoomed, with the PSNR to the reference in the titles."""
+    side = min(CROP_SIDE, *compared.size)
+    rows = []
+    rest = {name: picture.clone() for name, picture in compared.pictures.items()}
+    for _ in range(DETAILS):
+        top, left = most_different(list(rest.values()), side)
+        rows.append([_panel(compared, name, top, left, side) for name in compared.pictures])
+        for picture in rest.values():  # what is equal everywhere differs nowhere
+            picture[:, top : top + side, left : left + side] = 0
+    return encode_rgb(make_sheet(rows))
+
+
+def _panel(compared: Compared, name: str, top: int, left: int, side: int) -> Panel:
+    detail = _detail(compared.pictures[name], top, left, side)
+    reference = compared.pictures.get(HR)
+    title = name
+    if reference is not None and name != HR:
+        against = _detail(reference, top, left, side)
+        title = f"{name}  {psnr(detail, against):.2f} dB"
+    pixels: Pixels = detail.permute(1, 2, 0).contiguous().numpy()
+    return Panel(title, enlarge_nearest(pixels, ZOOM))
+
+
+def _detail(picture: Tensor, top: int, left: int, side: int) -> Tensor:
+    return picture[:, top : top + side, left : left + side].to(torch.uint8)

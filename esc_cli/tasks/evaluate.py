@@ -1,0 +1,316 @@
+"""`esc eval`: datasets and methods in, scores out."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from torch import Tensor
+
+from esc_cli.engine.options import EngineOptions
+from esc_cli.errors import EscError, ReadError, SetupError, StoppedError, UsageError
+from esc_cli.evaluation import protocol
+from esc_cli.evaluation.datasets import Dataset, Pair, find_dataset, match_results
+from esc_cli.evaluation.published import published
+from esc_cli.evaluation.results import Metric, Score, Table, Visual
+from esc_cli.media.arrays import encode_rgb, read_rgb
+from esc_cli.media.atomic import write_atomic
+from esc_cli.tasks.iqa_suite import IqaSuite
+from esc_cli.tasks.methods import Method, Methods, finished, to_tensor
+from esc_cli.tasks.score_cache import ScoreCache, fingerprint
+from esc_cli.tasks.stop import Stop
+from esc_cli.tasks.visuals import make_visual
+
+
+@dataclass(frozen=True)
+class EvalOptions:
+    """Everything that `esc eval` takes; see `esc eval --help`."""
+
+    datasets: tuple[str, ...]
+    data_roots: tuple[Path, ...] = ()
+    scales: tuple[int, ...] = (4,)
+    models: tuple[str | None, ...] = (None,)
+    against: tuple[str, ...] = ()
+    results: Path | None = None
+    rgb: bool = False
+    reference: bool = True
+    iqa: tuple[str, ...] = ()
+    border: int | None = None
+    engine: EngineOptions = field(default_factory=EngineOptions)
+    max_pixels: int = 500_000_000
+    cache: Path | None = None
+    save_sr: Path | None = None
+    visuals: bool = False
+
+
+@dataclass(frozen=True)
+class SetStarted:
+    """A dataset at a scale begins."""
+
+    dataset: str
+    scale: int
+    images: int
+    methods: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Scored:
+    """One picture by one method. `cached`: the values are those of an earlier run."""
+
+    score: Score
+    cached: bool
+
+
+@dataclass(frozen=True)
+class Failed:
+    """One picture, or one metric, that could not be done."""
+
+    what: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class SetDone:
+    """A dataset at a scale is finished."""
+
+    table: Table
+    visuals: tuple[Visual, ...]
+
+
+@dataclass(frozen=True)
+class Timings:
+    """Seconds by stage over everything: decode, degrade, methods, metrics, iqa, save."""
+
+    seconds: dict[str, float]
+
+
+EvalEvent = SetStarted | Scored | Failed | SetDone | Timings
+
+
+@dataclass
+class _Sample:
+    """One picture of a set, read: HR cropped to a multiple of the scale, LR to enlarge."""
+
+    pair: Pair
+    hr: Tensor | None
+    lr: Tensor
+    size: tuple[int, int]
+
+
+@dataclass
+class Evaluation:
+    """Runs an evaluation; `failures` counts what could not be done."""
+
+    options: EvalOptions
+    stop: Stop
+    failures: int = 0
+    _seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+
+    def __post_init__(self) -> None:
+        """Prepare what lasts over all sets; nothing is loaded yet."""
+        options = self.options
+        self._methods = Methods(options.engine, options.max_pixels, self.stop.check)
+        self._cache = ScoreCache(options.cache)
+        self._iqa = IqaSuite(options.iqa, options.engine.device)
+
+    def run(self) -> Iterator[EvalEvent]:
+        """All sets at all scales.
+
+        Raises UsageError, WeightsError and DeviceError before any work, StoppedError when asked
+        to stop; what goes wrong with one picture or metric is a `Failed` event.
+        """
+        sets = [
+            find_dataset(name, self.options.data_roots, scale)
+            for name in self.options.datasets
+            for scale in self.options.scales
+        ]
+        prepared = [(dataset, self._methods_for(dataset)) for dataset in sets]
+        for name, reason in self._iqa.load():
+            yield self._failed(f"metric {name}", reason)
+        for dataset, methods in prepared:
+            yield from self._run_set(dataset, methods)
+        yield Timings({stage: round(s, 3) for stage, s in self._seconds.items()})
+
+    def _methods_for(self, dataset: Dataset) -> tuple[Method, ...]:
+        """The columns of a set's table. Raises UsageError when two have one name."""
+        options, make, scale = self.options, self._methods, dataset.scale
+        methods = [make.interpolation_or_network(name, scale) for name in options.against]
+        if options.results is not None:
+            files = match_results(options.results, dataset)
+            methods.append(finished(options.results, files, options.max_pixels))
+        else:
+            methods += [make.network(name, scale) for name in options.models]
+        names = Counter(method.name for method in methods)
+        twice = [name for name, count in names.items() if count > 1]
+        if twice:
+            raise UsageError(f"two methods are called {twice[0]}", advice="rename one file")
+        return tuple(methods)
+
+    def _run_set(self, dataset: Dataset, methods: tuple[Method, ...]) -> Iterator[EvalEvent]:
+        names = tuple(method.name for method in methods)
+        yield SetStarted(dataset.name, dataset.scale, len(dataset.pairs), names)
+        scores: list[Score] = []
+        visuals: list[Visual] = []
+        for pair in dataset.pairs:
+            self.stop.check()
+            for event in self._run_pair(dataset, pair, methods, visuals):
+                if isinstance(event, Scored):
+                    scores.append(event.score)
+                yield event
+        yield SetDone(self._table(dataset, methods, scores), tuple(visuals))
+
+    def _run_pair(
+        self, dataset: Dataset, pair: Pair, methods: tuple[Method, ...], visuals: list[Visual]
+    ) -> Iterator[EvalEvent]:
+        results: dict[str, Tensor] = {}
+        try:
+            sample = self._read(pair, dataset.scale)
+            for method in methods:
+                yield self._score(dataset, sample, method, results)
+            for name, reason in self._iqa.take_failures():
+                yield self._failed(f"{pair.name}, metric {name}", reason)
+            if self.options.visuals:
+                visuals.append(self._visual(dataset, sample, results))
+        except StoppedError:
+            raise
+        except EscError as error:
+            if isinstance(error, SetupError):
+                raise
+            yield self._failed(pair.name, str(error))
+
+    def _failed(self, what: str, reason: str) -> Failed:
+        self.failures += 1
+        return Failed(what, reason)
+
+    def _read(self, pair: Pair, scale: int) -> _Sample:
+        """Raises ReadError and UnsupportedError, and UsageError when HR and LR do not fit."""
+        start = time.perf_counter()
+        limit = self.options.max_pixels
+        hr_path, lr_path = self._roles(pair)
+        lr = None if lr_path is None else to_tensor(read_rgb(lr_path, limit))
+        hr = None
+        if hr_path is not None:
+            hr = protocol.crop_to_multiple(to_tensor(read_rgb(hr_path, limit)), scale)
+        start = self._took("decode", start)
+        if lr is None:
+            lr = protocol.degrade(_needed(hr, pair, scale), scale)
+            self._took("degrade", start)
+        size = (lr.shape[-2] * scale, lr.shape[-1] * scale)
+        if hr is not None and tuple(hr.shape[-2:]) != size:
+            what = f"HR is {hr.shape[-1]} x {hr.shape[-2]}, LR times {scale} {size[1]} x {size[0]}"
+            raise ReadError(what, lr_path)
+        return _Sample(pair, hr, lr, size)
+
+    def _roles(self, pair: Pair) -> tuple[Path | None, Path | None]:
+        """Which file is HR and which LR; without reference every picture is LR."""
+        if self.options.reference:
+            return pair.hr, pair.lr
+        return None, pair.lr or pair.hr
+
+    def _score(
+        self, dataset: Dataset, sample: _Sample, method: Method, results: dict[str, Tensor]
+    ) -> Scored:
+        border = dataset.scale if self.options.border is None else self.options.border
+        key = self._key(sample, method, border)
+        known = self._cache.get(key)
+        wanted = self._wanted(sample)
+        needs_picture = self.options.visuals or self.options.save_sr is not None
+        if not needs_picture and wanted and wanted <= known.keys():
+            values = {name: known[name] for name in wanted}
+            return Scored(Score(sample.pair.name, method.name, values), cached=True)
+        start = time.perf_counter()
+        sr = method.enlarge(sample.pair.name, sample.lr, sample.size)
+        seconds = self._took("methods", start) - start
+        results[method.name] = sr
+        values = self._values(sample, sr, border)
+        self._cache.put(key, known | values)
+        self._save(dataset, sample.pair, method, sr)
+        return Scored(Score(sample.pair.name, method.name, values, seconds), cached=False)
+
+    def _wanted(self, sample: _Sample) -> set[str]:
+        spaces = [] if sample.hr is None else ["y", "rgb"][: 1 + self.options.rgb]
+        classic = {f"{kind}_{space}" for kind in ("psnr", "ssim") for space in spaces}
+        return classic | self._iqa.names_for(sample.hr is not None)
+
+    def _values(self, sample: _Sample, sr: Tensor, border: int) -> dict[str, float]:
+        start = time.perf_counter()
+        values: dict[str, float] = {}
+        if sample.hr is not None:
+            values |= protocol.score(sr, sample.hr, border, "y")
+            if self.options.rgb:
+                values |= protocol.score(sr, sample.hr, border, "rgb")
+        start = self._took("metrics", start)
+        values |= self._iqa.score(sr, sample.hr)
+        if self.options.iqa:
+            self._took("iqa", start)
+        return values
+
+    def _key(self, sample: _Sample, method: Method, border: int) -> str:
+        reference = b"" if sample.hr is None else sample.hr.numpy().tobytes()
+        picture = sample.lr.numpy().tobytes()
+        return fingerprint(picture, reference, method.identity, str(border), str(sample.size))
+
+    def _save(self, dataset: Dataset, pair: Pair, method: Method, sr: Tensor) -> None:
+        folder = self.options.save_sr
+        if folder is None:
+            return
+        start = time.perf_counter()
+        target = folder / method.name / f"{dataset.name}_x{dataset.scale}" / f"{pair.name}.png"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(target, encode_rgb(sr.permute(1, 2, 0).numpy()))
+        self._took("save", start)
+
+    def _visual(self, dataset: Dataset, sample: _Sample, results: dict[str, Tensor]) -> Visual:
+        start = time.perf_counter()
+        visual = make_visual(dataset.name, dataset.scale, sample.pair.name, sample.hr, results)
+        self._took("pictures", start)
+        return visual
+
+    def _table(self, dataset: Dataset, methods: tuple[Method, ...], scores: list[Score]) -> Table:
+        names = dict.fromkeys(name for score in scores for name in score.values)
+        metrics = tuple(self._metric(name) for name in names)
+        printed = {
+            method.name: published(method.variant, dataset.scale, dataset.name)
+            for method in methods
+        }
+        return Table(
+            dataset.name,
+            dataset.scale,
+            tuple(method.name for method in methods),
+            metrics,
+            tuple(scores),
+            {name: values for name, values in printed.items() if values},
+        )
+
+    def _metric(self, name: str) -> Metric:
+        return protocol.METRICS.get(name) or self._iqa.metric(name)
+
+    def _took(self, stage: str, start: float) -> float:
+        now = time.perf_counter()
+        self._seconds[stage] += now - start
+        return now
+
+
+def _needed(hr: Tensor | None, pair: Pair, scale: int) -> Tensor:
+    if hr is None or min(hr.shape[-2:]) < scale:
+        raise ReadError("too small, or no HR picture", pair.hr or pair.lr)
+    return hr
+
+
+def differences(tables: list[Table], most: float) -> tuple[list[str], int]:
+    """Means of PSNR that differ from the published ones by more than `most` dB, and how many
+    could be compared."""
+    compared, problems = 0, []
+    for table in tables:
+        for method, values in table.published.items():
+            mean = table.mean(method, "psnr_y")
+            if mean is None or "psnr_y" not in values:
+                continue
+            compared += 1
+            off = mean - values["psnr_y"]
+            if abs(off) > most:
+                problems.append(f"{table.dataset} x{table.scale} {method}: {off:+.3f} dB")
+    return problems, compared

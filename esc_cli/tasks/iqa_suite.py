@@ -1,0 +1,79 @@
+"""The pyiqa metrics of one evaluation: loaded once, each failing for itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from torch import Tensor
+
+from esc_cli.errors import EscError, ItemError, MissingExtraError
+from esc_cli.evaluation.results import Metric
+
+if TYPE_CHECKING:
+    from esc_cli.evaluation.iqa import IqaMetric
+
+DIGITS = 4
+
+
+@dataclass
+class IqaSuite:
+    """Metrics by name on a device. pyiqa is imported by `load`, and only if there are names."""
+
+    names: tuple[str, ...]
+    device: str
+    _loaded: dict[str, IqaMetric] = field(default_factory=dict)
+    _failures: list[tuple[str, str]] = field(default_factory=list)
+
+    def load(self) -> list[tuple[str, str]]:
+        """Load all; (name, reason) of those that cannot be.
+
+        Raises UsageError for a name that pyiqa does not know, MissingExtraError without pyiqa.
+        """
+        if not self.names:
+            return []
+        from esc_cli.engine.precision import choose_device
+        from esc_cli.evaluation.iqa import describe, load_metric
+
+        device = choose_device(self.device)
+        for name in self.names:
+            describe(name)
+        failed = []
+        for name in self.names:
+            try:
+                self._loaded[name] = load_metric(name, device)
+            except MissingExtraError:
+                raise
+            except EscError as error:
+                failed.append((name, error.reason))
+        return failed
+
+    def names_for(self, has_reference: bool) -> set[str]:
+        """The metrics that can be computed for a picture."""
+        return {name for name, m in self._loaded.items() if self._applies(m, has_reference)}
+
+    def score(self, sr: Tensor, hr: Tensor | None) -> dict[str, float]:
+        """Values by name for (3, H, W) uint8 pictures; failures are kept for `take_failures`."""
+        values: dict[str, float] = {}
+        batch = sr.unsqueeze(0).float() / 255
+        reference = None if hr is None else hr.unsqueeze(0).float() / 255
+        for name in sorted(self.names_for(hr is not None)):
+            try:
+                values[name] = self._loaded[name].score(batch, reference)[0]
+            except ItemError as error:
+                self._failures.append((name, error.reason))
+        return values
+
+    def take_failures(self) -> list[tuple[str, str]]:
+        """(name, reason) of the metrics that failed since the last call."""
+        taken, self._failures = self._failures, []
+        return taken
+
+    def metric(self, name: str) -> Metric:
+        """How a metric is shown."""
+        info = self._loaded[name].info
+        return Metric(name, name.upper(), DIGITS, info.lower_is_better)
+
+    def _applies(self, metric: IqaMetric, has_reference: bool) -> bool:
+        info = metric.info
+        return not info.whole_set and (has_reference or not info.needs_reference)

@@ -1,0 +1,120 @@
+"""The methods that an evaluation compares: interpolations, networks, finished results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from esc_cli.checkpoints.peek import peek_config
+from esc_cli.checkpoints.store import find
+from esc_cli.engine.options import EngineOptions
+from esc_cli.errors import UnsupportedError, UsageError, WeightsError
+from esc_cli.evaluation import protocol
+from esc_cli.media.arrays import read_rgb
+from esc_cli.media.resize import resize_lanczos
+from esc_cli.model.config import NetworkConfig, variant_name
+from esc_cli.tasks.models import Choice, Models
+
+INTERPOLATIONS = ("bicubic", "lanczos")
+
+Enlarge = Callable[[str, Tensor, tuple[int, int]], Tensor]
+"""(picture's name, LR (3, h, w) uint8, (height, width)) -> SR (3, height, width) uint8."""
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way to make results. `identity` changes whenever its results may change."""
+
+    name: str
+    identity: str
+    enlarge: Enlarge
+    variant: str = ""
+
+
+@dataclass
+class Methods:
+    """Makes methods by name at a scale; networks are loaded once."""
+
+    engine: EngineOptions
+    max_pixels: int
+    check: Callable[[], None]
+    _models: dict[str | None, Models] = field(default_factory=dict)
+
+    def interpolation_or_network(self, name: str, scale: int) -> Method:
+        """The method called `name`: bicubic, lanczos, a variant, or a checkpoint's path."""
+        if name in INTERPOLATIONS:
+            return Method(name, name, _bicubic if name == "bicubic" else _lanczos)
+        return self.network(name, scale)
+
+    def network(self, name: str | None, scale: int) -> Method:
+        """The network called `name` (None: the bundled default).
+
+        Raises WeightsError when it does not upscale by exactly this scale.
+        """
+        config = peek_config(find(name, scale))
+        if not config.any_scale and config.scale != scale:
+            where = None if name is None else Path(name)
+            raise WeightsError(f"upscales by {config.scale}, and {scale} is asked for", where)
+        models = self._models.setdefault(name, Models(name, self.engine))
+        choice = models.choose(scale)
+        models.prepare(choice)
+        record = choice.checkpoint.record
+        shown_name = record.variant if record else choice.checkpoint.path.stem
+        enlarge = self._through(models, choice)
+        return Method(shown_name, self._identity(choice), enlarge, published_name(config))
+
+    def _identity(self, choice: Choice) -> str:
+        engine = self.engine
+        tiles = f"{engine.tile}-{engine.overlap}-{engine.self_ensemble}"
+        return f"{choice.sha256}-{engine.precision}-{tiles}"
+
+    def _through(self, models: Models, choice: Choice) -> Enlarge:
+        def enlarge(_name: str, lr: Tensor, size: tuple[int, int]) -> Tensor:
+            upscaler = models.upscaler(choice)
+            own = size if upscaler.config.any_scale else None
+            return upscaler.upscale(lr, size=own, dtype=torch.uint8, check=self.check).image
+
+        return enlarge
+
+
+def published_name(config: NetworkConfig) -> str:
+    """The name under which the paper prints a network's figures."""
+    name = variant_name(config)
+    return name if config.flashbias_rank is None else f"{name}+flashbias"
+
+
+def finished(folder: Path, files: dict[str, Path], max_pixels: int) -> Method:
+    """Results that somebody made already, read from files by the pictures' names."""
+
+    def enlarge(name: str, _lr: Tensor, size: tuple[int, int]) -> Tensor:
+        pixels = read_rgb(files[name], max_pixels)
+        if pixels.shape[:2] != size:
+            found = f"{pixels.shape[1]} x {pixels.shape[0]}"
+            raise UnsupportedError(f"is {found}, expected {size[1]} x {size[0]}", files[name])
+        return to_tensor(pixels)
+
+    name = folder.resolve().name
+    if name in INTERPOLATIONS:
+        raise UsageError(f"a folder of results cannot be called {name}", folder)
+    states = [(path.stat().st_size, path.stat().st_mtime_ns) for path in files.values()]
+    return Method(name, f"{folder.resolve()}-{states}", enlarge)
+
+
+def to_tensor(pixels: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> Tensor:
+    """(H, W, 3) -> (3, H, W)."""
+    return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
+
+
+def _bicubic(_name: str, lr: Tensor, size: tuple[int, int]) -> Tensor:
+    return protocol.bicubic(lr, size)
+
+
+def _lanczos(_name: str, lr: Tensor, size: tuple[int, int]) -> Tensor:
+    pixels = (lr.permute(1, 2, 0).float() / 255).numpy()
+    large = resize_lanczos(pixels, (size[1], size[0]))
+    return protocol.rounded(torch.from_numpy(large).permute(2, 0, 1))

@@ -1,0 +1,101 @@
+"""Output folders that cannot be written and disks that fill up: exit code 3, nothing half done."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+
+def noise(path, seed, side=48):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    values = np.random.default_rng(seed).integers(0, 256, (side, side, 3), np.uint8)
+    Image.fromarray(values).save(path)
+
+
+@pytest.fixture
+def photos(tmp_path):
+    for number in range(10):
+        noise(tmp_path / "in" / f"{number}.png", number)
+    return tmp_path / "in"
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of one megabyte."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)]
+    if not sys.platform.startswith("linux") or os.geteuid() != 0:
+        pytest.skip("only root can mount a small disk")
+    if subprocess.run(command, capture_output=True, check=False).returncode != 0:
+        pytest.skip("no small disk can be mounted here")
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)
+
+
+@pytest.mark.parametrize("output", ["file/out", "file/out/a.png", "/proc/nothing/out"])
+def test_a_folder_that_cannot_be_made_is_found_before_work(photos, esc, output):
+    (photos.parent / "file").write_text("in the way")
+    ran = esc("in/1.png", "-o", output, cwd=photos.parent)
+    assert ran.code == 3, ran.err
+    assert len(ran.err.splitlines()) == 1
+    assert (photos.parent / "file").read_text() == "in the way"
+
+
+def test_too_little_space_is_found_before_work(photos, esc, small_disk):
+    for number in range(10, 40):
+        noise(photos / f"{number}.png", number)
+    ran = esc(photos, "-o", small_disk / "out")
+    assert ran.code == 3
+    assert len(ran.lines_naming("are free")) == 1
+    assert os.listdir(small_disk) == []
+
+
+def fill(disk, leave):
+    """Use up the disk but for about `leave` bytes."""
+    free = os.statvfs(disk).f_bavail * os.statvfs(disk).f_bsize
+    (disk / "fill").write_bytes(bytes(free - leave))
+
+
+def test_a_disk_that_fills_up_in_the_middle(photos, esc, small_disk, contents):
+    reference = photos.with_name("reference")
+    assert esc(photos, "-o", reference).code == 0
+    out = small_disk / "out"
+    process = esc.start(photos, "-o", out)
+    first = process.stdout.readline()
+    fill(small_disk, 100_000)
+    rest, err = process.communicate(timeout=60)
+    ran = esc.ended(process.returncode, first + rest, err)
+    assert ran.code == 3
+    assert ran.lines_naming("No space left")
+    assert ran.lines_naming(" left in ")
+    done = contents(out)
+    assert done.items() <= contents(reference).items()  # no part, nothing half written
+    assert len(done) == len(ran.out.splitlines())
+    (small_disk / "fill").unlink()
+    again = esc(photos, "-o", out)
+    assert again.code == 0, again.err
+    assert f"{10 - len(done)} done, {len(done)} skipped" in again.err
+    assert contents(out) == contents(reference)
+
+
+def test_a_record_that_did_not_fit_does_not_strand_its_output(photos, esc, small_disk, contents):
+    """However little space is left, the next run with space completes the batch."""
+    out = small_disk / "out"
+    for leave in (0, 4096, 30_000, 36_000):
+        for number in range(3):
+            noise(photos / f"{number}.png", number + leave)
+        fill(small_disk, leave)
+        command = (*(photos / f"{number}.png" for number in range(3)), "-o", out, "--scale", "2")
+        ran = esc(*command)
+        assert ran.code in (0, 3), ran.err
+        assert not [name for name in contents(out) if "esc-part" in name] if out.exists() else True
+        (small_disk / "fill").unlink()
+        again = esc(*command)
+        assert again.code == 0, again.err
+        assert " 0 failed" in again.err
