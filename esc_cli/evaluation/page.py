@@ -18,6 +18,9 @@ from esc_cli.evaluation.results import HR, Metric, Table, Visual
 STAGE_SIDE = 720
 """CSS pixels: smaller pictures are enlarged by the largest whole factor that stays within."""
 
+DETAIL_WIDTH = 200
+"""CSS pixels: the same for details, which are at least doubled."""
+
 MAX_NAMES, MAX_NAME = 34, 14
 """Names below a plot (when there are more, every second, third ... is written); letters each."""
 
@@ -107,6 +110,25 @@ def render_comparison(visuals: Sequence[Visual], facts: Facts) -> str:
 
 
 def _page(tables: Sequence[Table], visuals: Sequence[Visual], facts: Facts) -> str:
+    style, script = _asset("style.css"), _asset("report.js")
+    return (
+        _templates()
+        .get_template("report.html.j2")
+        .render(
+            tables=tables,
+            visuals=visuals,
+            facts=facts,
+            metrics=tuple(dict.fromkeys(metric for table in tables for metric in table.metrics)),
+            table_of={(table.dataset, table.scale): table for table in tables},
+            style=Markup(style),  # noqa: S704 - our own file
+            script=Markup(script),  # noqa: S704 - our own file
+            policy=f"default-src 'none'; img-src data:; style-src {_hash(style)}; "
+            f"script-src {_hash(script)}; base-uri 'none'; form-action 'none'",
+        )
+    )
+
+
+def _templates() -> Environment:
     templates = Environment(
         loader=PackageLoader("esc_cli.evaluation"),
         autoescape=True,
@@ -115,21 +137,9 @@ def _page(tables: Sequence[Table], visuals: Sequence[Visual], facts: Facts) -> s
         lstrip_blocks=True,
     )
     templates.filters.update(shown=shown, uri=_data_uri, key=_sort_key)
-    templates.globals.update(
-        best=_best, names=_names, pair=_pair, plot=_plot, zoom=_zoom, difference=_difference
-    )
-    style, script = _asset("style.css"), _asset("report.js")
-    return templates.get_template("report.html.j2").render(
-        tables=tables,
-        visuals=visuals,
-        facts=facts,
-        metrics=tuple(dict.fromkeys(metric for table in tables for metric in table.metrics)),
-        table_of={(table.dataset, table.scale): table for table in tables},
-        style=Markup(style),  # noqa: S704 - our own file
-        script=Markup(script),  # noqa: S704 - our own file
-        policy=f"default-src 'none'; img-src data:; style-src {_hash(style)}; "
-        f"script-src {_hash(script)}; base-uri 'none'; form-action 'none'",
-    )
+    templates.globals.update(best=_best, difference=_difference, plot=_plot)
+    templates.globals.update(names=_names, pair=_pair, zoom=_zoom, zoom_detail=_zoom_detail)
+    return templates
 
 
 def _asset(name: str) -> str:
@@ -159,7 +169,7 @@ def _sort_key(value: float | None) -> str:
     """The value as JavaScript's Number() reads it; empty where there is none."""
     if value is None or math.isnan(value):
         return ""
-    return repr(value) if math.isfinite(value) else f"{value:+}"[:1] + "Infinity"
+    return repr(value).replace("inf", "Infinity")
 
 
 def _best(metric: Metric, values: Iterable[float | None]) -> str | None:
@@ -191,6 +201,10 @@ def _pair(visual: Visual) -> tuple[str, str]:
 
 def _zoom(size: tuple[int, int]) -> int:
     return max(1, STAGE_SIDE // max(size))
+
+
+def _zoom_detail(width: int) -> int:
+    return max(2, DETAIL_WIDTH // max(1, width))
 
 
 def _plot(table: Table) -> Plot | None:

@@ -18,7 +18,6 @@ FLAGS = (
     "--disable-component-update --disable-sync --window-size=1100,900"
 )
 COLOURS = {"bicubic": (255, 0, 0), "esc": (0, 0, 255), HR: (0, 255, 0)}
-FIRST, MIDDLE, LAST = "28.10", "9.50", "101.00"
 ROWS = 'return [...document.querySelectorAll("table.sortable tbody th")].map((e) => e.textContent)'
 
 pytestmark = pytest.mark.skipif(
@@ -72,13 +71,14 @@ def find(page, selector):
     return page.find_element("css selector", selector)
 
 
-def look(element):
+def look(page, element):
+    page.execute_script("arguments[0].scrollIntoView({block: 'center'})", element)
     return Image.open(io.BytesIO(element.screenshot_as_png)).convert("RGB")
 
 
 def shares(page):
     """How much of the first slider shows each method, by the pixels of its lowest lines."""
-    stage = look(find(page, ".stage"))
+    stage = look(page, find(page, ".stage"))
     strip = stage.crop((0, stage.height - 40, stage.width, stage.height - 20))
     counts = {colour: count for count, colour in strip.getcolors(strip.width * strip.height)}
     whole = strip.width * strip.height
@@ -136,7 +136,7 @@ def test_mouse_and_finger_drag_the_divider(page, kind):
     stage = find(page, ".stage")
     page.execute_script("arguments[0].scrollIntoView({block: 'center'})", stage)
     quarter = -int(stage.size["width"]) // 4
-    actions = ActionBuilder(page, mouse=PointerInput(kind, "pointer"))
+    actions = ActionBuilder(page, mouse=PointerInput(kind, kind))
     actions.pointer_action.move_to(stage).pointer_down()
     actions.pointer_action.move_to(stage, quarter // 2).move_to(stage, quarter).pointer_up()
     actions.perform()
