@@ -14,9 +14,9 @@ import functools
 import importlib
 import importlib.metadata
 import importlib.util
+import io
 import math
 import runpy
-import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -91,6 +91,9 @@ class IqaMetric:
         for folder in (sr_dir, hr_dir):
             if not folder.is_dir():
                 raise UsageError(f"no folder for the metric {self.info.name}", folder)
+            found = importlib.import_module("pyiqa.utils.img_util").scandir_images(str(folder))
+            if len(found) < 2:  # a covariance; pyiqa would go on with NaN
+                raise UsageError(f"the metric {self.info.name} needs two pictures", folder)
         # Without worker processes: they cost more than they bring for a few hundred pictures.
         folders = [str(sr_dir), str(hr_dir)]
         return self._value(folders, "these folders", num_workers=0, verbose=False)
@@ -159,8 +162,9 @@ def load_metric(name: str, device: torch.device) -> IqaMetric:
         raise
     except torch.OutOfMemoryError as error:
         raise DeviceMemoryError(f"the metric {name} does not fit the device's memory") from error
-    except ImportError as error:
-        raise _missing_extra(error) from error
+    except ImportError as error:  # some want packages that pyiqa does not install by itself
+        wanted = "" if error.name in {None, "pkg_resources"} else f"; pip install {error.name}"
+        raise _missing_extra(error, INSTALL + wanted) from error
     except Exception as error:
         raise iqa_weights.explain(name, error) from error
     return IqaMetric(info, network)
@@ -199,12 +203,12 @@ def _pyiqa() -> Any:
         raise _missing_extra(error) from error
 
 
-def _missing_extra(error: Exception) -> MissingExtraError:
+def _missing_extra(error: Exception, advice: str = INSTALL) -> MissingExtraError:
     reason = str(error) or type(error).__name__
     if "torchvision::" in reason:
         reason = f"torchvision {_version('torchvision')} does not match torch {torch.__version__}"
         reason += f": {error}"
-    return MissingExtraError(f"the metrics of pyiqa cannot be used: {reason}", advice=INSTALL)
+    return MissingExtraError(f"the metrics of pyiqa cannot be used: {reason}", advice=advice)
 
 
 def _version(package: str) -> str:
@@ -220,8 +224,8 @@ def _size(picture: Tensor) -> str:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """What others print goes to stderr: stdout belongs to results. Their warnings are dropped."""
-    with contextlib.redirect_stdout(sys.stderr), warnings.catch_warnings():
+    """Drops what others print and warn: stdout belongs to results. Bars of downloads remain."""
+    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
 

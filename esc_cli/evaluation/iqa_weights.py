@@ -68,11 +68,14 @@ def explain(metric: str, error: Exception) -> WeightsError:
     """What to tell about an error that building `metric` ended with."""
     address = _hub_address(error)
     if address is not None:
-        return _missing(metric, address, _hub_advice(address))
-    return WeightsError(
-        f"the metric {metric} cannot be loaded: {type(error).__name__}: {error}",
-        advice=f"if one of its files is damaged, remove it from {shown(_torch_cache())}",
-    )
+        return _missing(metric, Path(urlsplit(address).path).name, address, _hub_advice(address))
+    hub = _constants()
+    if isinstance(error, OSError) and (reason := obstacle(hub.ENDPOINT)):  # of transformers
+        advice = f"{hub.ENDPOINT}: {reason}; the files would be in {shown(hub.HF_HUB_CACHE)}"
+    else:
+        advice = f"if one of its files is damaged, remove it from {shown(_torch_cache())}"
+    what = f"the metric {metric} cannot be loaded: {type(error).__name__}: {error}"
+    return WeightsError(what, advice=advice)
 
 
 def obstacle(address: str) -> str:
@@ -108,11 +111,11 @@ def _knock(root: str, timeout_s: float) -> str:
     return ""
 
 
-def _missing(metric: str, address: str, advice: str) -> WeightsError:
-    parts = urlsplit(address)
+def _missing(metric: str, file: str, address: str, advice: str) -> WeightsError:
+    why = obstacle(address) or "HF_HUB_OFFLINE is set"
     return WeightsError(
-        f"the metric {metric} needs {Path(parts.path).name}, which is not on this machine and "
-        f"cannot be fetched from {parts.netloc}: {obstacle(address) or 'HF_HUB_OFFLINE is set'}",
+        f"the metric {metric} needs {file}, which is not on this machine and cannot be fetched "
+        f"from {urlsplit(address).netloc}: {why}",
         advice=advice,
     )
 
@@ -131,7 +134,7 @@ def _gate(metric: str, place: Callable[[str, Path], Path]) -> Callable[[Any], An
             # CLIP's function also serves files that are there, after a look at their checksum.
             if not file.is_file() and obstacle(address):
                 advice = f"download {address} and save it as {shown(file)}"
-                raise _missing(metric, address, advice)
+                raise _missing(metric, file.name, address, advice)
             try:
                 return download(address, target, *args, **kwargs)
             except (OSError, RuntimeError, http.client.HTTPException) as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from functools import cached_property
 
 HR = "HR"
 """The name under which the reference stands among the pictures."""
@@ -55,10 +56,11 @@ class Table:
 
     def value(self, image: str, method: str, metric: str) -> float | None:
         """One value, or None."""
-        for score in self.scores:
-            if (score.image, score.method) == (image, method):
-                return score.values.get(metric)
-        return None
+        return self._values.get((image, method), {}).get(metric)
+
+    @cached_property
+    def _values(self) -> dict[tuple[str, str], dict[str, float]]:
+        return {(score.image, score.method): score.values for score in self.scores}
 
     def mean(self, method: str, metric: str) -> float | None:
         """The mean over the pictures of a method, or None when there is none."""

@@ -67,7 +67,7 @@ def compared_visual(compared: Compared) -> Visual:
     """The pictures as a page shows them."""
     pictures = dict(compared.pictures)
     reference = pictures.pop(HR, None)
-    return make_visual("compare", 1, compared.title, reference, pictures)
+    return make_visual("", 1, compared.title, reference, pictures)
 
 
 def comparison_png(compared: Compared) -> bytes:

@@ -79,3 +79,11 @@ def test_one_upscaler_takes_one_scale_after_another(
     first = upscaler(image, scale=2)
     assert upscaler(image, scale=3).shape == (3, 30, 36)
     assert torch.equal(upscaler(image, scale=2), first)
+
+
+def test_a_size_stands_for_the_scales_that_reach_it(
+    small_lte: Network, picture: MakePicture
+) -> None:
+    upscaler, image = Upscaler(small_lte, CPU), picture(10, 12)
+    assert torch.equal(upscaler.upscale(image, size=(25, 30)).image, upscaler(image, scale=2.5))
+    assert upscaler.upscale(image, size=(21, 47)).image.shape == (3, 21, 47)

@@ -163,6 +163,10 @@ def test_a_value_that_is_no_number_is_an_error():
 @needs_pyiqa
 def test_metrics_of_folders_and_of_pictures_are_not_mixed_up(tmp_path):
     fid = iqa.IqaMetric(iqa.describe("fid"), always(7))
+    (tmp_path / "1.png").touch()
+    with pytest.raises(UsageError, match="needs two pictures"):
+        fid.score_folders(tmp_path, tmp_path)
+    (tmp_path / "2.png").touch()
     assert fid.score_folders(tmp_path, tmp_path) == 7
     with pytest.raises(UsageError, match="no folder"):
         fid.score_folders(tmp_path, tmp_path / "absent")
@@ -172,23 +176,34 @@ def test_metrics_of_folders_and_of_pictures_are_not_mixed_up(tmp_path):
         iqa.load_metric("psnr", CPU).score_folders(tmp_path, tmp_path)
 
 
-@needs_pyiqa
-def test_without_internet_missing_weights_are_named_at_once(tmp_path):
+@pytest.fixture(scope="module")
+def offline(tmp_path_factory):
+    """The cache, the seconds and the errors of loading without internet; brisque's file is bad."""
+    folder = tmp_path_factory.mktemp("caches")
+    damaged = folder / "hub" / "pyiqa" / "brisque_svm_weights.pth"
+    damaged.parent.mkdir(parents=True)
+    damaged.write_bytes(b"<html>please log in</html>")
     started = time.monotonic()
-    names = ["niqe", "lpips", "musiq", "maniqa", "clipiqa", "psnr"]
-    found = errors_of(names, tmp_path, ESC_OFFLINE="1")
-    assert time.monotonic() - started < 20
-    assert found.pop("psnr") == ["", ""]  # needs none
-    assert {kind for kind, _ in found.values()} == {"WeightsError"}
-    cache = tmp_path / "hub"
+    names = ["niqe", "lpips", "musiq", "maniqa", "clipiqa", "psnr", "brisque"]
+    found = errors_of(names, folder, ESC_OFFLINE="1")
+    return folder, time.monotonic() - started, found
+
+
+@needs_pyiqa
+def test_without_internet_missing_weights_are_named_at_once(offline):
+    folder, seconds, found = offline
+    assert seconds < 20
+    assert found["psnr"] == ["", ""]  # needs none
+    cache = folder / "hub"
     for name, file, address, place in [
         ("niqe", "niqe_modelparameters.mat", "https://huggingface.co/chaofengc/", cache / "pyiqa"),
         ("lpips", "alexnet", "https://download.pytorch.org/models/", cache / "checkpoints"),
         ("musiq", "musiq_koniq", "https://huggingface.co/chaofengc/", cache / "pyiqa"),
-        ("maniqa", "", "https://huggingface.co/timm/vit_base_patch8_224", tmp_path),
+        ("maniqa", "", "https://huggingface.co/timm/vit_base_patch8_224", folder),
         ("clipiqa", "RN50.pt", "https://openaipublic.azureedge.net/clip/", cache / "clip"),
     ]:
-        message = found[name][1]
+        kind, message = found[name]
+        assert kind == "WeightsError"
         assert f"the metric {name} needs {file}" in message
         assert address in message
         assert str(place) in message
@@ -196,13 +211,12 @@ def test_without_internet_missing_weights_are_named_at_once(tmp_path):
 
 
 @needs_pyiqa
-def test_a_damaged_file_of_weights_is_an_error_of_the_weights(tmp_path):
-    file = tmp_path / "hub" / "pyiqa" / "musiq_koniq_ckpt-e95806b9.pth"
-    file.parent.mkdir(parents=True)
-    file.write_bytes(b"<html>please log in</html>")
-    [kind, message] = errors_of(["musiq"], tmp_path, ESC_OFFLINE="1")["musiq"]
+def test_a_damaged_file_of_weights_is_an_error_of_the_weights(offline):
+    folder, _, found = offline
+    kind, message = found["brisque"]
     assert kind == "WeightsError"
-    assert f"remove it from {tmp_path / 'hub'}" in message
+    assert "the metric brisque cannot be loaded" in message
+    assert f"remove it from {folder / 'hub'}" in message
 
 
 @needs_pyiqa

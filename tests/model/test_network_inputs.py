@@ -12,6 +12,7 @@ from torch import Tensor
 from esc_cli.model import Network
 from esc_cli.model.config import NetworkConfig
 from esc_cli.model.lte import ESCLTE
+from esc_cli.model.padding import smallest_side
 
 Seeded = Callable[..., Network]
 SIZES = [(1, 1), (1, 40), (17, 16), (3, 2), (33, 31)]
@@ -43,6 +44,21 @@ def test_any_size_of_input_gives_its_size_of_output(
         output = run(network, picture(1, 3, *size))
         assert output.shape == (1, 3, *out_size(small, *size))
         assert output.isfinite().all()
+
+
+def test_a_picture_smaller_than_half_a_window_is_continued_by_its_last_row_and_column(
+    small: NetworkConfig, seeded: Seeded
+) -> None:
+    network, x = seeded(small), picture(1, 3, 3, 2)
+    side = smallest_side(small)
+    assert side > 3
+    rows, columns = torch.arange(side).clamp(max=2), torch.arange(side).clamp(max=1)
+    continued = run(network, x[..., rows, :][..., columns])
+    height, width = out_size(small, 3, 2)
+    if not small.any_scale:  # ESC-LTE places its points in the small picture
+        torch.testing.assert_close(run(network, x), continued[..., :height, :width])
+    zeros = torch.nn.functional.pad(x, (0, side - 2, 0, side - 3))
+    assert not torch.allclose(run(network, x), run(network, zeros)[..., :height, :width])
 
 
 def test_a_batch_gives_each_image_the_result_it_would_get_alone(

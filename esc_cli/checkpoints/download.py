@@ -1,0 +1,407 @@
+"""Files from the network: over TLS only, resumed, checked, under their name only when complete."""
+
+from __future__ import annotations
+
+import contextlib
+import email.utils
+import errno
+import hashlib
+import hmac
+import http.client
+import json
+import os
+import re
+import ssl
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from email.message import Message
+from pathlib import Path
+from typing import IO, Any, Literal
+from urllib.parse import urlsplit
+
+import filelock
+
+from esc_cli.errors import DiskError, SetupError
+
+OFFLINE = "ESC_OFFLINE"
+"""Environment variable: any value but 0 forbids every connection."""
+
+Progress = Callable[[int, int | None], None]
+"""Called with the bytes that are here and the bytes in all, None while they are not known."""
+
+_CHUNK_BYTES = 1 << 18
+_LONGEST_WAIT_S = 60.0
+_GAIN_BYTES = 1 << 20  # a break after this much news does not count against the attempts
+
+
+@dataclass(frozen=True)
+class Digest:
+    """What a file must hash to: `hex` in lower case."""
+
+    algorithm: Literal["md5", "sha256"]
+    hex: str
+
+
+@dataclass(frozen=True)
+class Link:
+    """How to connect.
+
+    `timeout_s` limits the wait for an answer and for each piece of it; over that time the file must
+    also come at `slowest_bytes_per_s`. There are as many further attempts as `delays_s`. `context`
+    None is Python's default, which honours SSL_CERT_FILE. `offline` forbids every connection.
+    """
+
+    timeout_s: float = 30.0
+    slowest_bytes_per_s: float = 512.0
+    delays_s: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0)
+    context: ssl.SSLContext | None = None
+    offline: bool = False
+
+
+def download(  # noqa: PLR0913 - each is one promise about the file
+    url: str,
+    target: Path,
+    *,
+    digest: Digest | None = None,
+    size: int | None = None,
+    check: Callable[[Path], None] | None = None,
+    progress: Progress = lambda _done, _total: None,
+    link: Link = Link(),
+) -> str:
+    """Fetch `url` into `target` and return the file's sha256.
+
+    A target that is already there and passes is kept without a connection. The bytes go to the
+    hidden sibling `.NAME.part`, which a later call resumes if the server still has the same file;
+    `size`, `digest` and `check` (which gets the sibling and raises EscError) are asked before it
+    takes the name. Other processes that want the same target wait for the first one.
+
+    Raises SetupError with the address when the file cannot be had or is a wrong one, DiskError
+    when it cannot be written, and what `check` raises. A wrong file is removed, a cut one kept.
+    """
+    _require_tls(url, url)
+    with file_failures(target), exclusive(target):
+        finished = _passing(target, digest, size, check)
+        if finished is not None:
+            return finished
+        if link.offline or os.environ.get(OFFLINE, "0") not in {"", "0"}:
+            advice = f"fetch {url} elsewhere and put it there, or leave --offline and {OFFLINE} out"
+            raise SetupError("not here, and connections are forbidden", target, advice)
+        transfer = _Transfer(url, target, size, digest is not None or check is not None)
+        transfer.run(link, progress)
+        return transfer.finish(digest, check)
+
+
+@contextlib.contextmanager
+def exclusive(path: Path) -> Iterator[None]:
+    """Hold the lock `.NAME.lock` beside `path`; others wait. Its folder is made.
+
+    Raises DiskError when the lock cannot be made. The empty lock file stays: removing it would
+    let two processes hold it.
+    """
+    lock = filelock.FileLock(path.with_name(f".{path.name}.lock"))
+    with file_failures(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextlib.contextmanager
+def file_failures(path: Path) -> Iterator[None]:
+    """OSErrors of files as DiskError; those of the network never get here."""
+    try:
+        yield
+    except OSError as error:
+        full = error.errno in {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
+        advice = "free some space" if full else "choose a folder that can be written"
+        what = f"cannot be written: {error.strerror or error}"
+        raise DiskError(what, path, advice) from error
+
+
+def _passing(
+    path: Path, digest: Digest | None, size: int | None, check: Callable[[Path], None] | None
+) -> str | None:
+    """The sha256 of a finished file that is the wanted one, else None."""
+    if not path.is_file() or (size is not None and path.stat().st_size != size):
+        return None
+    sha256, found = _hashes(path, digest)
+    if digest is not None and not hmac.compare_digest(found, digest.hex):
+        return None
+    if check is not None:
+        try:
+            check(path)
+        except SetupError:
+            return None
+    return sha256
+
+
+def _hashes(path: Path, digest: Digest | None) -> tuple[str, str]:
+    """The sha256, and the hash that `digest` asks for."""
+    sha256, wanted = hashlib.sha256(), _hasher(digest)
+    with path.open("rb") as stream:
+        while chunk := stream.read(_CHUNK_BYTES):
+            sha256.update(chunk)
+            wanted.update(chunk)
+    return sha256.hexdigest(), wanted.hexdigest()
+
+
+def _hasher(digest: Digest | None) -> Any:
+    # md5 guards against damage here, not against attackers: TLS does that.
+    return hashlib.new(digest.algorithm if digest else "sha256", usedforsecurity=False)
+
+
+class _BrokenError(Exception):
+    """An attempt failed in a way that may pass; the server may have said when."""
+
+    def __init__(self, reason: str, wait_s: float | None = None):
+        super().__init__(reason)
+        self.wait_s = wait_s
+
+
+@dataclass(frozen=True)
+class _Transfer:
+    url: str
+    target: Path
+    size: int | None
+    checkable: bool
+
+    @property
+    def part(self) -> Path:
+        return self.target.with_name(f".{self.target.name}.part")
+
+    @property
+    def origin(self) -> Path:
+        """Which file of which server the part is of."""
+        return self.target.with_name(f".{self.target.name}.part.json")
+
+    def run(self, link: Link, progress: Progress) -> None:
+        """Fetch into the part until it is complete, or raise SetupError."""
+        opener, failures = _opener(link), 0
+        while True:
+            before = self._size()
+            try:
+                return self._attempt(opener, link, progress)
+            except _BrokenError as error:
+                failures = 0 if self._size() - before >= _GAIN_BYTES else failures
+                if failures == len(link.delays_s):
+                    what = f"cannot be downloaded from {self.url}: {error}"
+                    advice = "look at the connection and run it again; what is here is kept"
+                    raise SetupError(what, self.target, advice) from error
+                wait_s = link.delays_s[failures] if error.wait_s is None else error.wait_s
+                time.sleep(min(wait_s, _LONGEST_WAIT_S))
+                failures += 1
+
+    def finish(self, digest: Digest | None, check: Callable[[Path], None] | None) -> str:
+        """Let the part pass and give it its name. Raises SetupError, and then it is removed."""
+        sha256, found = _hashes(self.part, digest)
+        try:
+            if digest is not None and not hmac.compare_digest(found, digest.hex):
+                raise self._wrong(f"its {digest.algorithm} is {found}, not {digest.hex}")
+            if check is not None:
+                check(self.part)
+        except BaseException:
+            self._discard()
+            raise
+        self.part.replace(self.target)
+        self.origin.unlink(missing_ok=True)
+        _sync_folder(self.target.parent)
+        return sha256
+
+    def _attempt(
+        self, opener: urllib.request.OpenerDirector, link: Link, progress: Progress
+    ) -> None:
+        start, validator = self._resumable()
+        with self._answer(opener, link, start, validator) as response:
+            self._refuse_page(response)
+            start, total = self._place(response, start, validator)
+            self._refuse_size(response, total)
+            if start == 0:
+                self._restart(response.headers)
+            self._receive(_pieces(response, link), start, total, progress)
+
+    def _answer(
+        self, opener: urllib.request.OpenerDirector, link: Link, start: int, validator: str
+    ) -> http.client.HTTPResponse:
+        headers = {"User-Agent": "esc-cli"}
+        if start:
+            headers |= {"Range": f"bytes={start}-", "If-Range": validator}
+        request = urllib.request.Request(self.url, headers=headers)  # noqa: S310 - https
+        try:
+            response: http.client.HTTPResponse = opener.open(request, timeout=link.timeout_s)
+        except urllib.error.HTTPError as error:
+            error.close()
+            raise self._refusal(error) from error
+        except (OSError, http.client.HTTPException) as error:
+            reason = getattr(error, "reason", error)
+            if isinstance(reason, ssl.SSLCertVerificationError):
+                advice = "a proxy's certificate goes into the file that SSL_CERT_FILE names"
+                what = f"{self.url}: the certificate is not trusted: {reason.verify_message}"
+                raise SetupError(what, self.target, advice) from error
+            raise _BrokenError(str(reason) or type(reason).__name__) from error
+        return response
+
+    def _refusal(self, error: urllib.error.HTTPError) -> Exception:
+        said = f"the server answered {error.code} {error.reason}".rstrip()
+        if error.code == 416:  # the part is as long as the file, or longer
+            self._discard()
+            return _BrokenError(said, 0.0)
+        if error.code == 429 or error.code >= 500:
+            return _BrokenError(said, _retry_after(error.headers.get("Retry-After")))
+        what = f"cannot be downloaded from {self.url}: {said}"
+        return SetupError(what, self.target, "the file may have moved: look for a newer esc")
+
+    def _refuse_page(self, response: http.client.HTTPResponse) -> None:
+        if response.headers.get_content_type() in {"text/html", "application/xhtml+xml"}:
+            what = f"{self.url} answered with a web page instead of the file"
+            advice = "a network that asks for a login does this: open it in a browser, try again"
+            raise SetupError(what, self.target, advice)
+
+    def _place(
+        self, response: http.client.HTTPResponse, start: int, validator: str
+    ) -> tuple[int, int | None]:
+        """Where the answer's bytes belong, and the length of the file if the server tells it."""
+        if response.status == 200:
+            length = response.headers.get("Content-Length", "")
+            return 0, int(length) if length.isdecimal() else None
+        given = re.fullmatch(
+            r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", "").strip()
+        )
+        changed = start and _validator(response.headers) not in {"", validator}
+        if response.status != 206 or given is None or int(given[1]) != start or changed:
+            self._discard()
+            raise _BrokenError(f"the answer {response.status} does not continue the file", 0.0)
+        return start, None if given[2] == "*" else int(given[2])
+
+    def _refuse_size(self, response: http.client.HTTPResponse, total: int | None) -> None:
+        if self.size is not None and total not in {None, self.size}:
+            self._discard()
+            raise self._wrong(f"it has {total} bytes, not {self.size}")
+        known = total is not None or self.size is not None or self.checkable
+        if not known and "chunked" not in response.headers.get("Transfer-Encoding", "").lower():
+            what = f"{self.url}: the server does not say how long the file is"
+            raise SetupError(what, self.target, "it could be cut unseen: use another address")
+
+    def _receive(
+        self, pieces: Iterator[bytes], start: int, total: int | None, progress: Progress
+    ) -> None:
+        """Append the pieces. Raises _BrokenError for a cut, DiskError after removing the part."""
+        total, done = self.size if total is None else total, start
+        try:
+            with self.part.open("ab") as stream:
+                progress(done, total)
+                for piece in pieces:
+                    stream.write(piece)
+                    done += len(piece)
+                    if total is not None and done > total:
+                        break
+                    progress(done, total)
+                stream.flush()
+                os.fsync(stream.fileno())
+        except OSError:
+            self._discard()
+            raise
+        if total is not None and done > total:
+            self._discard()
+            raise self._wrong(f"it has more than {total} bytes")
+        if total is not None and done < total:
+            raise _BrokenError(f"the transfer was cut after {done} of {total} bytes")
+
+    def _wrong(self, why: str) -> SetupError:
+        what = f"{self.url} is not the expected file: {why}"
+        return SetupError(what, self.target, "it was removed; run it again, or report it")
+
+    def _size(self) -> int:
+        return self.part.stat().st_size if self.part.is_file() else 0
+
+    def _resumable(self) -> tuple[int, str]:
+        """The bytes that are here and the validator of their file; (0, "") to start anew."""
+        try:
+            stored = json.loads(self.origin.read_text("utf-8"))
+            same, validator = stored["url"] == self.url, str(stored["validator"])
+        except (FileNotFoundError, ValueError, KeyError, TypeError):
+            return 0, ""
+        return (self._size(), validator) if same and validator else (0, "")
+
+    def _restart(self, headers: Message) -> None:
+        self._discard()
+        origin = {"url": self.url, "validator": _validator(headers)}
+        self.origin.write_text(json.dumps(origin), "utf-8")
+
+    def _discard(self) -> None:
+        self.part.unlink(missing_ok=True)
+        self.origin.unlink(missing_ok=True)
+
+
+def _pieces(response: http.client.HTTPResponse, link: Link) -> Iterator[bytes]:
+    """The body. Raises _BrokenError when it breaks, stands still or trickles."""
+    since, received = time.monotonic(), 0
+    while True:
+        try:
+            piece = response.read1(_CHUNK_BYTES)
+        except (OSError, http.client.HTTPException) as error:
+            raise _BrokenError(f"the transfer broke: {error or type(error).__name__}") from error
+        if not piece:
+            return
+        received += len(piece)
+        yield piece
+        elapsed = time.monotonic() - since
+        if elapsed >= link.timeout_s:
+            if received < link.slowest_bytes_per_s * elapsed:
+                raise _BrokenError(f"too slow: {received} bytes in {elapsed:.0f} s")
+            since, received = time.monotonic(), 0
+
+
+def _validator(headers: Message) -> str:
+    """What If-Range may hold: a strong ETag, else the date of the file, else nothing."""
+    etag = str(headers.get("ETag", ""))
+    return etag if etag.startswith('"') else str(headers.get("Last-Modified", ""))
+
+
+def _retry_after(header: str | None) -> float | None:
+    """Seconds from now, out of a number or a date."""
+    if header is None or header.strip().isdecimal():
+        return None if header is None else float(header)
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(header).timestamp() - time.time())
+    except ValueError:
+        return None
+
+
+class _TlsOnly(urllib.request.HTTPRedirectHandler):
+    def redirect_request(
+        self,
+        req: urllib.request.Request,
+        fp: IO[bytes],
+        code: int,
+        msg: str,
+        headers: http.client.HTTPMessage,
+        newurl: str,
+    ) -> urllib.request.Request | None:
+        """As the parent does, but SetupError for an address that is not https."""
+        _require_tls(newurl, f"{req.full_url} redirects to {newurl}")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+def _require_tls(url: str, what: str) -> None:
+    if urlsplit(url).scheme != "https":
+        raise SetupError(f"{what}: not https", advice="esc downloads over https only")
+
+
+def _opener(link: Link) -> urllib.request.OpenerDirector:
+    context = link.context or ssl.create_default_context()
+    return urllib.request.build_opener(urllib.request.HTTPSHandler(context=context), _TlsOnly)
+
+
+def _sync_folder(folder: Path) -> None:
+    # Windows opens no folders and some network file systems sync none; the rename stands anyway.
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
