@@ -31,7 +31,7 @@ def read_config(facts: Facts) -> NetworkConfig:
     """
     try:
         return _read_config(facts)
-    except (KeyError, IndexError, ValueError) as missing:
+    except (KeyError, IndexError, ValueError, ArithmeticError) as missing:
         raise WeightsError(f"not an ESC network: {EXPECTED}; {_found(facts, missing)}") from missing
 
 

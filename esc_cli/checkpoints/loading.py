@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import io
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import safetensors.torch
 import torch
-from safetensors import SafetensorError
 from torch import Tensor
 
 from esc_cli.checkpoints.inspection import EXPECTED, Facts, read_config
@@ -51,11 +49,12 @@ def network_from_state(state: Mapping[str, Tensor]) -> Network:
     """The network that a state dict belongs to, loaded with strict=True; in training mode."""
     meta = state.get("to_img.MetaUpsample")
     shapes = {key: tuple(value.shape) for key, value in state.items()}
-    config = read_config(Facts(shapes, None if meta is None else tuple(meta.tolist())))
-    network = from_config(config)
+    facts = None if meta is None else tuple(int(value) for value in meta.flatten())
+    config = read_config(Facts(shapes, facts))
     try:
+        network = from_config(config)
         network.load_state_dict(dict(state), strict=True)
-    except RuntimeError as error:
+    except (RuntimeError, ValueError, LookupError, ArithmeticError) as error:
         raise WeightsError(f"does not fit the network that it describes: {error}") from error
     return network
 
@@ -67,14 +66,14 @@ def read_state(checkpoint: Checkpoint) -> dict[str, Tensor]:
         if checkpoint.path.suffix.lower() == ".safetensors":
             return _plain(safetensors.torch.load(content))
         return _plain(torch.load(io.BytesIO(content), map_location="cpu", weights_only=True))
-    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
+    except _NotAStateError as error:
+        raise WeightsError(f"not an ESC network: {EXPECTED}; {error}", checkpoint.path) from error
+    except Exception as error:  # torch.load raises anything at all over damaged bytes
         first = str(error).strip().split("\n")[0][:200]
         raise WeightsError(
             f"not a readable checkpoint: expected safetensors or a torch file of tensors; {first}",
             checkpoint.path,
         ) from error
-    except _NotAStateError as error:
-        raise WeightsError(f"not an ESC network: {EXPECTED}; {error}", checkpoint.path) from error
 
 
 class _NotAStateError(Exception):

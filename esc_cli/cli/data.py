@@ -57,7 +57,7 @@ def list_command(data_root: _Root = None) -> None:
 @data_app.command("pull", epilog=PULL_EPILOG)
 def pull_command(
     names: Annotated[
-        list[str] | None, typer.Argument(help="Set5, Set14, BSD100, Urban100.", metavar="NAME...")
+        list[str] | None, typer.Argument(help="Set5, Set14, BSD100, Urban100.", metavar="NAME")
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="All that can be pulled.")] = False,
     data_root: Annotated[
@@ -96,7 +96,7 @@ def pull_command(
 @data_app.command("verify", epilog=VERIFY_EPILOG)
 def verify_command(
     names: Annotated[
-        list[str] | None, typer.Argument(help="Default: all that were pulled.", metavar="[NAME...]")
+        list[str] | None, typer.Argument(help="Default: all that were pulled.", metavar="NAME")
     ] = None,
     data_root: _Root = None,
 ) -> None:

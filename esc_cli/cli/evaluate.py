@@ -112,7 +112,7 @@ def eval_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per opti
     # Only now, so that `esc --help` does not wait for torch.
     from esc_cli.cli import evaluation, parsing
     from esc_cli.engine.options import EngineOptions
-    from esc_cli.tasks.evaluate import EvalOptions
+    from esc_cli.tasks.eval_events import EvalOptions
 
     datasets = tuple(name for entry in dataset or () for name in parsing.names(entry))
     if bool(datasets) == (hr is not None):

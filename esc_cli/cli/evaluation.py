@@ -19,17 +19,16 @@ from esc_cli.evaluation.page import Facts, render_report
 from esc_cli.evaluation.results import Table, Visual
 from esc_cli.media.atomic import write_atomic
 from esc_cli.tasks.environment import environment_facts
-from esc_cli.tasks.evaluate import (
+from esc_cli.tasks.eval_events import (
     EvalEvent,
     EvalOptions,
-    Evaluation,
     Failed,
     Scored,
     SetDone,
     SetStarted,
     Timings,
-    differences,
 )
+from esc_cli.tasks.evaluate import Evaluation, differences
 from esc_cli.tasks.stop import Stop
 
 APP = "esc"

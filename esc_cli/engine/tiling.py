@@ -39,11 +39,11 @@ class Tile:
         return self.rows.length * self.columns.length
 
 
-LADDER = (2048, 1536, 1024, 768, 512, 384, 256, 192, 128, 96, 64)
+LADDER = (2048, 1536, 1024, 768, 512, 384, 256, 192, 128, 96, 64, 48, 32, 24, 16)
 """Tile sides to choose from, so that the result does not hang on the last free megabyte."""
 
 
-def side_for(height: int, width: int, room: int, grid: int) -> int | None:
+def side_for(height: int, width: int, room: float, grid: int) -> int | None:
     """The largest tile side of `LADDER` with at most `room` pixels; None when all of it fits.
 
     One window when nothing on the ladder fits.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -93,6 +94,8 @@ class Upscaler:
         NonFiniteError when the picture cannot be done.
         """
         batch = _as_batch(image)
+        if dtype != torch.float32 and dtype not in LEVELS:
+            raise UsageError(f"the result can be float32, uint8 or uint16, not {dtype}")
         canvas = self._canvas(batch, scale, size)
         result = _empty((*batch.shape[:2], *canvas.out_size), dtype)
         run = _Run(batch, canvas, result, check)
@@ -132,7 +135,7 @@ class Upscaler:
             return Canvas((height, width), (height * own, width * own))
         if size is not None and min(size) > 0:
             return Canvas((height, width), size)
-        if scale is None or scale <= 0:
+        if scale is None or not 0 < scale < math.inf:
             raise UsageError("this network takes any scale, and needs one above 0")
         return Canvas(
             (height, width), (max(1, round(height * scale)), max(1, round(width * scale)))
@@ -160,14 +163,21 @@ class Upscaler:
     def _first_tile(self, run: _Run) -> int:
         height, width = run.image.shape[-2:]
         grid = self.config.grid
-        if self.options.tile is not None:
-            wished = self.options.tile
-            return WHOLE if wished == WHOLE else tiling.usable_tile(wished, grid)
-        itemsize = DTYPES[self.precision].itemsize
-        room = memory.pixels_that_fit(self.config, self.device, itemsize) // run.image.shape[0]
-        if self._largest_tile_pixels is not None:
-            room = min(room, self._largest_tile_pixels // run.image.shape[0])
+        room = self._room() / run.image.shape[0]
+        wished = self.options.tile
+        if wished:
+            side = tiling.usable_tile(wished, grid)
+            if min(side, height) * min(side, width) <= room:
+                return side
         return tiling.side_for(height, width, room, grid) or WHOLE
+
+    def _room(self) -> float:
+        """Input pixels that may be at work at once; what ran out of memory is not tried again."""
+        learned = math.inf if self._largest_tile_pixels is None else self._largest_tile_pixels
+        if self.options.tile is not None:
+            return learned
+        itemsize = DTYPES[self.precision].itemsize
+        return min(learned, memory.pixels_that_fit(self.config, self.device, itemsize))
 
     def _smaller_tile(self, run: _Run, side: int, reason: str) -> int:
         """Half the tile that did not fit. Raises DeviceMemoryError below one window."""

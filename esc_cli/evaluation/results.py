@@ -38,8 +38,9 @@ class Score:
 class Table:
     """All scores of one dataset at one scale.
 
-    `methods` in the order of their columns, for example ("bicubic", "esc-tiny-x4"). `published`
-    holds, by method and metric name, the means that a paper printed.
+    `methods` in the order of their columns, for example ("bicubic", "esc-tiny"). `published`
+    holds, by method and metric name, the means that a paper printed. `of_set` holds the values of
+    metrics that see a set as a whole, such as FID.
     """
 
     dataset: str
@@ -48,6 +49,7 @@ class Table:
     metrics: tuple[Metric, ...]
     scores: tuple[Score, ...]
     published: dict[str, dict[str, float]] = field(default_factory=dict)
+    of_set: dict[str, dict[str, float]] = field(default_factory=dict)
 
     @property
     def images(self) -> tuple[str, ...]:
@@ -63,7 +65,9 @@ class Table:
         return {(score.image, score.method): score.values for score in self.scores}
 
     def mean(self, method: str, metric: str) -> float | None:
-        """The mean over the pictures of a method, or None when there is none."""
+        """The mean over the pictures of a method, or the value of the set; None without any."""
+        if metric in self.of_set.get(method, {}):
+            return self.of_set[method][metric]
         found = [s.values[metric] for s in self.scores if s.method == method and metric in s.values]
         return sum(found) / len(found) if found else None
 

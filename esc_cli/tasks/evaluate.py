@@ -7,97 +7,32 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from torch import Tensor
 
-from esc_cli.engine.options import EngineOptions
-from esc_cli.errors import EscError, ReadError, SetupError, StoppedError, UsageError
+from esc_cli.errors import EscError, SetupError, StoppedError, UsageError
 from esc_cli.evaluation import protocol
 from esc_cli.evaluation.datasets import Dataset, Pair, find_dataset, match_results
 from esc_cli.evaluation.published import published
-from esc_cli.evaluation.results import Metric, Score, Table, Visual
-from esc_cli.media.arrays import encode_rgb, read_rgb
+from esc_cli.evaluation.results import HR, Metric, Score, Table, Visual
+from esc_cli.media.arrays import encode_rgb
 from esc_cli.media.atomic import write_atomic
+from esc_cli.tasks.eval_events import (
+    EvalEvent,
+    EvalOptions,
+    Failed,
+    Scored,
+    SetDone,
+    SetStarted,
+    Timings,
+)
 from esc_cli.tasks.iqa_suite import IqaSuite
-from esc_cli.tasks.methods import Method, Methods, finished, to_tensor
+from esc_cli.tasks.methods import Method, Methods, finished
+from esc_cli.tasks.samples import Reading, Sample, read_sample
 from esc_cli.tasks.score_cache import ScoreCache, fingerprint
 from esc_cli.tasks.stop import Stop
 from esc_cli.tasks.visuals import make_visual
-
-
-@dataclass(frozen=True)
-class EvalOptions:
-    """Everything that `esc eval` takes; see `esc eval --help`."""
-
-    datasets: tuple[str, ...]
-    data_roots: tuple[Path, ...] = ()
-    scales: tuple[int, ...] = (4,)
-    models: tuple[str | None, ...] = (None,)
-    against: tuple[str, ...] = ()
-    results: Path | None = None
-    rgb: bool = False
-    reference: bool = True
-    iqa: tuple[str, ...] = ()
-    border: int | None = None
-    engine: EngineOptions = field(default_factory=EngineOptions)
-    max_pixels: int = 500_000_000
-    cache: Path | None = None
-    save_sr: Path | None = None
-    visuals: bool = False
-
-
-@dataclass(frozen=True)
-class SetStarted:
-    """A dataset at a scale begins."""
-
-    dataset: str
-    scale: int
-    images: int
-    methods: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Scored:
-    """One picture by one method. `cached`: the values are those of an earlier run."""
-
-    score: Score
-    cached: bool
-
-
-@dataclass(frozen=True)
-class Failed:
-    """One picture, or one metric, that could not be done."""
-
-    what: str
-    reason: str
-
-
-@dataclass(frozen=True)
-class SetDone:
-    """A dataset at a scale is finished."""
-
-    table: Table
-    visuals: tuple[Visual, ...]
-
-
-@dataclass(frozen=True)
-class Timings:
-    """Seconds by stage over everything: decode, degrade, methods, metrics, iqa, save."""
-
-    seconds: dict[str, float]
-
-
-EvalEvent = SetStarted | Scored | Failed | SetDone | Timings
-
-
-@dataclass
-class _Sample:
-    """One picture of a set, read: HR cropped to a multiple of the scale, LR to enlarge."""
-
-    pair: Pair
-    hr: Tensor | None
-    lr: Tensor
-    size: tuple[int, int]
 
 
 @dataclass
@@ -107,6 +42,7 @@ class Evaluation:
     options: EvalOptions
     stop: Stop
     failures: int = 0
+    _whole_sets: Path | None = None
     _seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
 
     def __post_init__(self) -> None:
@@ -114,6 +50,7 @@ class Evaluation:
         options = self.options
         self._methods = Methods(options.engine, options.max_pixels, self.stop.check)
         self._cache = ScoreCache(options.cache)
+        self._reading = Reading(options.max_pixels, options.reference)
         self._iqa = IqaSuite(options.iqa, options.engine.device)
 
     def run(self) -> Iterator[EvalEvent]:
@@ -154,24 +91,50 @@ class Evaluation:
         yield SetStarted(dataset.name, dataset.scale, len(dataset.pairs), names)
         scores: list[Score] = []
         visuals: list[Visual] = []
-        for pair in dataset.pairs:
-            self.stop.check()
-            for event in self._run_pair(dataset, pair, methods, visuals):
-                if isinstance(event, Scored):
-                    scores.append(event.score)
-                yield event
-        yield SetDone(self._table(dataset, methods, scores), tuple(visuals))
+        with TemporaryDirectory() as scratch:
+            self._whole_sets = Path(scratch) if self._iqa.whole_set_names() else None
+            for pair in dataset.pairs:
+                self.stop.check()
+                for event in self._run_pair(dataset, pair, methods, visuals):
+                    if isinstance(event, Scored):
+                        scores.append(event.score)
+                    yield event
+            of_set = self._score_whole_set(names)
+            for name, reason in self._iqa.take_failures():
+                yield self._failed(f"{dataset.name}, metric {name}", reason)
+        yield SetDone(self._table(dataset, methods, scores, of_set), tuple(visuals))
+
+    def _score_whole_set(self, methods: tuple[str, ...]) -> dict[str, dict[str, float]]:
+        """FID and the like, by method, from the pictures that `_keep` has put into folders."""
+        root = self._whole_sets
+        if root is None:
+            return {}
+        start = time.perf_counter()
+        folders = [(name, root / str(index)) for index, name in enumerate(methods)]
+        found = {name: self._iqa.score_folders(sr, root / HR) for name, sr in folders}
+        self._took("iqa", start)
+        return found
+
+    def _keep(self, sample: Sample, results: dict[str, Tensor]) -> None:
+        if self._whole_sets is None or sample.hr is None:
+            return
+        pictures = {str(index): sr for index, sr in enumerate(results.values())} | {HR: sample.hr}
+        for folder, picture in pictures.items():
+            target = self._whole_sets / folder / f"{sample.pair.name}.png"
+            target.parent.mkdir(exist_ok=True)
+            write_atomic(target, encode_rgb(picture.permute(1, 2, 0).numpy()))
 
     def _run_pair(
         self, dataset: Dataset, pair: Pair, methods: tuple[Method, ...], visuals: list[Visual]
     ) -> Iterator[EvalEvent]:
         results: dict[str, Tensor] = {}
         try:
-            sample = self._read(pair, dataset.scale)
+            sample = read_sample(pair, dataset.scale, self._reading, self._seconds)
             for method in methods:
                 yield self._score(dataset, sample, method, results)
             for name, reason in self._iqa.take_failures():
                 yield self._failed(f"{pair.name}, metric {name}", reason)
+            self._keep(sample, results)
             if self.options.visuals:
                 visuals.append(self._visual(dataset, sample, results))
         except StoppedError:
@@ -185,39 +148,15 @@ class Evaluation:
         self.failures += 1
         return Failed(what, reason)
 
-    def _read(self, pair: Pair, scale: int) -> _Sample:
-        """Raises ReadError and UnsupportedError, and UsageError when HR and LR do not fit."""
-        start = time.perf_counter()
-        limit = self.options.max_pixels
-        hr_path, lr_path = self._roles(pair)
-        lr = None if lr_path is None else to_tensor(read_rgb(lr_path, limit))
-        hr = None
-        if hr_path is not None:
-            hr = protocol.crop_to_multiple(to_tensor(read_rgb(hr_path, limit)), scale)
-        start = self._took("decode", start)
-        if lr is None:
-            lr = protocol.degrade(_needed(hr, pair, scale), scale)
-            self._took("degrade", start)
-        size = (lr.shape[-2] * scale, lr.shape[-1] * scale)
-        if hr is not None and tuple(hr.shape[-2:]) != size:
-            what = f"HR is {hr.shape[-1]} x {hr.shape[-2]}, LR times {scale} {size[1]} x {size[0]}"
-            raise ReadError(what, lr_path)
-        return _Sample(pair, hr, lr, size)
-
-    def _roles(self, pair: Pair) -> tuple[Path | None, Path | None]:
-        """Which file is HR and which LR; without reference every picture is LR."""
-        if self.options.reference:
-            return pair.hr, pair.lr
-        return None, pair.lr or pair.hr
-
     def _score(
-        self, dataset: Dataset, sample: _Sample, method: Method, results: dict[str, Tensor]
+        self, dataset: Dataset, sample: Sample, method: Method, results: dict[str, Tensor]
     ) -> Scored:
         border = dataset.scale if self.options.border is None else self.options.border
         key = self._key(sample, method, border)
         known = self._cache.get(key)
         wanted = self._wanted(sample)
-        needs_picture = self.options.visuals or self.options.save_sr is not None
+        options = self.options
+        needs_picture = options.visuals or options.save_sr is not None or self._whole_sets
         if not needs_picture and wanted and wanted <= known.keys():
             values = {name: known[name] for name in wanted}
             return Scored(Score(sample.pair.name, method.name, values), cached=True)
@@ -230,12 +169,12 @@ class Evaluation:
         self._save(dataset, sample.pair, method, sr)
         return Scored(Score(sample.pair.name, method.name, values, seconds), cached=False)
 
-    def _wanted(self, sample: _Sample) -> set[str]:
+    def _wanted(self, sample: Sample) -> set[str]:
         spaces = [] if sample.hr is None else ["y", "rgb"][: 1 + self.options.rgb]
         classic = {f"{kind}_{space}" for kind in ("psnr", "ssim") for space in spaces}
         return classic | self._iqa.names_for(sample.hr is not None)
 
-    def _values(self, sample: _Sample, sr: Tensor, border: int) -> dict[str, float]:
+    def _values(self, sample: Sample, sr: Tensor, border: int) -> dict[str, float]:
         start = time.perf_counter()
         values: dict[str, float] = {}
         if sample.hr is not None:
@@ -248,7 +187,7 @@ class Evaluation:
             self._took("iqa", start)
         return values
 
-    def _key(self, sample: _Sample, method: Method, border: int) -> str:
+    def _key(self, sample: Sample, method: Method, border: int) -> str:
         reference = b"" if sample.hr is None else sample.hr.numpy().tobytes()
         picture = sample.lr.numpy().tobytes()
         return fingerprint(picture, reference, method.identity, str(border), str(sample.size))
@@ -263,14 +202,22 @@ class Evaluation:
         write_atomic(target, encode_rgb(sr.permute(1, 2, 0).numpy()))
         self._took("save", start)
 
-    def _visual(self, dataset: Dataset, sample: _Sample, results: dict[str, Tensor]) -> Visual:
+    def _visual(self, dataset: Dataset, sample: Sample, results: dict[str, Tensor]) -> Visual:
         start = time.perf_counter()
         visual = make_visual(dataset.name, dataset.scale, sample.pair.name, sample.hr, results)
         self._took("pictures", start)
         return visual
 
-    def _table(self, dataset: Dataset, methods: tuple[Method, ...], scores: list[Score]) -> Table:
-        names = dict.fromkeys(name for score in scores for name in score.values)
+    def _table(
+        self,
+        dataset: Dataset,
+        methods: tuple[Method, ...],
+        scores: list[Score],
+        of_set: dict[str, dict[str, float]],
+    ) -> Table:
+        found = [*(score.values for score in scores), *of_set.values()]
+        known = {name for values in found for name in values}
+        names = [name for name in (*protocol.METRICS, *self.options.iqa) if name in known]
         metrics = tuple(self._metric(name) for name in names)
         printed = {
             method.name: published(method.variant, dataset.scale, dataset.name)
@@ -283,6 +230,7 @@ class Evaluation:
             metrics,
             tuple(scores),
             {name: values for name, values in printed.items() if values},
+            of_set,
         )
 
     def _metric(self, name: str) -> Metric:
@@ -292,12 +240,6 @@ class Evaluation:
         now = time.perf_counter()
         self._seconds[stage] += now - start
         return now
-
-
-def _needed(hr: Tensor | None, pair: Pair, scale: int) -> Tensor:
-    if hr is None or min(hr.shape[-2:]) < scale:
-        raise ReadError("too small, or no HR picture", pair.hr or pair.lr)
-    return hr
 
 
 def differences(tables: list[Table], most: float) -> tuple[list[str], int]:

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from esc_cli.errors import EscError, ItemError, MissingExtraError
+from esc_cli.errors import EscError, ItemError, MissingExtraError, UsageError
 from esc_cli.evaluation.results import Metric
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from esc_cli.evaluation.iqa import IqaMetric
 
 DIGITS = 4
@@ -61,6 +63,20 @@ class IqaSuite:
             try:
                 values[name] = self._loaded[name].score(batch, reference)[0]
             except ItemError as error:
+                self._failures.append((name, error.reason))
+        return values
+
+    def whole_set_names(self) -> list[str]:
+        """The metrics that compare folders, such as FID."""
+        return [name for name, metric in self._loaded.items() if metric.info.whole_set]
+
+    def score_folders(self, sr_folder: Path, hr_folder: Path) -> dict[str, float]:
+        """Values of the metrics that compare folders; failures are kept for `take_failures`."""
+        values: dict[str, float] = {}
+        for name in self.whole_set_names():
+            try:
+                values[name] = self._loaded[name].score_folders(sr_folder, hr_folder)
+            except (ItemError, UsageError) as error:
                 self._failures.append((name, error.reason))
         return values
 

@@ -389,10 +389,8 @@ def test_two_processes_fetch_it_once(server, authority, target, tmp_path):
         "SSL_CERT_FILE": str(tmp_path / "ca.pem"),
         "PYTHONPATH": str(ROOT),
     }
-    arrived = threading.Event()
 
     def slow(handler):
-        arrived.set()
         time.sleep(1.0)
         good(handler)
 

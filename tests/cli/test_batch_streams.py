@@ -144,10 +144,10 @@ def test_a_picture_for_a_reader_that_left_is_no_traceback(esc, source):
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_a_full_stdout_is_one_line(esc, source, tmp_path):
-    with open("/dev/full", "wb") as full:
+    with Path("/dev/full").open("wb") as full:
         ran = esc(source, "-o", tmp_path / "out", stdout=full)
-    assert ran.code in (1, 3)
-    assert ran.lines_naming("stdout")
+    assert len(ran.lines_naming("stdout cannot be written")) == 1
+    assert picture((tmp_path / "out" / "a.png").read_bytes()).size == (48, 36)
 
 
 @pytest.mark.parametrize("closed", [0, 1, 2])
@@ -164,7 +164,8 @@ def test_an_ascii_terminal_shows_every_name(esc, tmp_path, draw):
     ran = esc("in", cwd=tmp_path, env=environment)
     assert ran.code == 1
     assert "1 done, 0 skipped, 1 failed" in ran.err
-    assert "gr\\xfc\\U0001f600.png" in ran.out
+    assert ran.raw_out.isascii()
+    assert "/gr\\x" in ran.out
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo terminal")

@@ -1,0 +1,118 @@
+"""Which files a batch consists of."""
+
+from pathlib import Path
+
+import pytest
+
+from esc_cli.errors import UsageError
+from esc_cli.media.paths import Selection, absolute, ancestors, find_sources
+
+TREE = ["b.PNG", "a.jpg", "sub/c.webp", "sub/deep/d.heic", ".hidden.png", ".git/e.png"]
+
+
+@pytest.fixture
+def tree(tmp_path):
+    for name in [*TREE, "notes.txt", "clip.mp4", "layers.psd"]:
+        (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "in" / name).touch()
+    return tmp_path / "in"
+
+
+def find(*inputs, selection=None, output_root=None, earlier=()):
+    chosen = selection or Selection()
+    names = tuple(str(name) for name in inputs)
+    return find_sources(
+        names, chosen, output_root=output_root, is_output=lambda path: path in earlier
+    )
+
+
+def relatives(found):
+    return [str(source.relative) for source in found.sources]
+
+
+def test_a_folder_stands_for_its_pictures_in_order_and_without_what_is_hidden(tree):
+    found = find(tree)
+    assert relatives(found) == ["a.jpg", "b.PNG", "layers.psd", "sub/c.webp", "sub/deep/d.heic"]
+    assert found.no_pictures == 2
+    assert found.problems == []
+    assert all(source.folder == tree for source in found.sources)
+
+
+def test_a_file_is_taken_whatever_its_name(tree):
+    found = find(tree / "notes.txt", tree / ".hidden.png")
+    assert [source.relative.name for source in found.sources] == ["notes.txt", ".hidden.png"]
+    assert all(source.folder is None for source in found.sources)
+
+
+@pytest.mark.parametrize(
+    ("selection", "expected"),
+    [
+        (Selection(recursive=False), ["a.jpg", "b.PNG", "layers.psd"]),
+        (Selection(include=("*.jpg", "sub/*")), ["a.jpg", "sub/c.webp", "sub/deep/d.heic"]),
+        (Selection(include=("notes.*",)), ["notes.txt"]),
+        (Selection(exclude=("sub/*", "*.psd")), ["a.jpg", "b.PNG"]),
+        (Selection(include=("*",), exclude=("*",)), None),
+    ],
+)
+def test_selections(tree, selection, expected):
+    if expected is None:
+        with pytest.raises(UsageError, match="no pictures"):
+            find(tree, selection=selection)
+        return
+    assert relatives(find(tree, selection=selection)) == expected
+
+
+def test_the_output_folder_and_earlier_outputs_are_left_out(tree):
+    earlier = absolute(tree / "a.jpg")
+    found = find(tree, output_root=tree / "sub", earlier=(earlier,))
+    assert relatives(found) == ["b.PNG", "layers.psd"]
+    assert found.earlier_outputs == [tree / "a.jpg"]
+
+
+def test_the_input_is_not_left_out_when_it_is_the_output_folder(tree):
+    assert "a.jpg" in relatives(find(tree, output_root=tree))
+
+
+def test_the_same_file_is_taken_once(tree, monkeypatch):
+    monkeypatch.chdir(tree)
+    assert relatives(find("a.jpg", "./a.jpg", tree / "a.jpg", "sub/../a.jpg")) == ["a.jpg"]
+    assert len(find(".", "sub", tree).sources) == 5
+
+
+def test_missing_ones_are_problems_unless_all_are_missing(tree):
+    found = find(tree / "gone.png", tree / "a.jpg")
+    assert [path for path, _ in found.problems] == [tree / "gone.png"]
+    assert relatives(found) == ["a.jpg"]
+    with pytest.raises(UsageError, match="no such file"):
+        find(tree / "gone.png", tree / "gone too")
+    with pytest.raises(UsageError):
+        find("")
+
+
+def test_a_folder_without_pictures_is_no_input(tmp_path):
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts" / "a.txt").touch()
+    with pytest.raises(UsageError, match="no pictures found"):
+        find(tmp_path)
+
+
+def test_links_are_followed_and_circles_end(tree):
+    (tree / "sub" / "up").symlink_to("..")
+    (tree / "self.png").symlink_to("self.png")
+    (tree / "gone.png").symlink_to("nowhere.png")
+    found = find(tree)
+    assert [path for path, _ in found.problems] == [tree / "sub" / "up"]
+    assert {"self.png", "gone.png"} <= set(relatives(found))  # named when they are opened
+
+
+def test_absolute_resolves_links_and_survives_loops(tmp_path):
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "link").symlink_to("real")
+    (tmp_path / "real").mkdir()
+    assert absolute(tmp_path / "loop").name == "loop"
+    assert absolute(tmp_path / "link" / "x") == absolute(tmp_path / "real") / "x"
+
+
+def test_ancestors_are_nearest_first():
+    assert list(ancestors(Path("/a/b/c")))[-1] == Path("/")
+    assert next(iter(ancestors(Path("/a/b/c")))).name == "b"
