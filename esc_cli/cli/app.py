@@ -11,6 +11,7 @@ import typer
 from esc_cli import __version__
 from esc_cli.cli.compare import compare_command
 from esc_cli.cli.console import print_error
+from esc_cli.cli.data import data_app
 from esc_cli.cli.evaluate import EPILOG as EVAL_EPILOG
 from esc_cli.cli.evaluate import eval_command
 from esc_cli.cli.upscale import EPILOG as UPSCALE_EPILOG
@@ -54,6 +55,7 @@ app.command("upscale", epilog=UPSCALE_EPILOG)(upscale_command)
 app.command("eval", epilog=EVAL_EPILOG)(eval_command)
 
 app.command("compare")(compare_command)
+app.add_typer(data_app, name="data")
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -141,6 +142,8 @@ def _progress_bar() -> Progress:
         TimeRemainingColumn(),
         console=stderr,
         transient=True,
+        # Rich would send what goes to stdout to its own terminal, past a pipe or a file.
+        redirect_stdout=sys.stdout is not None and sys.stdout.isatty(),
     )
 
 

@@ -69,7 +69,7 @@ def plan_output(
     Raises UsageError for an unknown name, and for a format that cannot hold the result
     TooLargeError, UnsupportedError or MissingExtraError.
     """
-    if requested is not None:
+    if requested is not None:  # an empty name is an unknown one
         chosen, canonical = _by_name(requested)
         problem = _problem(chosen, header, size)
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import string
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -66,12 +67,14 @@ def default_pattern(source: Source, chosen: Destination | None) -> str:
 
 def check_pattern(pattern: str) -> None:
     """Raise UsageError unless a pattern makes a plain file name of known placeholders."""
+    known = " ".join(f"{{{name}}}" for name in PLACEHOLDERS)
     try:
-        pattern.format_map(dict.fromkeys(PLACEHOLDERS, "1"))
-    except (ValueError, KeyError, IndexError, AttributeError, TypeError) as error:
-        known = " ".join(f"{{{name}}}" for name in PLACEHOLDERS)
-        what = f"--name {pattern!r} is no pattern: {error}"
-        raise UsageError(what, advice=f"use {known}") from error
+        fields = [field for field in string.Formatter().parse(pattern) if field[1] is not None]
+    except ValueError as error:
+        raise UsageError(f"--name {pattern!r}: {error}", advice=f"use {known}") from error
+    for _, name, spec, conversion in fields:
+        if name not in PLACEHOLDERS or spec or conversion:
+            raise UsageError(f"--name {pattern!r}: no placeholder {name!r}", advice=f"use {known}")
     if "/" in pattern or os.sep in pattern or not pattern.strip():
         raise UsageError(f"--name {pattern!r} is no plain file name")
 

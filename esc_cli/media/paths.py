@@ -91,7 +91,7 @@ class _Scan:
     output_root: Path | None
     is_output: Callable[[Path], bool]
     found: Found
-    _seen: set[Path] = field(default_factory=set)
+    _seen: set[str] = field(default_factory=set)
 
     def add(self, name: str) -> None:
         path = Path(name)  # "" would become "."
@@ -107,9 +107,11 @@ class _Scan:
 
     def _add_file(self, source: Source) -> None:
         own = absolute(source.path)
-        if own in self._seen:
+        # By name, not by content: two links to one file are two pictures of their folder.
+        place = os.path.abspath(source.path)  # noqa: PTH100
+        if place in self._seen:
             return
-        self._seen.add(own)
+        self._seen.add(place)
         if self.is_output(own):
             self.found.earlier_outputs.append(source.path)
         else:

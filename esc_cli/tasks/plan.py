@@ -152,7 +152,9 @@ class Planner:
         choice = self.models.choose(self._exact(factor)) if factor > 1 else None
         own = chosen.file if chosen else None
         suffix = source.path.suffix if own is None else own.suffix
-        wanted = options.format or (None if own is None else own.suffix[1:])
+        wanted = options.format
+        if wanted is None and own is not None:
+            wanted = own.suffix[1:]
         form = plan_output(header, size, wanted, suffix)
         if own is not None and own.suffix.lower() not in SUFFIXES[form.format]:
             raise UsageError(

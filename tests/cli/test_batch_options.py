@@ -142,7 +142,14 @@ def test_tiles_do_not_show(tmp_path, esc):
 
 @pytest.mark.parametrize(
     ("name", "format_name", "suffix"),
-    [("jpg", "JPEG", ".jpg"), ("JPEG", "JPEG", ".jpeg"), ("webp", "WEBP", ".webp"), ("tiff", "TIFF", ".tiff"), ("bmp", "BMP", ".bmp"), ("png", "PNG", ".png")],
+    [
+        ("jpg", "JPEG", ".jpg"),
+        ("JPEG", "JPEG", ".jpeg"),
+        ("webp", "WEBP", ".webp"),
+        ("tiff", "TIFF", ".tiff"),
+        ("bmp", "BMP", ".bmp"),
+        ("png", "PNG", ".png"),
+    ],
 )
 def test_formats(tmp_path, esc, draw, name, format_name, suffix):
     draw(tmp_path / "in" / "a.gif")
@@ -204,7 +211,18 @@ def test_a_model_file_gives_its_own_scale_and_the_same_pixels(tmp_path, esc, dra
 
 @pytest.mark.parametrize(
     "name",
-    ["text.pth", "text.safetensors", "empty.pth", "empty.safetensors", "half.safetensors", "other.pth", "folder.pth", "missing.pth", "missing.safetensors", "missing/model"],
+    [
+        "text.pth",
+        "text.safetensors",
+        "empty.pth",
+        "empty.safetensors",
+        "half.safetensors",
+        "other.pth",
+        "folder.pth",
+        "missing.pth",
+        "missing.safetensors",
+        "missing/model",
+    ],
 )
 def test_a_wrong_model_file_is_one_line_and_exit_code_three(tmp_path, esc, draw, models, name):
     draw(tmp_path / "in" / "a.png")

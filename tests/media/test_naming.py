@@ -35,7 +35,25 @@ def test_patterns_make_names(pattern, name):
 
 @pytest.mark.parametrize(
     "pattern",
-    ["{", "}", "{stem", "{}", "{0}", "{foo}", "{stem.real}", "{stem.__class__}", "{stem[0]}", "{stem!z}", "{stem:d}", "{width:05d}", "{stem:{foo}}", "a/b", "/{stem}", "", "  "],
+    [
+        "{",
+        "}",
+        "{stem",
+        "{}",
+        "{0}",
+        "{foo}",
+        "{stem.real}",
+        "{stem.__class__}",
+        "{stem[0]}",
+        "{stem!z}",
+        "{stem:d}",
+        "{width:05d}",
+        "{stem:{foo}}",
+        "a/b",
+        "/{stem}",
+        "",
+        "  ",
+    ],
 )
 def test_wrong_patterns_are_refused(pattern):
     with pytest.raises(UsageError, match="--name"):
