@@ -38,3 +38,10 @@ def test_the_error_tree_in_the_docstring_is_the_one_in_the_code():
 
 def test_the_readme_stays_short():
     assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 150
+
+
+def test_the_readme_commands_for_ci_are_single_lines():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    for name in ("upscale", "test"):
+        (command,) = re.findall(rf"<!-- {name} -->\n```sh\n(.*)\n```", text)
+        assert command.startswith("python3 -m venv .venv && ")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import email.utils
 import errno
 import hashlib
 import hmac
@@ -19,11 +18,19 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from email.message import Message
 from pathlib import Path
-from typing import IO, Any, Literal
-from urllib.parse import urlsplit
+from typing import Any, Literal
 
 import filelock
 
+from esc_cli.checkpoints.link import (
+    BrokenError,
+    Link,
+    https_opener,
+    pieces,
+    require_tls,
+    retry_after,
+    strong_validator,
+)
 from esc_cli.errors import DiskError, SetupError
 
 OFFLINE = "ESC_OFFLINE"
@@ -45,20 +52,7 @@ class Digest:
     hex: str
 
 
-@dataclass(frozen=True)
-class Link:
-    """How to connect.
-
-    `timeout_s` limits the wait for an answer and for each piece of it; over that time the file must
-    also come at `slowest_bytes_per_s`. There are as many further attempts as `delays_s`. `context`
-    None is Python's default, which honours SSL_CERT_FILE. `offline` forbids every connection.
-    """
-
-    timeout_s: float = 30.0
-    slowest_bytes_per_s: float = 512.0
-    delays_s: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0)
-    context: ssl.SSLContext | None = None
-    offline: bool = False
+DEFAULT_LINK = Link()
 
 
 def download(  # noqa: PLR0913 - each is one promise about the file
@@ -69,7 +63,7 @@ def download(  # noqa: PLR0913 - each is one promise about the file
     size: int | None = None,
     check: Callable[[Path], None] | None = None,
     progress: Progress = lambda _done, _total: None,
-    link: Link = Link(),
+    link: Link = DEFAULT_LINK,
 ) -> str:
     """Fetch `url` into `target` and return the file's sha256.
 
@@ -81,7 +75,7 @@ def download(  # noqa: PLR0913 - each is one promise about the file
     Raises SetupError with the address when the file cannot be had or is a wrong one, DiskError
     when it cannot be written, and what `check` raises. A wrong file is removed, a cut one kept.
     """
-    _require_tls(url, url)
+    require_tls(url, url)
     with file_failures(target), exclusive(target):
         finished = _passing(target, digest, size, check)
         if finished is not None:
@@ -155,14 +149,6 @@ def _hasher(digest: Digest | None) -> Any:
     return hashlib.new(digest.algorithm if digest else "sha256", usedforsecurity=False)
 
 
-class _BrokenError(Exception):
-    """An attempt failed in a way that may pass; the server may have said when."""
-
-    def __init__(self, reason: str, wait_s: float | None = None):
-        super().__init__(reason)
-        self.wait_s = wait_s
-
-
 @dataclass(frozen=True)
 class _Transfer:
     url: str
@@ -181,12 +167,12 @@ class _Transfer:
 
     def run(self, link: Link, progress: Progress) -> None:
         """Fetch into the part until it is complete, or raise SetupError."""
-        opener, failures = _opener(link), 0
+        opener, failures = https_opener(link), 0
         while True:
             before = self._size()
             try:
                 return self._attempt(opener, link, progress)
-            except _BrokenError as error:
+            except BrokenError as error:
                 failures = 0 if self._size() - before >= _GAIN_BYTES else failures
                 if failures == len(link.delays_s):
                     what = f"cannot be downloaded from {self.url}: {error}"
@@ -222,7 +208,7 @@ class _Transfer:
             self._refuse_size(response, total)
             if start == 0:
                 self._restart(response.headers)
-            self._receive(_pieces(response, link), start, total, progress)
+            self._receive(pieces(response, link), start, total, progress)
 
     def _answer(
         self, opener: urllib.request.OpenerDirector, link: Link, start: int, validator: str
@@ -242,16 +228,16 @@ class _Transfer:
                 advice = "a proxy's certificate goes into the file that SSL_CERT_FILE names"
                 what = f"{self.url}: the certificate is not trusted: {reason.verify_message}"
                 raise SetupError(what, self.target, advice) from error
-            raise _BrokenError(str(reason) or type(reason).__name__) from error
+            raise BrokenError(str(reason) or type(reason).__name__) from error
         return response
 
     def _refusal(self, error: urllib.error.HTTPError) -> Exception:
         said = f"the server answered {error.code} {error.reason}".rstrip()
         if error.code == 416:  # the part is as long as the file, or longer
             self._discard()
-            return _BrokenError(said, 0.0)
+            return BrokenError(said, 0.0)
         if error.code == 429 or error.code >= 500:
-            return _BrokenError(said, _retry_after(error.headers.get("Retry-After")))
+            return BrokenError(said, retry_after(error.headers.get("Retry-After")))
         what = f"cannot be downloaded from {self.url}: {said}"
         return SetupError(what, self.target, "the file may have moved: look for a newer esc")
 
@@ -271,10 +257,10 @@ class _Transfer:
         given = re.fullmatch(
             r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", "").strip()
         )
-        changed = start and _validator(response.headers) not in {"", validator}
+        changed = start and strong_validator(response.headers) not in {"", validator}
         if response.status != 206 or given is None or int(given[1]) != start or changed:
             self._discard()
-            raise _BrokenError(f"the answer {response.status} does not continue the file", 0.0)
+            raise BrokenError(f"the answer {response.status} does not continue the file", 0.0)
         return start, None if given[2] == "*" else int(given[2])
 
     def _refuse_size(self, response: http.client.HTTPResponse, total: int | None) -> None:
@@ -289,7 +275,7 @@ class _Transfer:
     def _receive(
         self, pieces: Iterator[bytes], start: int, total: int | None, progress: Progress
     ) -> None:
-        """Append the pieces. Raises _BrokenError for a cut, DiskError after removing the part."""
+        """Append the pieces. Raises BrokenError for a cut, DiskError after removing the part."""
         total, done = self.size if total is None else total, start
         try:
             with self.part.open("ab") as stream:
@@ -309,7 +295,7 @@ class _Transfer:
             self._discard()
             raise self._wrong(f"it has more than {total} bytes")
         if total is not None and done < total:
-            raise _BrokenError(f"the transfer was cut after {done} of {total} bytes")
+            raise BrokenError(f"the transfer was cut after {done} of {total} bytes")
 
     def _wrong(self, why: str) -> SetupError:
         what = f"{self.url} is not the expected file: {why}"
@@ -329,72 +315,12 @@ class _Transfer:
 
     def _restart(self, headers: Message) -> None:
         self._discard()
-        origin = {"url": self.url, "validator": _validator(headers)}
+        origin = {"url": self.url, "validator": strong_validator(headers)}
         self.origin.write_text(json.dumps(origin), "utf-8")
 
     def _discard(self) -> None:
         self.part.unlink(missing_ok=True)
         self.origin.unlink(missing_ok=True)
-
-
-def _pieces(response: http.client.HTTPResponse, link: Link) -> Iterator[bytes]:
-    """The body. Raises _BrokenError when it breaks, stands still or trickles."""
-    since, received = time.monotonic(), 0
-    while True:
-        try:
-            piece = response.read1(_CHUNK_BYTES)
-        except (OSError, http.client.HTTPException) as error:
-            raise _BrokenError(f"the transfer broke: {error or type(error).__name__}") from error
-        if not piece:
-            return
-        received += len(piece)
-        yield piece
-        elapsed = time.monotonic() - since
-        if elapsed >= link.timeout_s:
-            if received < link.slowest_bytes_per_s * elapsed:
-                raise _BrokenError(f"too slow: {received} bytes in {elapsed:.0f} s")
-            since, received = time.monotonic(), 0
-
-
-def _validator(headers: Message) -> str:
-    """What If-Range may hold: a strong ETag, else the date of the file, else nothing."""
-    etag = str(headers.get("ETag", ""))
-    return etag if etag.startswith('"') else str(headers.get("Last-Modified", ""))
-
-
-def _retry_after(header: str | None) -> float | None:
-    """Seconds from now, out of a number or a date."""
-    if header is None or header.strip().isdecimal():
-        return None if header is None else float(header)
-    try:
-        return max(0.0, email.utils.parsedate_to_datetime(header).timestamp() - time.time())
-    except ValueError:
-        return None
-
-
-class _TlsOnly(urllib.request.HTTPRedirectHandler):
-    def redirect_request(
-        self,
-        req: urllib.request.Request,
-        fp: IO[bytes],
-        code: int,
-        msg: str,
-        headers: http.client.HTTPMessage,
-        newurl: str,
-    ) -> urllib.request.Request | None:
-        """As the parent does, but SetupError for an address that is not https."""
-        _require_tls(newurl, f"{req.full_url} redirects to {newurl}")
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
-
-
-def _require_tls(url: str, what: str) -> None:
-    if urlsplit(url).scheme != "https":
-        raise SetupError(f"{what}: not https", advice="esc downloads over https only")
-
-
-def _opener(link: Link) -> urllib.request.OpenerDirector:
-    context = link.context or ssl.create_default_context()
-    return urllib.request.build_opener(urllib.request.HTTPSHandler(context=context), _TlsOnly)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -68,7 +68,7 @@ def pull_command(
     ] = False,
 ) -> None:
     """Fetch sets into <data root>/<Set>/HR; what is here and intact is kept."""
-    from esc_cli.checkpoints.download import Link
+    from esc_cli.checkpoints.link import Link
     from esc_cli.cli.signals import raising_on_signals
     from esc_cli.evaluation.data_catalog import FETCHABLE, MIRROR
     from esc_cli.tasks.data import Pulling, Source, pull

@@ -13,6 +13,8 @@ from esc_cli.errors import UsageError
 SUFFIXES = frozenset({".png", ".bmp", ".tif", ".tiff", ".jpg", ".jpeg", ".webp"})
 HR_FOLDERS = ("HR", "GTmod12", "GT", "original")
 LR_FOLDERS = ("LR_bicubic/X{scale}", "LRbicx{scale}", "LR/X{scale}", "LR/x{scale}")
+_SPELLINGS = dict.fromkeys(("b100", "bsd100"), ("B100", "BSD100"))
+"""One set under two names, and which to look for first."""
 CANONICAL = ("Set5", "Set14", "B100", "BSD100", "Urban100", "Manga109")
 
 
@@ -52,8 +54,9 @@ def find_dataset(name_or_path: str, roots: tuple[Path, ...], scale: int) -> Data
 
 
 def _locate(name_or_path: str, roots: tuple[Path, ...]) -> Path:
+    names = _SPELLINGS.get(name_or_path.lower(), (name_or_path,))
     for root in roots:
-        for wanted in (name_or_path, f"{name_or_path}_HR"):
+        for wanted in (*names, *(f"{name}_HR" for name in names)):
             found = _child(root, wanted)
             if found is not None:
                 return found

@@ -17,7 +17,8 @@ from pathlib import Path
 import pytest
 import trustme
 
-from esc_cli.checkpoints.download import Digest, Link, download
+from esc_cli.checkpoints.download import Digest, download
+from esc_cli.checkpoints.link import Link
 from esc_cli.errors import DiskError, SetupError, WeightsError
 
 ROOT = Path(__file__).parents[2]

@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from esc_cli.checkpoints.download import Link
+from esc_cli.checkpoints.link import Link
 from esc_cli.errors import SetupError, UsageError
 from esc_cli.evaluation.data_catalog import FETCHABLE, address, find_fetchable
 from esc_cli.evaluation.datasets import find_dataset
@@ -280,7 +280,9 @@ def assert_refused_without_a_trace(root, source, match):
 @pytest.mark.parametrize("kind", HOSTILE)
 def test_a_hostile_member_leaves_nothing_anywhere(root, source, server, kind):
     server.files[server.path] = archive_of(*set5_members(), HOSTILE[kind])
-    assert_refused_without_a_trace(root, source, "nothing was kept")
+    links = {"symlink out", "symlinked folder", "hard link", "device", "fifo"}
+    why = "is a link or a device" if kind in links else "leads outside"
+    assert_refused_without_a_trace(root, source, "twice" if kind == "twice" else why)
 
 
 @pytest.mark.parametrize("make", [bomb, long_header, behind_the_end])
@@ -463,7 +465,7 @@ def test_ctrl_c_stops_at_once_and_leaves_no_half_set(esc_data, root, server):
     assert "Traceback" not in err
     assert not (root / "Set5").exists()
     assert esc_data("pull", "Set5", "--data-root", root).returncode == 0
-    assert sorted(os.listdir(root)) == [".Set5.lock", "Set5"]
+    assert sorted(path.name for path in root.iterdir()) == [".Set5.lock", "Set5"]
 
 
 def test_offline_names_the_file_and_the_address(esc_data, root, server):

@@ -1,0 +1,105 @@
+"""The connection of a download: https only, patient with breaks, not with silence."""
+
+from __future__ import annotations
+
+import email.utils
+import http.client
+import ssl
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from email.message import Message
+from typing import IO
+from urllib.parse import urlsplit
+
+from esc_cli.errors import SetupError
+
+_CHUNK_BYTES = 1 << 18
+
+
+@dataclass(frozen=True)
+class Link:
+    """How to connect.
+
+    `timeout_s` limits the wait for an answer and for each piece of it; over that time the file must
+    also come at `slowest_bytes_per_s`. There are as many further attempts as `delays_s`. `context`
+    None is Python's default, which honours SSL_CERT_FILE. `offline` forbids every connection.
+    """
+
+    timeout_s: float = 30.0
+    slowest_bytes_per_s: float = 512.0
+    delays_s: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0)
+    context: ssl.SSLContext | None = None
+    offline: bool = False
+
+
+class BrokenError(Exception):
+    """An attempt failed in a way that may pass; the server may have said when."""
+
+    def __init__(self, reason: str, wait_s: float | None = None):
+        super().__init__(reason)
+        self.wait_s = wait_s
+
+
+def pieces(response: http.client.HTTPResponse, link: Link) -> Iterator[bytes]:
+    """The body. Raises BrokenError when it breaks, stands still or trickles."""
+    since, received = time.monotonic(), 0
+    while True:
+        try:
+            piece = response.read1(_CHUNK_BYTES)
+        except (OSError, http.client.HTTPException) as error:
+            raise BrokenError(f"the transfer broke: {error or type(error).__name__}") from error
+        if not piece:
+            return
+        received += len(piece)
+        yield piece
+        elapsed = time.monotonic() - since
+        if elapsed >= link.timeout_s:
+            if received < link.slowest_bytes_per_s * elapsed:
+                raise BrokenError(f"too slow: {received} bytes in {elapsed:.0f} s")
+            since, received = time.monotonic(), 0
+
+
+def strong_validator(headers: Message) -> str:
+    """What If-Range may hold: a strong ETag, else the date of the file, else nothing."""
+    etag = str(headers.get("ETag", ""))
+    return etag if etag.startswith('"') else str(headers.get("Last-Modified", ""))
+
+
+def retry_after(header: str | None) -> float | None:
+    """Seconds from now, out of a number or a date."""
+    if header is None or header.strip().isdecimal():
+        return None if header is None else float(header)
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(header).timestamp() - time.time())
+    except ValueError:
+        return None
+
+
+class _TlsOnly(urllib.request.HTTPRedirectHandler):
+    def redirect_request(
+        self,
+        req: urllib.request.Request,
+        fp: IO[bytes],
+        code: int,
+        msg: str,
+        headers: http.client.HTTPMessage,
+        newurl: str,
+    ) -> urllib.request.Request | None:
+        """As the parent does, but SetupError for an address that is not https."""
+        require_tls(newurl, f"{req.full_url} redirects to {newurl}")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+def require_tls(url: str, what: str) -> None:
+    """Raise SetupError, which says `what`, unless the address is https."""
+    if urlsplit(url).scheme != "https":
+        raise SetupError(f"{what}: not https", advice="esc downloads over https only")
+
+
+def https_opener(link: Link) -> urllib.request.OpenerDirector:
+    """An opener that checks certificates and follows redirects to https only."""
+    context = link.context or ssl.create_default_context()
+    return urllib.request.build_opener(urllib.request.HTTPSHandler(context=context), _TlsOnly)
