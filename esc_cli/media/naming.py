@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from esc_cli.errors import UsageError
-from esc_cli.media.paths import PICTURES, Source, absolute
+from esc_cli.media.paths import PICTURES, Source
 
 PLACEHOLDERS = ("stem", "scale", "label", "width", "height")
 
@@ -52,7 +52,7 @@ def folder_for(source: Source, chosen: Destination | None, label: str, several: 
     """
     if source.folder is None:
         return source.path.parent if chosen is None else chosen.root
-    folder = absolute(source.folder)
+    folder = Path(os.path.abspath(source.folder))  # noqa: PTH100 - beside a link, not its target
     if chosen is None:
         if not folder.name:
             raise UsageError("has no name to make another from", folder, "give a folder to -o")

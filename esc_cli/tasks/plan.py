@@ -137,7 +137,7 @@ class Planner:
         try:
             return self._try_draft(source, chosen, label, root)
         except EscError as error:
-            if isinstance(error, UsageError):
+            if isinstance(error, (UsageError, DiskError)):
                 raise
             if isinstance(error, WeightsError) and not self._boxed:
                 raise  # the same for every picture

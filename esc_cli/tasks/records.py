@@ -93,11 +93,18 @@ class Records:
 
     @cached_property
     def by_output(self) -> dict[str, OutputRecord]:
-        """The last record of each output, as they were when first asked for."""
+        """The last record of each output, as they were when first asked for.
+
+        Raises DiskError when there are records that cannot be read.
+        """
         try:
             lines = self.path.read_bytes().split(b"\n")
-        except OSError:
+        except (FileNotFoundError, NotADirectoryError):
             return {}
+        except OSError as error:
+            if not os.access(self.root, os.X_OK):
+                return {}  # a locked folder: its pictures or the disk check will say so
+            raise DiskError(f"cannot be read: {error.strerror}", self.path) from error
         records = (OutputRecord.from_line(line) for line in lines if line)
         return {record.output: record for record in records if record is not None}
 
@@ -122,11 +129,13 @@ class Records:
             with self._lock:
                 handle = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
                 try:
-                    os.write(handle, line)
+                    complete = os.write(handle, line) == len(line)
                 finally:
                     os.close(handle)
         except OSError as error:
             raise DiskError(f"cannot be written: {error.strerror}", self.path) from error
+        if not complete:
+            raise DiskError("cannot be written: no space left", self.path, "free some space")
 
 
 class RecordShelf:
@@ -141,5 +150,14 @@ class RecordShelf:
         return self._shelf.setdefault(key, Records(key))
 
     def is_output(self, path: Path) -> bool:
-        """Whether a file is an output that some folder at or above it has a record of."""
-        return any(self.at(folder).find(path) is not None for folder in path.parents)
+        """Whether a file is an output that some folder at or above it has a record of.
+
+        Records that cannot be read, above a folder that belongs to somebody else, count as none.
+        """
+        return any(self._knows(folder, path) for folder in path.parents)
+
+    def _knows(self, folder: Path, path: Path) -> bool:
+        try:
+            return self.at(folder).find(path) is not None
+        except DiskError:
+            return False
