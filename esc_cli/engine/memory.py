@@ -27,7 +27,7 @@ LTE_CHUNK_BYTES = 1 << 30
 def bytes_per_pixel(config: NetworkConfig, itemsize: int) -> float:
     """Peak working memory of a forward pass per input pixel, an upper estimate.
 
-    benchmarks: docs/performance.md compares it with measured peaks.
+    docs/performance.md compares it with measured peaks.
     """
     trunk = TRUNK_COPIES * config.dim / config.unshuffle**2
     picture = 12 * max(config.scale, 1) ** 2  # 3 channels of the result, four times
