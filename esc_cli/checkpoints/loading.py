@@ -69,10 +69,9 @@ def read_state(checkpoint: Checkpoint) -> dict[str, Tensor]:
     except _NotAStateError as error:
         raise WeightsError(f"not an ESC network: {EXPECTED}; {error}", checkpoint.path) from error
     except Exception as error:  # torch.load raises anything at all over damaged bytes
-        first = str(error).strip().split("\n")[0][:200]
+        what = "expected safetensors or a torch file of tensors"
         raise WeightsError(
-            f"not a readable checkpoint: expected safetensors or a torch file of tensors; {first}",
-            checkpoint.path,
+            f"not a readable checkpoint: {what} ({type(error).__name__})", checkpoint.path
         ) from error
 
 

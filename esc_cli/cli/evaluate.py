@@ -7,11 +7,13 @@ from typing import Annotated
 
 import typer
 
+from esc_cli.cli.upscale import Precision
 from esc_cli.errors import UsageError
 
 EPILOG = (
     "Exit codes: 0 all done; 1 a picture or metric failed, or --check found a difference; "
-    "2 wrong usage, no data; 3 the environment (weights, device, disk, a missing extra)."
+    "2 wrong usage, no data; 3 the environment (weights, device, disk, a missing package); "
+    "130 and 143 after SIGINT and SIGTERM."
 )
 _DATA, _METRICS, _OUTPUT, _ENGINE = "Data", "Metrics", "Output", "Network"
 
@@ -49,7 +51,7 @@ def eval_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per opti
     ] = None,
     hr: Annotated[
         Path | None,
-        typer.Option("--hr", rich_help_panel=_DATA, help="With --sr: the folder of HR pictures."),
+        typer.Option("--hr", rich_help_panel=_DATA, help="A folder of HR pictures, not a name."),
     ] = None,
     rgb: Annotated[
         bool, typer.Option("--rgb", rich_help_panel=_METRICS, help="PSNR and SSIM on RGB too.")
@@ -92,12 +94,15 @@ def eval_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per opti
         bool,
         typer.Option(rich_help_panel=_OUTPUT, help="Reuse the scores of earlier runs that fit."),
     ] = True,
+    max_pixels: Annotated[
+        int, typer.Option(min=1, rich_help_panel=_DATA, help="Refuse larger pictures.")
+    ] = 500_000_000,
     device: Annotated[
         str, typer.Option(rich_help_panel=_ENGINE, help="auto, cpu, cuda, cuda:1, mps.")
     ] = "auto",
     precision: Annotated[
-        str, typer.Option(rich_help_panel=_ENGINE, help="fp32 (the paper's), auto, fp16, bf16.")
-    ] = "fp32",
+        Precision, typer.Option(rich_help_panel=_ENGINE, help="The paper's figures are fp32.")
+    ] = Precision.fp32,
     tile: Annotated[
         str, typer.Option(rich_help_panel=_ENGINE, help="whole (the paper's), auto, or a side.")
     ] = "whole",
@@ -117,8 +122,14 @@ def eval_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per opti
     datasets = tuple(name for entry in dataset or () for name in parsing.names(entry))
     if bool(datasets) == (hr is not None):
         raise UsageError("give --dataset, or --hr for a folder of HR pictures")
+    if sr is not None and (model or save_sr or no_reference):
+        raise UsageError("--sr scores what is there: no --model, --save-sr, --no-reference with it")
+    if no_reference and not (iqa or save_sr or report):
+        raise UsageError("without reference there is nothing to measure", advice="give --iqa")
+    side = parsing.tile_side(tile)
+    engine = EngineOptions(device, precision.value, side, overlap, self_ensemble)
     options = EvalOptions(
-        datasets=datasets or (str(hr),),
+        datasets=datasets or (str(Path(str(hr)).absolute()),),
         data_roots=evaluation.data_roots(data_root),
         scales=parsing.scales(scale),
         models=tuple(parsing.names(model)) or (None,),
@@ -128,7 +139,8 @@ def eval_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per opti
         reference=not no_reference,
         iqa=parsing.names(iqa),
         border=border,
-        engine=EngineOptions(device, precision, parsing.tile_side(tile), overlap, self_ensemble),
+        engine=engine,
+        max_pixels=max_pixels,
         cache=evaluation.cache_file() if cache else None,
         save_sr=save_sr,
         visuals=report is not None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +14,7 @@ import typer
 from esc_cli.cli.console import print_line, stderr
 from esc_cli.cli.signals import stopping_on_signals
 from esc_cli.cli.tables import print_table
-from esc_cli.errors import StoppedError, UsageError
+from esc_cli.errors import DiskError, StoppedError, UsageError, shown
 from esc_cli.evaluation.export import to_csv, to_json, to_markdown
 from esc_cli.evaluation.page import Facts, render_report
 from esc_cli.evaluation.results import Table, Visual
@@ -46,6 +47,26 @@ class Outputs:
     per_picture: bool
     timings: bool
 
+    def check_before_work(self) -> None:
+        """Raise UsageError or DiskError for what would fail only after all the computing."""
+        if self.check is not None and not 0 <= self.check < float("inf"):
+            raise UsageError(f"--check {self.check} is no tolerance in dB")
+        files = {
+            ".json": self.json,
+            ".csv": self.csv,
+            ".md": self.markdown,
+            ".html": self.report,
+        }
+        for suffix, path in files.items():
+            if path is None:
+                continue
+            if path.suffix.lower() != suffix:
+                raise UsageError(f"must end in {suffix}", path)
+            if not os.path.isdir(path.parent):  # noqa: PTH112 - Path.is_dir raises when locked
+                raise DiskError("its folder is not there", path)
+            if not os.access(path.parent, os.W_OK | os.X_OK) or os.path.isdir(path):  # noqa: PTH112
+                raise DiskError("cannot be written", path)
+
 
 @dataclass
 class _Collected:
@@ -75,23 +96,22 @@ def cache_file() -> Path:
 
 def run(options: EvalOptions, outputs: Outputs) -> None:
     """Run an evaluation; ends in typer.Exit with the exit code, or in an EscError."""
+    outputs.check_before_work()
     stop = Stop()
     collected = _Collected()
     evaluation = Evaluation(options, stop)
-    code = 0
     with stopping_on_signals(stop):
         try:
             for event in evaluation.run():
                 _show(event, collected, outputs)
         except StoppedError as stopped:
-            print_line(f"{stopped}; the scores so far are kept", "bold red")
-            code = stopped.exit_code
+            print_line(f"{stopped}: no files are written; the next run goes on here", "bold red")
+            raise typer.Exit(stopped.exit_code) from None
     if collected.cached:
         print_line(f"{collected.cached} scores are those of earlier runs (--no-cache redoes them)")
     _write(collected, outputs)
-    if not code:
-        code = 1 if evaluation.failures or _differs(collected.tables, outputs.check) else 0
-    raise typer.Exit(code)
+    failed = evaluation.failures or _differs(collected.tables, outputs.check)
+    raise typer.Exit(1 if failed else 0)
 
 
 def _show(event: EvalEvent, collected: _Collected, outputs: Outputs) -> None:
@@ -101,9 +121,11 @@ def _show(event: EvalEvent, collected: _Collected, outputs: Outputs) -> None:
         collected.done = 0
     elif isinstance(event, Scored):
         collected.cached += event.cached
+        for note in event.notes:
+            print_line(f"note: {shown(event.score.image)}: {note}", "yellow")
         if not event.cached and stderr.is_terminal:
             values = ", ".join(f"{name} {v:.4f}" for name, v in event.score.values.items())
-            print_line(f"  {event.score.image}, {event.score.method}: {values}", "dim")
+            print_line(f"  {shown(event.score.image)}, {event.score.method}: {values}", "dim")
     elif isinstance(event, Failed):
         print_line(f"failed: {event.what}: {event.reason}", "red")
     elif isinstance(event, SetDone):
@@ -123,11 +145,11 @@ def _show_timings(timings: Timings) -> None:
 def _write(collected: _Collected, outputs: Outputs) -> None:
     tables, environment = collected.tables, environment_facts()
     if outputs.json is not None:
-        write_atomic(outputs.json, to_json(tables, environment).encode())
+        write_atomic(outputs.json, _encoded(to_json(tables, environment)))
     if outputs.csv is not None:
-        write_atomic(outputs.csv, to_csv(tables).encode())
+        write_atomic(outputs.csv, _encoded(to_csv(tables)))
     if outputs.markdown is not None:
-        write_atomic(outputs.markdown, to_markdown(tables).encode())
+        write_atomic(outputs.markdown, _encoded(to_markdown(tables)))
     if outputs.report is not None:
         names = ", ".join(dict.fromkeys(table.dataset for table in tables))
         facts = Facts(f"esc eval: {names}", command_line(), environment)
@@ -135,9 +157,14 @@ def _write(collected: _Collected, outputs: Outputs) -> None:
         write_atomic(outputs.report, page.encode())
 
 
+def _encoded(text: str) -> bytes:
+    """UTF-8; bytes of file names that are none are escaped."""
+    return text.encode("utf-8", "backslashreplace")
+
+
 def command_line() -> str:
     """The command as it was given, for reports."""
-    return " ".join(["esc", *sys.argv[1:]])
+    return shlex.join(["esc", *sys.argv[1:]])
 
 
 def _differs(tables: list[Table], most: float | None) -> bool:

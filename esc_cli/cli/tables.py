@@ -2,41 +2,40 @@
 
 from __future__ import annotations
 
+import io
+import sys
+from collections.abc import Iterable
+
 from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from esc_cli.evaluation.export import summary_rows
+from esc_cli.cli.console import print_result
+from esc_cli.evaluation.export import picture_rows, summary_rows
 from esc_cli.evaluation.results import Table
 
-stdout = Console(highlight=False)
+UNLIMITED = 10_000
+"""Columns of a table that goes to a file or a pipe."""
 
 
 def print_table(table: Table, per_picture: bool) -> None:
     """Means of a set, with published values and differences; every picture when asked."""
-    header, *rows = summary_rows(table)
     count = len(table.images)
-    _print(f"{table.dataset} x{table.scale}, mean of {count} pictures", header, rows)
+    _print(f"{table.dataset} x{table.scale}, mean of {count} pictures", summary_rows(table))
     if per_picture:
-        names = [f"{m} {k.label}" for m in table.methods for k in table.metrics]
-        lines = [
-            (
-                image,
-                *(
-                    metric.format(table.value(image, method, metric.name))
-                    for method in table.methods
-                    for metric in table.metrics
-                ),
-            )
-            for image in table.images
-        ]
-        _print("pictures", ("picture", *names), lines)
+        _print("pictures", picture_rows(table))
 
 
-def _print(title: str, header: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+def _print(title: str, rows: Iterable[tuple[str, ...]]) -> None:
+    header, *body = rows
+    on_terminal = sys.stdout is not None and sys.stdout.isatty()
     grid = RichTable(title=title, title_justify="left")
     for index, name in enumerate(header):
         grid.add_column(Text(name), justify="right" if index else "left")
-    for row in rows:
+    for row in body:
         grid.add_row(*(Text(cell) for cell in row))
-    stdout.print(grid)
+    width = None if on_terminal else UNLIMITED
+    canvas = Console(file=io.StringIO(), width=width, force_terminal=False, highlight=False)
+    with canvas.capture() as captured:
+        canvas.print(grid)
+    print_result(captured.get().rstrip("\n"))

@@ -45,7 +45,7 @@ def find_dataset(name_or_path: str, roots: tuple[Path, ...], scale: int) -> Data
     Raises UsageError when there is none, or when HR and LR do not match, naming the files.
     """
     folder = _locate(name_or_path, roots)
-    name = re.sub(r"_HR$", "", folder.name, flags=re.IGNORECASE)
+    name = re.sub(r"_HR$", "", folder.resolve().name, flags=re.IGNORECASE)
     canonical = next((known for known in CANONICAL if known.lower() == name.lower()), name)
     pairs = _pairs(folder, scale)
     if not pairs:
@@ -68,9 +68,12 @@ def _locate(name_or_path: str, roots: tuple[Path, ...]) -> Path:
 
 
 def _child(root: Path, name: str) -> Path | None:
-    if not root.is_dir() or os.sep in name or name in {"", ".", ".."}:
+    if os.sep in name or name in {"", ".", ".."}:
         return None
-    folders = sorted(path for path in root.iterdir() if path.is_dir())
+    try:
+        folders = sorted(path for path in root.iterdir() if path.is_dir())
+    except OSError:  # not there, or not ours to read: another root may have it
+        return None
     return next((path for path in folders if path.name.lower() == name.lower()), None)
 
 
@@ -133,15 +136,26 @@ def _match(hr: dict[str, Path], lr: dict[str, Path], folder: Path) -> tuple[Pair
 def match_results(sr_folder: Path, dataset: Dataset) -> dict[str, Path]:
     """Finished results by the name of their picture in a set.
 
-    A result may carry the scale: `<name>`, `<name>x4`, `<name>_x4`, `<name>_SR`, `<name>_HR`.
-    Raises UsageError naming the pictures that have no result.
+    A result has the picture's name, else `<name>x4`, `<name>_x4`, `<name>_SR` or `<name>_HR`.
+    Raises UsageError naming the pictures that have no result, or several.
     """
-    by_name: dict[str, Path] = {}
-    for path in _files(sr_folder):
-        ending = rf"(_?x{dataset.scale}|_SR|_HR)$"
-        by_name[re.sub(ending, "", path.stem, flags=re.IGNORECASE)] = path
-    missing = [pair.name for pair in dataset.pairs if pair.name not in by_name]
+    if not os.path.isdir(sr_folder):  # noqa: PTH112 - Path.is_dir raises in a locked folder
+        raise UsageError("is no folder of results", sr_folder)
+    files = list(_files(sr_folder))
+    found = {pair.name: _result_of(pair.name, files, dataset.scale) for pair in dataset.pairs}
+    missing = [name for name, candidates in found.items() if not candidates]
     if missing:
-        what = f"{len(missing)} of {len(dataset.pairs)} have no result: {', '.join(missing[:4])}"
+        what = f"{len(missing)} of {len(found)} have no result: {', '.join(missing[:4])}"
         raise UsageError(what, sr_folder)
-    return {pair.name: by_name[pair.name] for pair in dataset.pairs}
+    for name, candidates in found.items():
+        if len(candidates) > 1:
+            listed = ", ".join(path.name for path in candidates)
+            raise UsageError(f"several results for {name}: {listed}", sr_folder)
+    return {name: candidates[0] for name, candidates in found.items()}
+
+
+def _result_of(name: str, files: list[Path], scale: int) -> list[Path]:
+    """The files that can be the result of a picture: those of its very name, else with an end."""
+    exact = [path for path in files if path.stem == name]
+    ending = re.compile(rf"{re.escape(name)}(_?x{scale}|_SR|_HR)", re.IGNORECASE)
+    return exact or [path for path in files if ending.fullmatch(path.stem)]

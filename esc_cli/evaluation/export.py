@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 
+from esc_cli.errors import shown
 from esc_cli.evaluation.results import Metric, Table
 
 Row = tuple[str, ...]
@@ -46,11 +48,12 @@ def to_markdown(tables: Sequence[Table]) -> str:
     parts = []
     for table in tables:
         parts.append(f"## {table.dataset} x{table.scale}\n\n{_grid(list(summary_rows(table)))}\n")
-        parts.append(_grid(list(_picture_rows(table))) + "\n")
+        parts.append(_grid(list(picture_rows(table))) + "\n")
     return "\n".join(parts)
 
 
-def _picture_rows(table: Table) -> Iterator[Row]:
+def picture_rows(table: Table) -> Iterator[Row]:
+    """A header, then a row per picture with the values of every method."""
     yield ("picture", *(f"{m} {k.label}" for m in table.methods for k in table.metrics))
     for image in table.images:
         cells = (
@@ -58,7 +61,7 @@ def _picture_rows(table: Table) -> Iterator[Row]:
             for method in table.methods
             for metric in table.metrics
         )
-        yield (image, *cells)
+        yield (shown(image), *cells)
 
 
 def _grid(rows: list[Row]) -> str:
@@ -89,6 +92,7 @@ def to_json(tables: Sequence[Table], environment: Mapping[str, str]) -> str:
     return json.dumps(
         {"environment": dict(environment), "tables": [_as_object(table) for table in tables]},
         indent=2,
+        allow_nan=False,
     )
 
 
@@ -98,12 +102,22 @@ def _as_object(table: Table) -> dict[str, object]:
         "scale": table.scale,
         "lower_is_better": [m.name for m in table.metrics if m.lower_is_better],
         "means": {
-            method: {m.name: table.mean(method, m.name) for m in table.metrics}
+            method: {m.name: _finite(table.mean(method, m.name)) for m in table.metrics}
             for method in table.methods
         },
         "published": table.published,
         "pictures": [
-            {"image": s.image, "method": s.method, "seconds": s.seconds, **s.values}
+            {
+                "image": s.image,
+                "method": s.method,
+                "seconds": s.seconds,
+                **{name: _finite(value) for name, value in s.values.items()},
+            }
             for s in table.scores
         ],
     }
+
+
+def _finite(value: float | None) -> float | str | None:
+    """JSON knows no infinity, the PSNR of equal pictures."""
+    return value if value is None or math.isfinite(value) else str(value)

@@ -36,7 +36,7 @@ from esc_cli.errors import (
 )
 from esc_cli.evaluation import iqa_weights
 
-INSTALL = "pip install 'esc-cli[iqa]'"
+INSTALL = "pip install pyiqa 'setuptools<81'"
 
 # Not a value per picture: one wants captions, one ranks pairs, one looks at a folder alone.
 _LEFT_OUT = {"clipscore", "fgresq_pair", "inception_score"}

@@ -59,7 +59,7 @@ _TABLE = dict(_rows())
 def published(model: str, scale: int, dataset: str) -> dict[str, float]:
     """The printed means by metric name (psnr_y, ssim_y); empty when nothing was printed.
 
-    `model` is a variant, or variant@set as in the catalogue of checkpoints.
+    `model` is a variant, with "@dflip" for the weights trained on DFLIP and "+flashbias".
     """
     name = ALIASES.get(dataset.lower(), dataset)
     return _TABLE.get((model.removesuffix("@div2k"), scale, name), {})

@@ -26,12 +26,15 @@ class Metric:
 
 @dataclass(frozen=True)
 class Score:
-    """The values of one picture as one method made it, by metric name."""
+    """The values of one picture as one method made it, by metric name.
+
+    `seconds` is the time of the method, None when the values are those of an earlier run.
+    """
 
     image: str
     method: str
     values: dict[str, float]
-    seconds: float = 0.0
+    seconds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,14 @@ class Table:
         """The pictures that have a score, in order."""
         return tuple(dict.fromkeys(score.image for score in self.scores))
 
+    def images_with(self, metric: str) -> list[str]:
+        """The pictures that have a metric for every method."""
+        complete = {
+            image: all(metric in self._values.get((image, m), {}) for m in self.methods)
+            for image in self.images
+        }
+        return [image for image, has_all in complete.items() if has_all]
+
     def value(self, image: str, method: str, metric: str) -> float | None:
         """One value, or None."""
         return self._values.get((image, method), {}).get(metric)
@@ -65,10 +76,13 @@ class Table:
         return {(score.image, score.method): score.values for score in self.scores}
 
     def mean(self, method: str, metric: str) -> float | None:
-        """The mean over the pictures of a method, or the value of the set; None without any."""
+        """The mean of a method, or the value of the set; None without any.
+
+        Over the pictures that have the metric for every method, so that columns compare.
+        """
         if metric in self.of_set.get(method, {}):
             return self.of_set[method][metric]
-        found = [s.values[metric] for s in self.scores if s.method == method and metric in s.values]
+        found = [self._values[image, method][metric] for image in self.images_with(metric)]
         return sum(found) / len(found) if found else None
 
 

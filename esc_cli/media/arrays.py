@@ -35,5 +35,7 @@ def encode_rgb(pixels: Pixels, format_name: str = "PNG", quality: int | None = N
     """The file of an (H, W, 3) picture in a format such as "PNG" or "WEBP"."""
     height, width = pixels.shape[:2]
     header = Header(format_name, width, height, 3, 8, 1)
-    picture = Picture(header, (np.ascontiguousarray(pixels),), (), None, Metadata())
+    # Not `ascontiguousarray`: it keeps the odd strides of sides of one pixel, codecs refuse them.
+    plain = np.frombuffer(pixels.tobytes(), np.uint8).reshape(height, width, 3)
+    picture = Picture(header, (plain,), (), None, Metadata())
     return encode(picture, OutputPlan(format_name, ""), quality)

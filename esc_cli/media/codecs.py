@@ -14,7 +14,7 @@ def load_heif() -> None:
         from pillow_heif import register_heif_opener
     except ImportError as error:
         raise MissingExtraError(
-            "HEIF pictures need the package pillow-heif", advice="pip install 'esc-cli[heif]'"
+            "HEIF pictures need the package pillow-heif", advice="pip install pillow-heif"
         ) from error
     register_heif_opener()
 

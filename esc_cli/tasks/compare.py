@@ -54,7 +54,7 @@ def read_compared(paths: Sequence[Path], reference: Path | None, max_pixels: int
 
 def _names(paths: Sequence[Path]) -> list[str]:
     """File names, with their folder's name where two are called the same."""
-    names = [path.stem for path in paths]
+    names = [path.name if path.stem == HR else path.stem for path in paths]
     if len(set(names)) == len(names):
         return names
     longer = [f"{path.resolve().parent.name}/{path.name}" for path in paths]
@@ -71,12 +71,18 @@ def compared_visual(compared: Compared) -> Visual:
 
 
 def comparison_png(compared: Compared) -> bytes:
-    """A PNG: rows of details, zoomed, with the PSNR to the reference in the titles."""
+    """A PNG: up to three rows of details, zoomed, where the pictures differ most.
+
+    Titles hold the PSNR of the detail on RGB, in dB, where there is a reference.
+    """
     side = min(CROP_SIDE, *compared.size)
-    rows = []
+    rows: list[list[Panel]] = []
     rest = {name: picture.clone() for name, picture in compared.pictures.items()}
     for _ in range(DETAILS):
         top, left = most_different(list(rest.values()), side)
+        details = [_detail(picture, top, left, side) for picture in rest.values()]
+        if rows and all(torch.equal(detail, details[0]) for detail in details):
+            break  # equal everywhere else
         rows.append([_panel(compared, name, top, left, side) for name in compared.pictures])
         for picture in rest.values():  # what is equal everywhere differs nowhere
             picture[:, top : top + side, left : left + side] = 0
@@ -89,7 +95,7 @@ def _panel(compared: Compared, name: str, top: int, left: int, side: int) -> Pan
     title = name
     if reference is not None and name != HR:
         against = _detail(reference, top, left, side)
-        title = f"{name}  {psnr(detail, against):.2f} dB"
+        title = f"{name}  {psnr(detail, against):.2f} dB (RGB, detail)"
     pixels: Pixels = detail.permute(1, 2, 0).contiguous().numpy()
     return Panel(title, enlarge_nearest(pixels, ZOOM))
 

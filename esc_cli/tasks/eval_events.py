@@ -42,9 +42,13 @@ class SetStarted:
 
 @dataclass(frozen=True)
 class Scored:
-    """One picture by one method. `cached`: the values are those of an earlier run."""
+    """One picture by one method. `cached`: the values are those of an earlier run.
+
+    `notes` say what memory or precision forced on the way.
+    """
 
     score: Score
+    notes: tuple[str, ...]
     cached: bool
 
 
@@ -66,7 +70,7 @@ class SetDone:
 
 @dataclass(frozen=True)
 class Timings:
-    """Seconds by stage over everything: decode, degrade, methods, metrics, iqa, save."""
+    """Seconds by stage: decode, degrade, methods, metrics, iqa, save, pictures."""
 
     seconds: dict[str, float]
 

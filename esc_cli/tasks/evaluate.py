@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 
 from torch import Tensor
 
-from esc_cli.errors import EscError, SetupError, StoppedError, UsageError
+from esc_cli.errors import DiskError, EscError, SetupError, StoppedError, UsageError, shown
 from esc_cli.evaluation import protocol
 from esc_cli.evaluation.datasets import Dataset, Pair, find_dataset, match_results
 from esc_cli.evaluation.published import published
@@ -59,11 +59,14 @@ class Evaluation:
         Raises UsageError, WeightsError and DeviceError before any work, StoppedError when asked
         to stop; what goes wrong with one picture or metric is a `Failed` event.
         """
+        self._cache.prepare()
+        prepare_folder(self.options.save_sr)
         sets = [
             find_dataset(name, self.options.data_roots, scale)
             for name in self.options.datasets
             for scale in self.options.scales
         ]
+        refuse_twice([f"{dataset.name} x{dataset.scale}" for dataset in sets], "datasets")
         prepared = [(dataset, self._methods_for(dataset)) for dataset in sets]
         for name, reason in self._iqa.load():
             yield self._failed(f"metric {name}", reason)
@@ -80,10 +83,7 @@ class Evaluation:
             methods.append(finished(options.results, files, options.max_pixels))
         else:
             methods += [make.network(name, scale) for name in options.models]
-        names = Counter(method.name for method in methods)
-        twice = [name for name, count in names.items() if count > 1]
-        if twice:
-            raise UsageError(f"two methods are called {twice[0]}", advice="rename one file")
+        refuse_twice([HR, *(method.name for method in methods)], "methods")
         return tuple(methods)
 
     def _run_set(self, dataset: Dataset, methods: tuple[Method, ...]) -> Iterator[EvalEvent]:
@@ -130,10 +130,10 @@ class Evaluation:
         results: dict[str, Tensor] = {}
         try:
             sample = read_sample(pair, dataset.scale, self._reading, self._seconds)
-            for method in methods:
-                yield self._score(dataset, sample, method, results)
+            # All or none: a mean must be over the same pictures for every method.
+            yield from [self._score(dataset, sample, method, results) for method in methods]
             for name, reason in self._iqa.take_failures():
-                yield self._failed(f"{pair.name}, metric {name}", reason)
+                yield self._failed(f"{shown(pair.name)}, metric {name}", reason)
             self._keep(sample, results)
             if self.options.visuals:
                 visuals.append(self._visual(dataset, sample, results))
@@ -142,7 +142,7 @@ class Evaluation:
         except EscError as error:
             if isinstance(error, SetupError):
                 raise
-            yield self._failed(pair.name, str(error))
+            yield self._failed(shown(pair.name), str(error))
 
     def _failed(self, what: str, reason: str) -> Failed:
         self.failures += 1
@@ -159,15 +159,16 @@ class Evaluation:
         needs_picture = options.visuals or options.save_sr is not None or self._whole_sets
         if not needs_picture and wanted and wanted <= known.keys():
             values = {name: known[name] for name in wanted}
-            return Scored(Score(sample.pair.name, method.name, values), cached=True)
+            return Scored(Score(sample.pair.name, method.name, values), (), cached=True)
         start = time.perf_counter()
-        sr = method.enlarge(sample.pair.name, sample.lr, sample.size)
+        sr, notes = method.enlarge(sample.pair.name, sample.lr, sample.size)
         seconds = self._took("methods", start) - start
         results[method.name] = sr
         values = self._values(sample, sr, border)
-        self._cache.put(key, known | values)
+        if not notes:  # what memory or precision forced would not happen again
+            self._cache.put(key, known | values)
         self._save(dataset, sample.pair, method, sr)
-        return Scored(Score(sample.pair.name, method.name, values, seconds), cached=False)
+        return Scored(Score(sample.pair.name, method.name, values, seconds), notes, cached=False)
 
     def _wanted(self, sample: Sample) -> set[str]:
         spaces = [] if sample.hr is None else ["y", "rgb"][: 1 + self.options.rgb]
@@ -198,7 +199,7 @@ class Evaluation:
             return
         start = time.perf_counter()
         target = folder / method.name / f"{dataset.name}_x{dataset.scale}" / f"{pair.name}.png"
-        target.parent.mkdir(parents=True, exist_ok=True)
+        prepare_folder(target.parent)
         write_atomic(target, encode_rgb(sr.permute(1, 2, 0).numpy()))
         self._took("save", start)
 
@@ -240,6 +241,23 @@ class Evaluation:
         now = time.perf_counter()
         self._seconds[stage] += now - start
         return now
+
+
+def prepare_folder(folder: Path | None) -> None:
+    """Create a folder for results. Raises DiskError when that fails."""
+    if folder is None:
+        return
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DiskError(f"cannot be created: {error.strerror}", folder) from error
+
+
+def refuse_twice(names: list[str], kind: str) -> None:
+    """Raise UsageError when two things of a kind would share a name."""
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise UsageError(f"two {kind} are called {twice[0]}", advice="rename one")
 
 
 def differences(tables: list[Table], most: float) -> tuple[list[str], int]:

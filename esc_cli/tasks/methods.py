@@ -13,7 +13,7 @@ from torch import Tensor
 from esc_cli.checkpoints.peek import peek_config
 from esc_cli.checkpoints.store import find
 from esc_cli.engine.options import EngineOptions
-from esc_cli.errors import UnsupportedError, UsageError, WeightsError
+from esc_cli.errors import DeviceMemoryError, UnsupportedError, UsageError, WeightsError
 from esc_cli.evaluation import protocol
 from esc_cli.media.arrays import read_rgb
 from esc_cli.media.resize import resize_lanczos
@@ -22,8 +22,9 @@ from esc_cli.tasks.models import Choice, Models
 
 INTERPOLATIONS = ("bicubic", "lanczos")
 
-Enlarge = Callable[[str, Tensor, tuple[int, int]], Tensor]
-"""(picture's name, LR (3, h, w) uint8, (height, width)) -> SR (3, height, width) uint8."""
+Enlarge = Callable[[str, Tensor, tuple[int, int]], tuple[Tensor, tuple[str, ...]]]
+"""(picture's name, LR (3, h, w) uint8, (height, width)) -> SR (3, height, width) uint8 and notes
+on what memory or precision forced."""
 
 
 @dataclass(frozen=True)
@@ -71,13 +72,20 @@ class Methods:
     def _identity(self, choice: Choice) -> str:
         engine = self.engine
         tiles = f"{engine.tile}-{engine.overlap}-{engine.self_ensemble}"
-        return f"{choice.sha256}-{engine.precision}-{tiles}"
+        return f"{choice.sha256}-{engine.precision}-{engine.device}-{tiles}"
 
     def _through(self, models: Models, choice: Choice) -> Enlarge:
-        def enlarge(_name: str, lr: Tensor, size: tuple[int, int]) -> Tensor:
+        def enlarge(
+            _name: str, lr: Tensor, size: tuple[int, int]
+        ) -> tuple[Tensor, tuple[str, ...]]:
             upscaler = models.upscaler(choice)
             own = size if upscaler.config.any_scale else None
-            return upscaler.upscale(lr, size=own, dtype=torch.uint8, check=self.check).image
+            done = upscaler.upscale(lr, size=own, dtype=torch.uint8, check=self.check)
+            if done.notes and self.engine.tile is not None:
+                # A whole picture was asked for, and tiles give other numbers.
+                advice = "free memory, or let --tile auto decide"
+                raise DeviceMemoryError("; ".join(done.notes), advice=advice)
+            return done.image, done.notes
 
         return enlarge
 
@@ -91,12 +99,12 @@ def published_name(config: NetworkConfig) -> str:
 def finished(folder: Path, files: dict[str, Path], max_pixels: int) -> Method:
     """Results that somebody made already, read from files by the pictures' names."""
 
-    def enlarge(name: str, _lr: Tensor, size: tuple[int, int]) -> Tensor:
+    def enlarge(name: str, _lr: Tensor, size: tuple[int, int]) -> tuple[Tensor, tuple[str, ...]]:
         pixels = read_rgb(files[name], max_pixels)
         if pixels.shape[:2] != size:
             found = f"{pixels.shape[1]} x {pixels.shape[0]}"
             raise UnsupportedError(f"is {found}, expected {size[1]} x {size[0]}", files[name])
-        return to_tensor(pixels)
+        return to_tensor(pixels), ()
 
     name = folder.resolve().name
     if name in INTERPOLATIONS:
@@ -106,15 +114,15 @@ def finished(folder: Path, files: dict[str, Path], max_pixels: int) -> Method:
 
 
 def to_tensor(pixels: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> Tensor:
-    """(H, W, 3) -> (3, H, W)."""
-    return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
+    """(H, W, 3) -> (3, H, W), a copy."""
+    return torch.from_numpy(np.array(pixels.transpose(2, 0, 1), order="C"))
 
 
-def _bicubic(_name: str, lr: Tensor, size: tuple[int, int]) -> Tensor:
-    return protocol.bicubic(lr, size)
+def _bicubic(_name: str, lr: Tensor, size: tuple[int, int]) -> tuple[Tensor, tuple[str, ...]]:
+    return protocol.bicubic(lr, size), ()
 
 
-def _lanczos(_name: str, lr: Tensor, size: tuple[int, int]) -> Tensor:
+def _lanczos(_name: str, lr: Tensor, size: tuple[int, int]) -> tuple[Tensor, tuple[str, ...]]:
     pixels = (lr.permute(1, 2, 0).float() / 255).numpy()
     large = resize_lanczos(pixels, (size[1], size[0]))
-    return protocol.rounded(torch.from_numpy(large).permute(2, 0, 1))
+    return protocol.rounded(torch.from_numpy(large).permute(2, 0, 1)), ()

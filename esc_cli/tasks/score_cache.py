@@ -22,10 +22,22 @@ class ScoreCache:
     @cached_property
     def _stored(self) -> dict[str, dict[str, float]]:
         try:
-            lines = [] if self.path is None else self.path.read_text("ascii").splitlines()
+            content = b"" if self.path is None else self.path.read_bytes()
         except OSError:
             return {}
+        lines = content.decode("ascii", "replace").splitlines()
         return dict(pair for line in lines if (pair := _parsed(line)))
+
+    def prepare(self) -> None:
+        """Raises DiskError when the file cannot be written, before any work is done for it."""
+        if self.path is None:
+            return
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self.path.open("ab").close()
+        except OSError as error:
+            advice = "use --no-cache"
+            raise DiskError(f"cannot be written: {error.strerror}", self.path, advice) from error
 
     def get(self, key: str) -> dict[str, float]:
         """The values known under a fingerprint; empty when there are none."""
@@ -38,7 +50,6 @@ class ScoreCache:
             return
         line = "\n" + json.dumps({"key": key, "values": values}) + "\n"
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
             with self.path.open("ab", buffering=0) as stream:
                 stream.write(line.encode("ascii"))
         except OSError as error:

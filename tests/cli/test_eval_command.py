@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -147,11 +148,35 @@ def test_one_damaged_picture_fails_alone(esc, data, tmp_path):
         (["-d", "Three", "-s", "5"], 3, "no network reaches scale 5"),
         (["-d", "Three", "--model", "none.pth"], 3, "none.pth"),
         (["-s", "4"], 2, "give --dataset"),
+        (["-d", "Three", "--check", "nan"], 2, "no tolerance"),
+        (["-d", "Three", "--json", "x.csv"], 2, "must end in .json"),
+        (["-d", "Three", "--csv", "/nowhere/x.csv"], 3, "folder is not there"),
+        (["-d", "Three", "--no-reference"], 2, "nothing to measure"),
+        (["-d", "Three", "--sr", "missing"], 2, "no folder of results"),
+        (["-d", "Three", "-d", "Three"], 2, "two datasets are called Three x4"),
     ],
 )
 def test_wrong_usage_ends_with_its_exit_code(esc, data, arguments, code, message):
     done = esc("eval", "--data-root", data, *arguments)
     assert (done.returncode, message in done.stderr) == (code, True), done.stderr
+
+
+def test_an_interrupted_evaluation_writes_no_file_over_an_earlier_one(esc, data, tmp_path):
+    kept = tmp_path / "kept.json"
+    kept.write_text("earlier")
+    words = [sys.executable, "-m", "esc_cli", "eval", "-d", "Three", "--data-root", str(data)]
+    process = subprocess.Popen(
+        [*words, "--no-cache", "--self-ensemble", "--json", str(kept)],
+        env=esc.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert b"3 pictures" in process.stderr.readline()
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert b"no files are written" in err
+    assert kept.read_text() == "earlier"
 
 
 def test_an_lr_picture_of_the_wrong_size_is_named(esc, data, tmp_path):

@@ -81,3 +81,17 @@ def test_missing_results_are_named(tmp_path):
     picture(tmp_path / "results/a.png")
     with pytest.raises(UsageError, match="1 of 2 have no result: b"):
         match_results(tmp_path / "results", find_dataset("S", (tmp_path,), 4))
+
+
+def test_the_very_name_wins_and_two_candidates_are_an_error(tmp_path):
+    picture(tmp_path / "S/HR/a_x4.png")
+    picture(tmp_path / "results/a_x4.png")
+    picture(tmp_path / "results/a_x4_x4.png")
+    dataset = find_dataset("S", (tmp_path,), 4)
+    assert match_results(tmp_path / "results", dataset)["a_x4"].name == "a_x4.png"
+    (tmp_path / "results/a_x4.png").unlink()
+    picture(tmp_path / "results/a_x4_SR.png")
+    with pytest.raises(UsageError, match="several results for a_x4"):
+        match_results(tmp_path / "results", dataset)
+    with pytest.raises(UsageError, match="no folder of results"):
+        match_results(tmp_path / "nowhere", dataset)

@@ -28,7 +28,19 @@ def test_the_summary_has_means_published_values_and_differences(table):
     header, bicubic, esc = summary_rows(table)
     assert header == ("method", "PSNR (Y), dB ↑", "published", "difference", "NIQE ↓")
     assert bicubic == ("bicubic", "30.50", "-", "-", "5.0000")
-    assert esc == ("esc", "32.50", "32.68", "-0.18", "3.5000")
+    assert esc == ("esc", "32.50", "32.68", "-0.18", "4.0000")
+
+
+def test_a_mean_is_over_the_pictures_that_every_method_has(table):
+    assert table.images_with("niqe") == ["a|b"]
+    assert table.mean("esc", "niqe") == 4.0
+    assert table.mean("esc", "psnr_y") == 32.5
+
+
+def test_json_is_json_also_for_equal_pictures():
+    equal = Table("S", 2, ("m",), (PSNR,), (Score("x", "m", {"psnr_y": float("inf")}),))
+    content = json.loads(to_json([equal], {}), parse_constant=pytest.fail)
+    assert content["tables"][0]["means"]["m"]["psnr_y"] == "inf"
 
 
 def test_markdown_holds_every_picture_and_no_stray_column(table):
@@ -48,7 +60,7 @@ def test_csv_reads_back(table):
 
 def test_json_reads_back(table):
     content = json.loads(to_json([table], {"esc": "1"}))
-    assert content["tables"][0]["means"]["esc"] == {"psnr_y": 32.5, "niqe": 3.5}
+    assert content["tables"][0]["means"]["esc"] == {"psnr_y": 32.5, "niqe": 4.0}
     assert content["tables"][0]["lower_is_better"] == ["niqe"]
     assert content["environment"] == {"esc": "1"}
 

@@ -20,7 +20,7 @@ CPU = torch.device("cpu")
 
 needs_pyiqa = pytest.mark.skipif(
     importlib.util.find_spec("pyiqa") is None,
-    reason="pyiqa is not installed: pip install 'esc-cli[iqa]'",
+    reason="pyiqa is not installed: pip install '.[iqa]'",
 )
 
 LOAD = """
@@ -236,7 +236,7 @@ def test_without_pyiqa_the_extra_is_named(tmp_path):
     [kind, message] = json.loads(done.stderr)["psnr"]
     assert kind == MissingExtraError.__name__
     assert "No module named 'pyiqa'" in message
-    assert "pip install 'esc-cli[iqa]'" in message
+    assert "pip install pyiqa" in message
 
 
 def test_importing_the_module_and_listing_the_metrics_loads_no_pyiqa(tmp_path):

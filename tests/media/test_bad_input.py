@@ -209,7 +209,7 @@ def test_heif_without_pillow_heif_says_what_to_install(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
     path = tmp_path / "photo.heic"
     path.write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100))
-    with pytest.raises(MissingExtraError, match=r"pip install 'esc-cli\[heif\]'") as caught:
+    with pytest.raises(MissingExtraError, match=r"pip install pillow-heif") as caught:
         probe(path, LIMIT)
     assert caught.value.path == path
 

@@ -107,7 +107,7 @@ def test_heif_without_pillow_heif_is_png_or_a_clear_error(monkeypatch):
     codecs.load_heif.cache_clear()
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
     assert plan_output(header("HEIF"), (9, 9), None, ".heic") == OutputPlan("PNG", ".png")
-    with pytest.raises(MissingExtraError, match="esc-cli"):
+    with pytest.raises(MissingExtraError, match="pip install pillow-heif"):
         plan_output(header("PNG"), (9, 9), "heic", ".png")
 
 
