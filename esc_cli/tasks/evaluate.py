@@ -6,11 +6,14 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import torch
 from torch import Tensor
 
+from esc_cli.engine.precision import choose_device
 from esc_cli.errors import DiskError, EscError, SetupError, StoppedError, UsageError, shown
 from esc_cli.evaluation import protocol
 from esc_cli.evaluation.datasets import Dataset, Pair, find_dataset, match_results
@@ -179,14 +182,21 @@ class Evaluation:
         start = time.perf_counter()
         values: dict[str, float] = {}
         if sample.hr is not None:
-            values |= protocol.score(sr, sample.hr, border, "y")
+            pair = sr.to(self._metric_device), sample.hr.to(self._metric_device)
+            values |= protocol.score(*pair, border, "y")
             if self.options.rgb:
-                values |= protocol.score(sr, sample.hr, border, "rgb")
+                values |= protocol.score(*pair, border, "rgb")
         start = self._took("metrics", start)
         values |= self._iqa.score(sr, sample.hr)
         if self.options.iqa:
             self._took("iqa", start)
         return values
+
+    @cached_property
+    def _metric_device(self) -> torch.device:
+        """The network's device where that has float64: CUDA, else the CPU."""
+        device = choose_device(self.options.engine.device)
+        return device if device.type == "cuda" else torch.device("cpu")
 
     def _key(self, sample: Sample, method: Method, border: int) -> str:
         reference = b"" if sample.hr is None else sample.hr.numpy().tobytes()
