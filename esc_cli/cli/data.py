@@ -39,11 +39,14 @@ def data_cache() -> Path:
     return platformdirs.user_cache_path("esc") / "datasets"
 
 
-def _roots(chosen: Path | None) -> tuple[Path, ...]:
-    if chosen is not None:
-        return (chosen,)
+def known_roots() -> tuple[Path, ...]:
+    """Where datasets are looked for when no folder is given: $ESC_DATA, the cache."""
     shared = os.environ.get("ESC_DATA")
     return (*([Path(shared)] if shared else []), data_cache())
+
+
+def _roots(chosen: Path | None) -> tuple[Path, ...]:
+    return known_roots() if chosen is None else (chosen,)
 
 
 @data_app.command("list")

@@ -12,6 +12,7 @@ import platformdirs
 import typer
 
 from esc_cli.cli.console import print_line, stderr
+from esc_cli.cli.data import known_roots
 from esc_cli.cli.signals import stopping_on_signals
 from esc_cli.cli.tables import print_table
 from esc_cli.errors import DiskError, StoppedError, UsageError, shown
@@ -31,8 +32,6 @@ from esc_cli.tasks.eval_events import (
 )
 from esc_cli.tasks.evaluate import Evaluation, differences
 from esc_cli.tasks.stop import Stop
-
-APP = "esc"
 
 
 @dataclass(frozen=True)
@@ -73,25 +72,16 @@ class _Collected:
     tables: list[Table] = field(default_factory=list)
     visuals: list[Visual] = field(default_factory=list)
     cached: int = 0
-    done: int = 0
 
 
 def data_roots(chosen: Path | None) -> tuple[Path, ...]:
     """Where datasets are looked for: --data-root, $ESC_DATA, the cache."""
-    roots = [chosen] if chosen is not None else []
-    if os.environ.get("ESC_DATA"):
-        roots.append(Path(os.environ["ESC_DATA"]))
-    return (*roots, data_cache())
-
-
-def data_cache() -> Path:
-    """The folder that `esc data pull` fills."""
-    return platformdirs.user_cache_path(APP) / "datasets"
+    return known_roots() if chosen is None else (chosen, *known_roots())
 
 
 def cache_file() -> Path:
     """Where scores of earlier runs are kept."""
-    return platformdirs.user_cache_path(APP) / "scores.jsonl"
+    return platformdirs.user_cache_path("esc") / "scores.jsonl"
 
 
 def run(options: EvalOptions, outputs: Outputs) -> None:
@@ -118,7 +108,6 @@ def _show(event: EvalEvent, collected: _Collected, outputs: Outputs) -> None:
     if isinstance(event, SetStarted):
         methods = ", ".join(event.methods)
         print_line(f"{event.dataset} x{event.scale}: {event.images} pictures, {methods}")
-        collected.done = 0
     elif isinstance(event, Scored):
         collected.cached += event.cached
         for note in event.notes:

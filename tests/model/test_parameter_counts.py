@@ -22,6 +22,15 @@ PUBLISHED = {
 }
 """(variant, scale) -> parameters."""
 
+OWN = {
+    ("esc-tiny", 2): 101_648,
+    ("esc-tiny", 3): 105_983,
+    ("esc-tiny", 4): 112_052,
+    ("esc-real-m", 2): 1_894_779,
+    ("esc-lte", None): 1_433_631,
+}
+"""Counts that nobody published; the README states them."""
+
 
 @pytest.mark.parametrize(("variant", "scale"), PUBLISHED)
 def test_a_variant_has_the_published_number_of_parameters(variant: str, scale: int) -> None:
@@ -37,3 +46,12 @@ def test_flashbias_replaces_each_table_by_two_factors_of_rank_48() -> None:
     blocks, heads, window = 5, 4, 32
     per_block = heads * (2 * window**2 * 48 - (2 * window - 1) ** 2)
     assert factors - table == blocks * per_block
+
+
+@pytest.mark.parametrize(("variant", "scale"), OWN)
+def test_the_readme_states_the_number_of_parameters_of_the_others(
+    variant: str, scale: int | None
+) -> None:
+    with torch.device("meta"):
+        network = build(variant, scale)
+    assert sum(p.numel() for p in network.parameters()) == OWN[variant, scale]
