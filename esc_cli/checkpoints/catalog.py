@@ -12,6 +12,9 @@ from typing import Any
 
 from esc_cli.errors import WeightsError
 
+SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt", ".bin")
+"""How the names of checkpoints end."""
+
 _TEXT_FIELDS = ("name", "file", "variant", "sha256", "trained_on", "recipe", "licence")
 
 
@@ -39,6 +42,8 @@ def read_record(path: Path) -> Record:
     """The record in a JSON file. Raises WeightsError when it is damaged."""
     try:
         fields: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if Path(fields["file"]).name != fields["file"]:
+            raise ValueError("its file is in another folder")
         return Record(
             **{key: str(fields[key]) for key in _TEXT_FIELDS},
             scale=int(fields["scale"]),
@@ -46,10 +51,28 @@ def read_record(path: Path) -> Record:
             scores={str(name): dict(values) for name, values in fields["scores"].items()},
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise WeightsError(f"the record is damaged: {error!r}", path, "reinstall esc") from error
+        advice = "mend or remove it; if it came with esc, reinstall esc"
+        raise WeightsError(f"the record is damaged: {error!r}", path, advice) from error
 
 
 def read_records(folder: Path) -> list[Record]:
     """All records of a folder, by variant and scale."""
     records = [read_record(path) for path in folder.glob("*.json")]
     return sorted(records, key=lambda record: (record.variant, record.scale))
+
+
+def read_own_records(folder: Path) -> list[Record]:
+    """The records of a user's folder, where other JSON files may lie, too.
+
+    A JSON file is a record when a checkpoint has the same name before its suffix.
+    """
+    records = [record for path in sorted(folder.glob("*.json")) if (record := sibling(path))]
+    return sorted(records, key=lambda record: (record.variant, record.scale))
+
+
+def sibling(path: Path) -> Record | None:
+    """The record that lies beside a checkpoint (or is at `path`), None if there is none."""
+    written = path.with_suffix(".json")
+    if not written.is_file() or not any(written.with_suffix(s).is_file() for s in SUFFIXES):
+        return None
+    return read_record(written)

@@ -80,12 +80,17 @@ def download(  # noqa: PLR0913 - each is one promise about the file
         finished = _passing(target, digest, size, check)
         if finished is not None:
             return finished
-        if link.offline or os.environ.get(OFFLINE, "0") not in {"", "0"}:
+        if is_offline(link):
             advice = f"fetch {url} elsewhere and put it there, or leave --offline and {OFFLINE} out"
             raise SetupError("not here, and connections are forbidden", target, advice)
         transfer = _Transfer(url, target, size, digest is not None or check is not None)
         transfer.run(link, progress)
         return transfer.finish(digest, check)
+
+
+def is_offline(link: Link) -> bool:
+    """Whether connections are forbidden, by the link or by the environment."""
+    return link.offline or os.environ.get(OFFLINE, "0") not in {"", "0"}
 
 
 @contextlib.contextmanager

@@ -15,6 +15,7 @@ from esc_cli.checkpoints.inspection import EXPECTED, Facts, read_config
 from esc_cli.checkpoints.store import Checkpoint, find
 from esc_cli.errors import WeightsError
 from esc_cli.model import Network, from_config
+from esc_cli.model.config import NetworkConfig, variant_name
 
 WRAPPERS = ("params_ema", "params", "state_dict", "model")
 """Keys under which a .pth keeps its state dict; the first that is there counts."""
@@ -23,11 +24,16 @@ WRAPPERS = ("params_ema", "params", "state_dict", "model")
 def load_model(name_or_path: str | Path | None = None, scale: int | None = None) -> Network:
     """A network with its trained weights: float32, on the CPU, in evaluation mode.
 
-    `name_or_path`: a variant ("esc-tiny"), a .safetensors or .pth file, or None for the bundled
-    default. `scale`: the upscaling factor wanted; None takes the file's, or 4 for a name.
-    Raises WeightsError when the file is missing, damaged, no ESC network, or of another scale.
+    `name_or_path`: a model's name ("esc-tiny", "esc@dflip"; published ones are fetched when they
+    are not here), a .safetensors or .pth file, or None for the bundled default. `scale`: the
+    upscaling factor wanted; None takes the file's, or 4 for a name (the largest if it has no 4).
+    Raises WeightsError when the file is missing, damaged, no ESC network, or of another scale,
+    SetupError when it cannot be fetched.
     """
-    network = load_checkpoint(find(None if name_or_path is None else str(name_or_path), scale))
+    from esc_cli.checkpoints.pull import obtain
+
+    name = None if name_or_path is None else str(name_or_path)
+    network = load_checkpoint(obtain(find(name, scale)))
     has = network.config.scale
     if scale is not None and not network.config.any_scale and has != scale:
         where = None if name_or_path is None else Path(name_or_path)
@@ -36,13 +42,39 @@ def load_model(name_or_path: str | Path | None = None, scale: int | None = None)
 
 
 def load_checkpoint(checkpoint: Checkpoint) -> Network:
-    """The network of a checkpoint: float32, on the CPU, in evaluation mode."""
+    """The network of a checkpoint: float32, on the CPU, in evaluation mode.
+
+    Raises WeightsError when it is not the network that the checkpoint's record or release names.
+    """
     state = read_state(checkpoint)
     try:
         network = network_from_state(state)
     except WeightsError as error:
         raise WeightsError(error.what, checkpoint.path, error.advice) from error
+    _refuse_another(network.config, checkpoint)
     return network.eval()
+
+
+def _refuse_another(found: NetworkConfig, checkpoint: Checkpoint) -> None:
+    """Together with the strict loading: the exact keys and shapes of what was promised."""
+    if checkpoint.release is not None:
+        other = found != checkpoint.release.config
+    elif checkpoint.record is not None:
+        promised = checkpoint.record.variant, checkpoint.record.scale
+        other = (variant_name(found), found.scale) != promised
+    else:
+        other = False
+    if other:
+        what = f"is not {checkpoint.name}: it holds {described(found)}"
+        raise WeightsError(what, checkpoint.path, "put the right file there")
+
+
+def described(config: NetworkConfig) -> str:
+    """A network in a few words, such as "esc x4 with FlashBias of rank 48"."""
+    scale = "of any scale" if config.any_scale else f"x{config.scale}"
+    rank = config.flashbias_rank
+    bias = "" if rank is None else f" with FlashBias of rank {rank}"
+    return f"{variant_name(config)} {scale}{bias}"
 
 
 def network_from_state(state: Mapping[str, Tensor]) -> Network:
@@ -59,13 +91,17 @@ def network_from_state(state: Mapping[str, Tensor]) -> Network:
     return network
 
 
-def read_state(checkpoint: Checkpoint) -> dict[str, Tensor]:
-    """The tensors of a .safetensors or .pth file, unwrapped; no code in the file is run."""
+def read_state(checkpoint: Checkpoint, key: str | None = None) -> dict[str, Tensor]:
+    """The tensors of a .safetensors or .pth file, unwrapped; no code in the file is run.
+
+    `key` is the wrapper to take, None for the first of `WRAPPERS` that is there.
+    """
     content = checkpoint.read_verified()
     try:
         if checkpoint.path.suffix.lower() == ".safetensors":
-            return _plain(safetensors.torch.load(content))
-        return _plain(torch.load(io.BytesIO(content), map_location="cpu", weights_only=True))
+            return _plain(safetensors.torch.load(content), key)
+        stored = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+        return _plain(stored, key)
     except _NotAStateError as error:
         raise WeightsError(f"not an ESC network: {EXPECTED}; {error}", checkpoint.path) from error
     except Exception as error:  # torch.load raises anything at all over damaged bytes
@@ -75,17 +111,26 @@ def read_state(checkpoint: Checkpoint) -> dict[str, Tensor]:
         ) from error
 
 
+def _wrappers(stored: Any) -> list[str]:
+    """The keys under which a file keeps further dictionaries."""
+    entries = stored.items() if isinstance(stored, dict) else ()
+    return [str(name) for name, value in entries if isinstance(value, dict)]
+
+
 class _NotAStateError(Exception):
     """The file holds something other than named tensors."""
 
 
-def _plain(stored: Any) -> dict[str, Tensor]:
+def _plain(stored: Any, key: str | None) -> dict[str, Tensor]:
     """Named tensors out of their wrapper, without the `module.` of data-parallel training."""
-    if isinstance(stored, dict):
-        for wrapper in WRAPPERS:
-            if isinstance(stored.get(wrapper), dict):
-                stored = stored[wrapper]
-                break
+    wrappers = _wrappers(stored)
+    if key is not None and key not in wrappers:
+        there = ", ".join(wrappers) or "none"
+        raise _NotAStateError(f"no tensors under the key {key!r}; such keys: {there}")
+    if key is not None:
+        stored = stored[key]
+    else:
+        stored = next((stored[name] for name in WRAPPERS if name in wrappers), stored)
     if not isinstance(stored, dict):
         raise _NotAStateError(f"found a {type(stored).__name__}")
     others = [str(key) for key, value in stored.items() if not isinstance(value, Tensor)]

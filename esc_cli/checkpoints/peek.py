@@ -10,10 +10,12 @@ from esc_cli.model.config import NetworkConfig, variant_config
 
 def peek_config(checkpoint: Checkpoint) -> NetworkConfig:
     """The configuration of a checkpoint. Raises WeightsError when it is no ESC network."""
-    if checkpoint.record is not None:
-        return variant_config(checkpoint.record.variant, checkpoint.record.scale)
+    if checkpoint.release is not None:
+        return checkpoint.release.config
     if checkpoint.path.suffix.lower() == ".safetensors":
         return _peek_safetensors(checkpoint)
+    if checkpoint.record is not None:
+        return variant_config(checkpoint.record.variant, checkpoint.record.scale)
     from esc_cli.checkpoints.loading import load_checkpoint
 
     return load_checkpoint(checkpoint).config

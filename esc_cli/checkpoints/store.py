@@ -6,47 +6,107 @@ import hashlib
 import math
 import os
 import stat
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal
 
-from esc_cli.checkpoints.catalog import Record, read_records
+import platformdirs
+
+from esc_cli.checkpoints.catalog import SUFFIXES, Record, read_own_records, read_records
+from esc_cli.checkpoints.digests import recorded_sha256
+from esc_cli.checkpoints.releases import RELEASES, Release
 from esc_cli.errors import UsageError, WeightsError
 from esc_cli.model.config import VARIANTS
 
+WEIGHTS = "ESC_WEIGHTS"
+"""Environment variable: a folder of weights that is looked into first."""
+
 DEFAULT_SCALE = 4
-SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt", ".bin")
+Basis = Literal["record", "published", "recorded", ""]
+"""Where an expected sha256 comes from: the record that came with the file, its publisher, or the
+first time that it was fetched or used; "" for nowhere."""
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A file that exists, with the record it came with, if any."""
+    """A file, with the record it came with or the release it is, if any.
+
+    The file of a release need not be here yet: see `checkpoints.pull.obtain`.
+    """
 
     path: Path
     record: Record | None = None
+    release: Release | None = None
 
     @property
     def name(self) -> str:
-        """The record's name, or the file's."""
-        return self.record.name if self.record else self.path.name
+        """The name that means this one file: the record's, the release's, or the file's."""
+        known = self.record or self.release
+        return known.name if known else self.path.name
+
+    @property
+    def model(self) -> str:
+        """The name that means it at every scale there is."""
+        if self.record is not None:
+            return self.record.variant
+        return self.release.model if self.release else self.path.stem
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Everything that `--model` may call it."""
+        if self.record is not None:
+            return frozenset({self.record.name, self.record.variant})
+        return self.release.names if self.release else frozenset()
+
+    @property
+    def scale(self) -> int | None:
+        """Its scale as far as it is known without the file."""
+        known = self.record or self.release
+        return known.scale if known else None
+
+    @property
+    def here(self) -> bool:
+        """Whether the file exists."""
+        return self.path.is_file()
+
+    def expected_sha256(self) -> tuple[str, Basis]:
+        """What the file must hash to and who says so; ("", "") when nobody does."""
+        if self.record is not None:
+            return self.record.sha256, "record"
+        if self.release is None:
+            return "", ""
+        if self.release.sha256:
+            return self.release.sha256, "published"
+        recorded = recorded_sha256(self.path)
+        return recorded, "recorded" if recorded else ""
 
     def read_verified(self) -> bytes:
-        """The file's bytes, after their sha256 was compared with the record's.
+        """The file's bytes, after their sha256 was compared with the expected one, if any.
 
-        Raises WeightsError when the file cannot be read or is not the recorded one.
+        Raises WeightsError when the file cannot be read or is not the expected one.
         """
         try:
             content = self.path.read_bytes()
         except OSError as error:
             raise WeightsError(f"cannot be read: {error.strerror}", self.path) from error
-        if self.record and hashlib.sha256(content).hexdigest() != self.record.sha256:
-            what = f"damaged: its sha256 is not {self.record.sha256[:12]}..."
-            raise WeightsError(what, self.path, "reinstall esc")
+        expected, _ = self.expected_sha256()
+        if expected and hashlib.sha256(content).hexdigest() != expected:
+            what = f"damaged: its sha256 is not {expected[:12]}..."
+            raise WeightsError(what, self.path, self._cure())
         return content
 
     def sha256(self) -> str:
         """The hexadecimal digest of the (verified) file."""
         return hashlib.sha256(self.read_verified()).hexdigest()
+
+    def _cure(self) -> str:
+        if self.release is not None:
+            return f"remove it and run: esc weights pull {self.name}"
+        return (
+            "reinstall esc" if self.path.parent == bundled_folder() else "put the right one there"
+        )
 
 
 def bundled_folder() -> Path:
@@ -56,11 +116,47 @@ def bundled_folder() -> Path:
     return installed if installed.is_dir() else package.parent / "weights"
 
 
+def cache_folder() -> Path:
+    """The folder that pulled checkpoints go to."""
+    return platformdirs.user_cache_path("esc") / "weights"
+
+
+def user_folders() -> tuple[Path, ...]:
+    """Where weights are looked for: $ESC_WEIGHTS, the cache.
+
+    Raises WeightsError when the variable names no folder.
+    """
+    named = os.environ.get(WEIGHTS)
+    if not named:
+        return (cache_folder(),)
+    if not Path(named).is_dir():
+        raise WeightsError("is no folder", named, f"correct {WEIGHTS}, or leave it out")
+    return Path(named), cache_folder()
+
+
 @lru_cache(maxsize=1)
 def bundled() -> tuple[Checkpoint, ...]:
     """The checkpoints that came with the package."""
     folder = bundled_folder()
     return tuple(Checkpoint(folder / record.file, record) for record in read_records(folder))
+
+
+def known() -> Iterator[Checkpoint]:
+    """Every checkpoint that has a name: $ESC_WEIGHTS, the cache, bundled, then those not here.
+
+    Where two have the same name and scale, the first one counts.
+    """
+    folders = user_folders()
+    for folder in folders:
+        for record in read_own_records(folder):
+            yield Checkpoint(folder / record.file, record)
+        for release in RELEASES:
+            if (folder / release.file).is_file():
+                yield Checkpoint(folder / release.file, release=release)
+    yield from bundled()
+    for release in RELEASES:
+        if not any((folder / release.file).is_file() for folder in folders):
+            yield Checkpoint(cache_folder() / release.file, release=release)
 
 
 def looks_like_path(name: str) -> bool:
@@ -69,14 +165,62 @@ def looks_like_path(name: str) -> bool:
 
 
 def find(name_or_path: str | None, scale: float | None = None) -> Checkpoint:
-    """The checkpoint that a name or a path means.
+    """The checkpoint that a name or a path means; that of a release need not be here yet.
 
-    None is the bundled default. A name takes the smallest scale that reaches `scale` (default 4);
-    a path is taken as it is, whatever the scale. Raises WeightsError when there is none.
+    None is the bundled default. A name takes the smallest scale that reaches `scale` (default 4,
+    or the largest it has); a path is taken as it is, whatever the scale. Raises UsageError for a
+    name that nobody has, WeightsError when there is no file or no such scale.
     """
     if name_or_path is not None and looks_like_path(name_or_path):
         return _file(Path(name_or_path))
-    return _named(name_or_path, DEFAULT_SCALE if scale is None else scale)
+    scales = find_all(name_or_path)
+    wanted = min(DEFAULT_SCALE, max(map(_reach, scales))) if scale is None else scale
+    reaching = [own for own in sorted(scales, key=_reach) if _reach(own) >= wanted - 1e-9]
+    if not reaching:
+        raise missing_scale(name_or_path, wanted)
+    return scales[reaching[0]]
+
+
+def _reach(scale: int | None) -> float:
+    """The largest factor that a network of this scale serves alone: any, for 0 and None."""
+    return scale or math.inf
+
+
+def find_all(name: str | None) -> dict[int | None, Checkpoint]:
+    """What a name means, by scale; the scale of a file without record is None.
+
+    Raises UsageError and WeightsError when the name means nothing.
+    """
+    named: dict[int | None, Checkpoint] = {}
+    for checkpoint in bundled() if name is None else known():
+        if name is None or name in checkpoint.names:
+            named.setdefault(checkpoint.scale, checkpoint)
+    if named:
+        return named
+    own = None if name is None else _by_stem(name)
+    if own is not None:
+        return {None: own}
+    if name is None or name in VARIANTS:
+        what = f"no checkpoint of {name} is installed or published"
+        raise WeightsError(what, advice=f"give the path of one; {_choices()}")
+    raise UsageError(f"no model named {name!r}", advice=_choices())
+
+
+def missing_scale(name: str | None, scale: float) -> WeightsError:
+    """The error for a scale that a name does not have; it names those that exist."""
+    there = ", ".join(f"x{factor}" for factor in sorted(filter(None, find_all(name))))
+    what = f"there is no x{scale:g} of {name or 'the default network'}"
+    return WeightsError(what, advice=f"it exists as {there}; see esc weights list")
+
+
+def _by_stem(name: str) -> Checkpoint | None:
+    """A file without record in the user's folders, by its name without suffix."""
+    for folder in user_folders():
+        for suffix in SUFFIXES:
+            path = folder / f"{name}{suffix}"
+            if path.is_file():
+                return Checkpoint(path)
+    return None
 
 
 def _file(path: Path) -> Checkpoint:
@@ -90,28 +234,6 @@ def _file(path: Path) -> Checkpoint:
     return Checkpoint(path)
 
 
-def _named(name: str | None, scale: float) -> Checkpoint:
-    if name is not None and name not in VARIANTS and name not in {c.name for c in bundled()}:
-        raise UsageError(f"no model named {name!r}", advice=_choices())
-    named = [c for c in bundled() if c.record and name in {None, c.record.variant, c.record.name}]
-    if not named:
-        raise WeightsError(
-            f"no checkpoint of {name} is installed", advice=f"give the path of one; {_choices()}"
-        )
-    scales = {c.record.scale: c for c in named if c.record}
-    reaching = [factor for factor in sorted(scales) if factor >= scale - 1e-9]
-    if not reaching:
-        raise WeightsError(
-            f"no network reaches scale {scale:g}", advice=f"the largest here is {max(scales)}"
-        )
-    return scales[reaching[0]]
-
-
 def _choices() -> str:
-    names = sorted({c.record.variant for c in bundled() if c.record})
-    return f"installed: {', '.join(names)}; or a .safetensors or .pth file"
-
-
-def exact_scale(scale: float) -> int | None:
-    """The whole number that a scale is, or None."""
-    return round(scale) if math.isclose(scale, round(scale), abs_tol=1e-9) else None
+    names = ", ".join(sorted({checkpoint.model for checkpoint in known()}))
+    return f"known: {names}; or a .safetensors or .pth file"

@@ -16,6 +16,7 @@ from esc_cli.cli.evaluate import EPILOG as EVAL_EPILOG
 from esc_cli.cli.evaluate import eval_command
 from esc_cli.cli.upscale import EPILOG as UPSCALE_EPILOG
 from esc_cli.cli.upscale import upscale_command
+from esc_cli.cli.weights import weights_app
 from esc_cli.errors import EscError
 
 DEBUG = "ESC_DEBUG"
@@ -56,6 +57,7 @@ app.command("eval", epilog=EVAL_EPILOG)(eval_command)
 
 app.command("compare")(compare_command)
 app.add_typer(data_app, name="data")
+app.add_typer(weights_app, name="weights")
 
 
 def main() -> None:

@@ -112,6 +112,14 @@ def eval_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per opti
     self_ensemble: Annotated[
         bool, typer.Option("--self-ensemble", rich_help_panel=_ENGINE, help="Mean over 8 turns.")
     ] = False,
+    offline: Annotated[
+        bool,
+        typer.Option(
+            "--offline",
+            rich_help_panel=_ENGINE,
+            help="Never fetch a network (also ESC_OFFLINE=1).",
+        ),
+    ] = False,
 ) -> None:
     """Measure PSNR, SSIM and more on benchmark sets, beside the published values."""
     # Only now, so that `esc --help` does not wait for torch.
@@ -146,4 +154,4 @@ def eval_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per opti
         visuals=report is not None,
     )
     outputs = evaluation.Outputs(json_, csv_, markdown, report, check, per_picture, timings)
-    evaluation.run(options, outputs)
+    evaluation.run(options, outputs, offline=offline)

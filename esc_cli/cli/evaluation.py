@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import platformdirs
@@ -13,6 +13,7 @@ import typer
 
 from esc_cli.cli.console import print_line, stderr
 from esc_cli.cli.data import known_roots
+from esc_cli.cli.pulling import supply
 from esc_cli.cli.signals import stopping_on_signals
 from esc_cli.cli.tables import print_table
 from esc_cli.errors import DiskError, StoppedError, UsageError, shown
@@ -84,10 +85,11 @@ def cache_file() -> Path:
     return platformdirs.user_cache_path("esc") / "scores.jsonl"
 
 
-def run(options: EvalOptions, outputs: Outputs) -> None:
+def run(options: EvalOptions, outputs: Outputs, *, offline: bool) -> None:
     """Run an evaluation; ends in typer.Exit with the exit code, or in an EscError."""
     outputs.check_before_work()
     stop = Stop()
+    options = replace(options, supply=supply(offline=offline, check=stop.check))
     collected = _Collected()
     evaluation = Evaluation(options, stop)
     with stopping_on_signals(stop):

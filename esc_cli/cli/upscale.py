@@ -44,7 +44,9 @@ def upscale_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per o
     ] = None,
     model: Annotated[
         str | None,
-        typer.Option("--model", "-m", help="Name, .safetensors or .pth file. Default: bundled."),
+        typer.Option(
+            "--model", "-m", help="Name (see esc weights list) or file. Default: bundled."
+        ),
     ] = None,
     scale: Annotated[
         float | None,
@@ -167,6 +169,14 @@ def upscale_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per o
             help="Mean over 8 flips and turns: a little better, 8 times slower.",
         ),
     ] = False,
+    offline: Annotated[
+        bool,
+        typer.Option(
+            "--offline",
+            rich_help_panel=_ENGINE,
+            help="Never fetch a network (also ESC_OFFLINE=1).",
+        ),
+    ] = False,
 ) -> None:
     """Upscale pictures and folders of pictures.
 
@@ -197,4 +207,4 @@ def upscale_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per o
         max_pixels=max_pixels,
         dry_run=dry_run,
     )
-    batch.run(options, report, quiet)
+    batch.run(options, report, quiet=quiet, offline=offline)

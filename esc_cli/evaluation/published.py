@@ -31,7 +31,7 @@ esc@dflip 4 32.79/.9025 29.06/.7927 27.85/.7466 27.45/.8229 31.87/.9239
 """
 
 _FLASHBIAS = """
-esc+flashbias 2 38.35/.9619 34.06/.9221 32.41/.9027 33.43/.9392 39.53/.9790
+esc@flashbias 2 38.35/.9619 34.06/.9221 32.41/.9027 33.43/.9392 39.53/.9790
 """
 
 _LTE = """
@@ -59,7 +59,7 @@ _TABLE = dict(_rows())
 def published(model: str, scale: int, dataset: str) -> dict[str, float]:
     """The printed means by metric name (psnr_y, ssim_y); empty when nothing was printed.
 
-    `model` is a variant, with "@dflip" for the weights trained on DFLIP and "+flashbias".
+    `model` is a variant, with "@dflip" for the weights trained on DFLIP and "@flashbias".
     """
     name = ALIASES.get(dataset.lower(), dataset)
     return _TABLE.get((model.removesuffix("@div2k"), scale, name), {})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from esc_cli.checkpoints.pull import SILENT_SUPPLY, Supply
 from esc_cli.engine.options import EngineOptions
 from esc_cli.evaluation.results import Score, Table, Visual
 
@@ -28,6 +29,7 @@ class EvalOptions:
     cache: Path | None = None
     save_sr: Path | None = None
     visuals: bool = False
+    supply: Supply = SILENT_SUPPLY
 
 
 @dataclass(frozen=True)

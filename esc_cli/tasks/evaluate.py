@@ -51,7 +51,7 @@ class Evaluation:
     def __post_init__(self) -> None:
         """Prepare what lasts over all sets; nothing is loaded yet."""
         options = self.options
-        self._methods = Methods(options.engine, options.max_pixels, self.stop.check)
+        self._methods = Methods(options.engine, options.max_pixels, self.stop.check, options.supply)
         self._cache = ScoreCache(options.cache)
         self._reading = Reading(options.max_pixels, options.reference)
         self._iqa = IqaSuite(options.iqa, options.engine.device)

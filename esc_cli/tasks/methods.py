@@ -11,7 +11,9 @@ import torch
 from torch import Tensor
 
 from esc_cli.checkpoints.peek import peek_config
-from esc_cli.checkpoints.store import find
+from esc_cli.checkpoints.pull import SILENT_SUPPLY, Supply
+from esc_cli.checkpoints.releases import release_of_file
+from esc_cli.checkpoints.store import Checkpoint, find, missing_scale
 from esc_cli.engine.options import EngineOptions
 from esc_cli.errors import DeviceMemoryError, UnsupportedError, UsageError, WeightsError
 from esc_cli.evaluation import protocol
@@ -44,6 +46,7 @@ class Methods:
     engine: EngineOptions
     max_pixels: int
     check: Callable[[], None]
+    supply: Supply = SILENT_SUPPLY
     _models: dict[str | None, Models] = field(default_factory=dict)
 
     def interpolation_or_network(self, name: str, scale: int) -> Method:
@@ -55,19 +58,23 @@ class Methods:
     def network(self, name: str | None, scale: int) -> Method:
         """The network called `name` (None: the bundled default).
 
-        Raises WeightsError when it does not upscale by exactly this scale.
+        Raises WeightsError when it does not upscale by exactly this scale, SetupError when it
+        cannot be fetched.
         """
-        config = peek_config(find(name, scale))
+        checkpoint = find(name, scale)
+        config = peek_config(checkpoint)
         if not config.any_scale and config.scale != scale:
-            where = None if name is None else Path(name)
-            raise WeightsError(f"upscales by {config.scale}, and {scale} is asked for", where)
-        models = self._models.setdefault(name, Models(name, self.engine))
-        choice = models.choose(scale)
+            if name is None or checkpoint.scale is not None:
+                raise missing_scale(name, scale)
+            raise WeightsError(
+                f"upscales by {config.scale}, and {scale} is asked for", checkpoint.path
+            )
+        models = self._models.setdefault(name, Models(name, self.engine, self.supply))
+        choice = models.fetch(models.choose(scale))
         models.prepare(choice)
-        record = choice.checkpoint.record
-        shown_name = record.variant if record else choice.checkpoint.path.stem
         enlarge = self._through(models, choice)
-        return Method(shown_name, self._identity(choice), enlarge, published_name(config))
+        identity, printed = self._identity(choice), published_name(checkpoint, config)
+        return Method(checkpoint.model, identity, enlarge, printed)
 
     def _identity(self, choice: Choice) -> str:
         engine = self.engine
@@ -90,10 +97,17 @@ class Methods:
         return enlarge
 
 
-def published_name(config: NetworkConfig) -> str:
-    """The name under which the paper prints a network's figures."""
+def published_name(checkpoint: Checkpoint, config: NetworkConfig) -> str:
+    """The name under which the paper's figures for these weights stand.
+
+    Weights that the authors published are known as such by their release, or by the name of their
+    file if it holds that network; others count as the paper's by their shape.
+    """
+    release = checkpoint.release or release_of_file(checkpoint.path.name)
+    if release is not None and release.config == config:
+        return release.model
     name = variant_name(config)
-    return name if config.flashbias_rank is None else f"{name}+flashbias"
+    return name if config.flashbias_rank is None else f"{name}@flashbias"
 
 
 def finished(folder: Path, files: dict[str, Path], max_pixels: int) -> Method:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from esc_cli.checkpoints.peek import peek_config
-from esc_cli.checkpoints.store import DEFAULT_SCALE, Checkpoint, find, looks_like_path
+from esc_cli.checkpoints.pull import SILENT_SUPPLY, Supply, obtain, remember
+from esc_cli.checkpoints.store import DEFAULT_SCALE, Checkpoint, find
 from esc_cli.engine.options import EngineOptions
 from esc_cli.errors import WeightsError
 
@@ -20,7 +22,10 @@ ANY_SCALE = 0
 
 @dataclass(frozen=True)
 class Choice:
-    """The network for one enlargement: its checkpoint, digest and scale."""
+    """The network for one enlargement: its checkpoint, digest and scale.
+
+    The digest of a release that is not here is that which it must have, "" when nobody knows it.
+    """
 
     checkpoint: Checkpoint
     sha256: str
@@ -33,37 +38,60 @@ class Models:
 
     model: str | None
     engine: EngineOptions
-    _choices: dict[str, Choice] = field(default_factory=dict)
-    _upscalers: dict[str, Upscaler] = field(default_factory=dict)
+    supply: Supply = SILENT_SUPPLY
+    _choices: dict[Path, Choice] = field(default_factory=dict)
+    _by_factor: dict[float, Choice] = field(default_factory=dict)
+    _upscalers: dict[Path, Upscaler] = field(default_factory=dict)
 
     @cached_property
     def default_scale(self) -> int:
-        """The scale when none is asked for: that of a file, or 4."""
-        if self.model is None or not looks_like_path(self.model):
+        """The scale when none is asked for: that of a file; for a name 4, or its largest."""
+        if self.model is None:
             return DEFAULT_SCALE
-        return self._choice(find(self.model)).scale or DEFAULT_SCALE
+        checkpoint = find(self.model)
+        known = checkpoint.scale
+        return (self._choice(checkpoint).scale if known is None else known) or DEFAULT_SCALE
 
     def choose(self, factor: float) -> Choice:
         """The network for a factor: the smallest scale that reaches it, or one of any scale.
 
-        Raises WeightsError when no network reaches it.
+        Fetches nothing. Raises WeightsError when no network reaches it.
         """
-        choice = self._choice(find(self.model, factor))
-        if choice.scale != ANY_SCALE and choice.scale < factor - 1e-9:
-            raise WeightsError(
-                f"upscales by {choice.scale}, and {factor:g} is needed", choice.checkpoint.path
-            )
-        return choice
+        if factor not in self._by_factor:
+            choice = self._choice(find(self.model, factor))
+            if choice.scale != ANY_SCALE and choice.scale < factor - 1e-9:
+                raise WeightsError(
+                    f"upscales by {choice.scale}, and {factor:g} is needed", choice.checkpoint.path
+                )
+            self._by_factor[factor] = choice
+        return self._by_factor[factor]
+
+    def fetch(self, choice: Choice) -> Choice:
+        """The choice with its file here and its digest known.
+
+        Raises SetupError when the file cannot be had.
+        """
+        known = self._choices.get(choice.checkpoint.path, choice)
+        if known.sha256 and known.checkpoint.here:
+            return known
+        checkpoint = obtain(choice.checkpoint, self.supply)
+        fetched = replace(choice, sha256=checkpoint.sha256())
+        self._choices[checkpoint.path] = fetched
+        self._by_factor.clear()
+        return fetched
 
     def upscaler(self, choice: Choice) -> Upscaler:
         """The upscaler of a network, loaded once. Raises WeightsError and DeviceError."""
-        if choice.sha256 not in self._upscalers:
+        path = choice.checkpoint.path
+        if path not in self._upscalers:
             from esc_cli.checkpoints.loading import load_checkpoint
             from esc_cli.engine.upscaler import Upscaler
 
-            network = load_checkpoint(choice.checkpoint)
-            self._upscalers[choice.sha256] = Upscaler(network, self.engine)
-        return self._upscalers[choice.sha256]
+            fetched = self.fetch(choice)
+            network = load_checkpoint(fetched.checkpoint)
+            remember(fetched.checkpoint, fetched.sha256)
+            self._upscalers[path] = Upscaler(network, self.engine)
+        return self._upscalers[path]
 
     def prepare(self, choice: Choice) -> None:
         """Load a network and find its device now. Raises WeightsError and DeviceError."""
@@ -71,8 +99,9 @@ class Models:
         _ = upscaler.device, upscaler.precision
 
     def _choice(self, checkpoint: Checkpoint) -> Choice:
-        key = str(checkpoint.path)
-        if key not in self._choices:
+        if checkpoint.path not in self._choices:
+            here = checkpoint.here or checkpoint.release is None
+            sha256 = checkpoint.sha256() if here else checkpoint.expected_sha256()[0]
             scale = peek_config(checkpoint).scale
-            self._choices[key] = Choice(checkpoint, checkpoint.sha256(), scale)
-        return self._choices[key]
+            self._choices[checkpoint.path] = Choice(checkpoint, sha256, scale)
+        return self._choices[checkpoint.path]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from esc_cli.checkpoints.pull import SILENT_SUPPLY, Supply
 from esc_cli.engine.options import EngineOptions
 from esc_cli.errors import UsageError
 from esc_cli.media.paths import Selection
@@ -79,3 +80,4 @@ class UpscaleOptions:
     fail_fast: bool = False
     max_pixels: int = DEFAULT_MAX_PIXELS
     dry_run: bool = False
+    supply: Supply = SILENT_SUPPLY

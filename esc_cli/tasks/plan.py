@@ -123,6 +123,7 @@ class Planner:
         problems = [Item(p, "failed", reason=error.reason) for p, error in found.problems]
         plan = Plan(settled=problems, found=found)
         drafts = [d for s in found.sources if (d := self._draft(s, chosen, label, plan))]
+        drafts = [self._identified(job) for job in drafts]
         outputs = resolve_collisions((job.source, job.output) for job in drafts)
         _refuse_inputs(found.sources, outputs)
         for job, output in zip(drafts, outputs, strict=True):
@@ -166,6 +167,15 @@ class Planner:
         output = own or root / source.relative.with_name(name)
         estimate = _estimate(source, header, size, form)
         return Job(source, header, size, choice, form, root, output, self.settings, estimate)
+
+    def _identified(self, job: Job) -> Job:
+        """The job with the digest of its network, which may have to be fetched for that.
+
+        Without the digest nobody could tell whether the job is finished.
+        """
+        if job.choice is None or job.choice.sha256 or self.options.dry_run:
+            return job
+        return replace(job, choice=self.models.fetch(job.choice))
 
     def _exact(self, factor: float) -> float:
         """A factor from rounded sizes, as the scale that was asked for."""
@@ -261,7 +271,7 @@ def item_of(job: Job, status: Status, reason: str = "") -> Item:
         input_size=(job.header.width, job.header.height),
         output_size=job.size,
         model=None if job.choice is None else job.choice.checkpoint.name,
-        weights_sha256=None if job.choice is None else job.choice.sha256,
+        weights_sha256=None if job.choice is None else job.choice.sha256 or None,
     )
 
 

@@ -20,14 +20,17 @@ from esc_cli.tasks.stop import Stop
 def upscale(options: UpscaleOptions, stop: Stop) -> Iterator[Event]:
     """Plan and run a batch: `Planned`, then an `Item` per input, then a `Summary`.
 
-    Raises UsageError, WeightsError, DeviceError and DiskError before any work starts; later
-    errors are in the items, and in the summary's exit code.
+    Raises UsageError, SetupError (weights, device, disk, a network that cannot be fetched) before
+    any work starts, and StoppedError while a network is fetched; later errors are in the items, and
+    in the summary's exit code.
     """
     start = time.perf_counter()
     shelf = RecordShelf()
-    models = Models(options.model, options.engine)
+    models = Models(options.model, options.engine, options.supply)
     plan = Planner(options, models, shelf).plan()
     check_disk(plan)
+    if not options.dry_run:
+        _fetch_networks(plan, models)
     yield _planned(plan)
     pipeline = Pipeline(options, models, shelf, stop)
     counts: Counter[str] = Counter()
@@ -38,6 +41,13 @@ def upscale(options: UpscaleOptions, stop: Stop) -> Iterator[Event]:
             break
     total = len(plan.jobs) + len(plan.settled)
     yield _summary(counts, total, time.perf_counter() - start, pipeline)
+
+
+def _fetch_networks(plan: Plan, models: Models) -> None:
+    """Fetch the networks that the jobs need and that are not here, before anything is shown."""
+    needed = {job.choice.checkpoint.path: job.choice for job in plan.jobs if job.choice}
+    for choice in needed.values():
+        models.fetch(choice)
 
 
 def _items(plan: Plan, pipeline: Pipeline, options: UpscaleOptions) -> Iterator[Item]:

@@ -1,0 +1,110 @@
+"""Published checkpoints fetched when they are asked for, and checked before they have a name."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from esc_cli.checkpoints.digests import record_sha256, recorded_sha256
+from esc_cli.checkpoints.download import Digest, Progress, download, is_offline
+from esc_cli.checkpoints.link import Link
+from esc_cli.checkpoints.releases import Release
+from esc_cli.checkpoints.store import Checkpoint
+from esc_cli.errors import DiskError, WeightsError
+
+Shown = Callable[[Release], AbstractContextManager[Progress]]
+"""Shows a transfer: entered before it, left after it; what it yields is told the bytes."""
+
+_PAGE_STARTS = (b"<!doctype html", b"<html")
+
+
+@contextlib.contextmanager
+def _unseen(_release: Release) -> Iterator[Progress]:
+    yield lambda _done, _total: None
+
+
+@dataclass(frozen=True)
+class Supply:
+    """How checkpoints that are not here are fetched, and who watches."""
+
+    link: Link = field(default_factory=Link)
+    shown: Shown = _unseen
+
+
+SILENT_SUPPLY = Supply()
+
+
+def obtain(checkpoint: Checkpoint, supply: Supply = SILENT_SUPPLY) -> Checkpoint:
+    """The checkpoint, fetched if it is a release that is not here.
+
+    Raises what `pull` raises.
+    """
+    if checkpoint.release is not None and not checkpoint.here:
+        pull(checkpoint.release, checkpoint.path, supply)
+    return checkpoint
+
+
+def pull(release: Release, target: Path, supply: Supply = SILENT_SUPPLY) -> str:
+    """Fetch a release into `target` unless it is there and intact; return its sha256.
+
+    Where a digest was published, or recorded by an earlier pull, the file must have it. Otherwise
+    it must be as long as the server says, load without running code, and hold exactly the keys and
+    shapes of its network; its digest is then recorded beside it.
+
+    Raises WeightsError when it is not here and connections are forbidden, SetupError when it cannot
+    be had or is another file, DiskError when it cannot be written; nothing has the name then.
+    """
+    url = release.url
+    if is_offline(supply.link) and not target.is_file():
+        raise _forbidden(release, target)
+    recorded = "" if release.sha256 else recorded_sha256(target)
+    wanted = release.sha256 or recorded
+    with supply.shown(release) as progress:
+        sha256 = download(
+            url,
+            target,
+            digest=Digest("sha256", wanted) if wanted else None,
+            check=None if wanted else lambda part: _check(part, release, target),
+            progress=progress,
+            link=supply.link,
+        )
+    if not wanted:
+        record_sha256(target, sha256)
+    return sha256
+
+
+def remember(checkpoint: Checkpoint, sha256: str) -> None:
+    """Record the digest of a release that was put there by hand, after it was loaded and fitted.
+
+    In a folder that cannot be written to it stays unrecorded.
+    """
+    if checkpoint.release is not None and not checkpoint.expected_sha256()[0]:
+        with contextlib.suppress(DiskError):
+            record_sha256(checkpoint.path, sha256)
+
+
+def _forbidden(release: Release, target: Path) -> WeightsError:
+    advice = (
+        f"run esc weights pull {release.name} where there is one, or fetch {release.url} elsewhere "
+        "and put it there; or leave --offline and ESC_OFFLINE out"
+    )
+    what = f"{release.model} x{release.scale} is not here, and connections are forbidden"
+    return WeightsError(what, target, advice)
+
+
+def _check(part: Path, release: Release, target: Path) -> None:
+    """Raise WeightsError unless the file holds the release's network."""
+    from esc_cli.checkpoints.loading import load_checkpoint
+
+    with part.open("rb") as stream:
+        start = stream.read(64).lstrip().lower()
+    try:
+        if start.startswith(_PAGE_STARTS):
+            raise WeightsError("a web page; does the network ask for a login?")
+        load_checkpoint(Checkpoint(part, release=release))
+    except WeightsError as error:
+        what = f"{release.url} is not the expected file: {error.what}"
+        raise WeightsError(what, target, "nothing was kept; run it again, or report it") from error

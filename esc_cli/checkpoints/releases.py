@@ -1,0 +1,139 @@
+"""The checkpoints that the authors of ESC published: what each is, and where it is. No torch.
+
+Code and weights are under the MIT licence, https://github.com/dslisleedh/ESC.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+
+from esc_cli.errors import UsageError
+from esc_cli.model.config import FLASHBIAS_RANK, NetworkConfig, variant_config
+
+MIRROR = "ESC_WEIGHTS_URL"
+"""Environment variable: another base address (https) with the same file names below it."""
+
+BASE = "https://github.com/dslisleedh/ESC/releases/download/1.0.0/"
+SOURCE = "github.com/dslisleedh/ESC 1.0.0"
+LICENCE = "MIT"
+
+
+@dataclass(frozen=True)
+class Release:
+    """A published checkpoint of one scale.
+
+    `model` is the name that stands for it at all its scales; with `default`, so does the bare name
+    of its variant. `sha256` is the published digest, "" where none was published.
+    """
+
+    model: str
+    file: str
+    variant: str
+    scale: int
+    trained_on: str
+    sha256: str = ""
+    flashbias: bool = False
+    default: bool = True
+
+    @property
+    def name(self) -> str:
+        """The name of this one file, such as esc-div2k-x2."""
+        return self.file.rpartition(".")[0].lower().replace("_", "-")
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Everything that it is called."""
+        return frozenset({self.model, self.name} | ({self.variant} if self.default else set()))
+
+    @property
+    def config(self) -> NetworkConfig:
+        """The network that the file must hold."""
+        config = variant_config(self.variant, self.scale)
+        return replace(config, flashbias_rank=FLASHBIAS_RANK) if self.flashbias else config
+
+    @property
+    def url(self) -> str:
+        """Where the file is, on the mirror if there is one. Raises UsageError if not https."""
+        base = os.environ.get(MIRROR) or BASE
+        if not base.startswith("https://"):
+            raise UsageError(f"{MIRROR}={base}: not https", advice="give an address with https://")
+        return f"{base.rstrip('/')}/{self.file}"
+
+
+def _classic(model: str, stem: str, default: bool = True) -> tuple[Release, ...]:
+    variant, _, trained_on = model.partition("@")
+    return tuple(
+        Release(
+            model,
+            f"{stem}_X{scale}.pth",
+            variant,
+            scale,
+            trained_on.upper() or "DIV2K",
+            default=default,
+        )
+        for scale in (2, 3, 4)
+    )
+
+
+_REAL = "DF2K+OST, degraded as for Real-ESRGAN"
+
+RELEASES = (
+    *_classic("esc@div2k", "ESC_DIV2K"),
+    *_classic("esc@dflip", "ESC_DFLIP", default=False),
+    Release(
+        "esc@flashbias",
+        "ESC_DIV2K_FB_R48_X2.pth",
+        "esc",
+        2,
+        "DIV2K",
+        flashbias=True,
+        default=False,
+    ),
+    *_classic("esc-light", "ESC_light"),
+    *_classic("esc-fp", "ESC_FP"),
+    *(
+        Release("esc-xl", f"ESC_XL_DF2K_X{scale}_FT.pth", "esc-xl", scale, "DF2K, fine-tuned")
+        for scale in (2, 3, 4)
+    ),
+    Release(
+        "esc-xl@pretrained",
+        "ESC_XL_DF2K_X2_PT.pth",
+        "esc-xl",
+        2,
+        "DF2K, before fine-tuning",
+        default=False,
+    ),
+    Release(
+        "esc-real@gan",
+        "ESC_Real_X4_GAN.pth",
+        "esc-real",
+        4,
+        f"{_REAL}; perceptual",
+        "d6932bd01e29c9335f5f678b0e9b31ede906a42244887ab8888b1d39a8667f2d",
+    ),
+    Release(
+        "esc-real@mse",
+        "ESC_Real_X4_MSE.pth",
+        "esc-real",
+        4,
+        f"{_REAL}; fidelity",
+        "ba22ae75b5f77382b1046e68634f58a53fc7ff5ffa46714133bfba30811ad943",
+        default=False,
+    ),
+    Release(
+        "esc-real@flashbias",
+        "ESC_Real_FB_R48_GAN_X4.pth",
+        "esc-real",
+        4,
+        f"{_REAL}; perceptual",
+        flashbias=True,
+        default=False,
+    ),
+)
+"""All of them. Where a variant has several, the first is the default."""
+
+
+def release_of_file(file_name: str) -> Release | None:
+    """The release whose file has this name."""
+    return next((release for release in RELEASES if release.file == file_name), None)

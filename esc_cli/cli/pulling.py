@@ -1,0 +1,52 @@
+"""Checkpoints on their way here, on the terminal or in a log."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+from esc_cli.checkpoints.link import Link
+from esc_cli.checkpoints.pull import Supply
+from esc_cli.checkpoints.releases import Release
+from esc_cli.cli.console import print_line, stderr
+
+if TYPE_CHECKING:
+    from esc_cli.checkpoints.download import Progress as Told
+
+
+def supply(
+    *, offline: bool, quiet: bool = False, check: Callable[[], None] = lambda: None
+) -> Supply:
+    """How a command fetches checkpoints: with a bar on a terminal, one line in a log, or quietly.
+
+    `check` is called for every piece and may raise StoppedError; what is here then is kept.
+    """
+
+    @contextlib.contextmanager
+    def shown(release: Release) -> Iterator[Told]:
+        name = f"{release.model} x{release.scale}"
+        if not quiet and not stderr.is_terminal:
+            print_line(f"fetching {name} from {release.url}")
+        with _bar(disable=quiet or not stderr.is_terminal) as bar:
+            task = bar.add_task(name, total=None)
+
+            def tell(done: int, total: int | None) -> None:
+                check()
+                bar.update(task, completed=done, total=total)
+
+            yield tell
+
+    return Supply(Link(offline=offline), shown)
+
+
+def _bar(*, disable: bool) -> Progress:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+    )
+    return Progress(*columns, console=stderr, disable=disable, transient=True)

@@ -1,0 +1,254 @@
+"""`esc weights`: list, fetch, verify, describe and convert checkpoints."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from esc_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from esc_cli.tasks.describe import Described
+    from esc_cli.tasks.weights import Listed, PullEvent, Verified
+
+PULL_EPILOG = (
+    "Exit codes: 0 all there; 2 wrong usage; 3 one could not be had (name without weights, network, "
+    "disk, a wrong file). What a break leaves is resumed by the next call."
+)
+VERIFY_EPILOG = "Exit codes: 0 all intact; 1 a file is not; 2 wrong usage, nothing to verify."
+INFO_EPILOG = "Exit codes: 0; 1 not the file of its record; 2 wrong usage; 3 no ESC network."
+CONVERT_EPILOG = "Exit codes: 0; 2 wrong usage, the output exists; 3 no ESC network, disk."
+
+weights_app = typer.Typer(
+    help="The networks that esc knows: list, fetch, verify, describe, convert.",
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+_Scale = Annotated[
+    int | None, typer.Option("--scale", "-s", min=1, help="Of a name that has several.")
+]
+_Json = Annotated[bool, typer.Option("--json", help="JSON on stdout.")]
+_Offline = Annotated[bool, typer.Option("--offline", help="Never connect (also ESC_OFFLINE=1).")]
+
+
+@weights_app.command("list")
+def list_command(json_: _Json = False) -> None:
+    """Show which networks there are, which are here, and what --model calls them."""
+    from esc_cli.cli.console import print_result
+    from esc_cli.tasks.weights import listing
+
+    found = listing()
+    if json_:
+        print_result(_as_json([dataclasses.asdict(one) for one in found]))
+    else:
+        _print_listing(found)
+
+
+@weights_app.command("pull", epilog=PULL_EPILOG)
+def pull_command(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Such as esc, esc@dflip, esc-real.", metavar="NAME")
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="All that are published.")] = False,
+    scale: _Scale = None,
+    offline: _Offline = False,
+) -> None:
+    """Fetch networks into the cache, at all their scales; what is here and intact is kept."""
+    from esc_cli.cli.pulling import supply
+    from esc_cli.cli.signals import raising_on_signals
+    from esc_cli.tasks.weights import pull_all
+
+    if bool(names) == every:
+        raise UsageError("give names of networks, or --all", advice="see esc weights list")
+    code = 0
+    with raising_on_signals():
+        for event in pull_all(tuple(names or ()), scale, supply(offline=offline)):
+            code = max(code, _show_pulled(event))
+    raise typer.Exit(code)
+
+
+@weights_app.command("verify", epilog=VERIFY_EPILOG)
+def verify_command(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Default: all that are here.", metavar="NAME")
+    ] = None,
+) -> None:
+    """Compare files with the sha256 of their publisher, their record, or their first use."""
+    from esc_cli.cli.console import print_line
+    from esc_cli.tasks.weights import verify
+
+    intact = True
+    for found in verify(tuple(names or ())):
+        intact = intact and not found.problem
+        print_line(_verdict(found), "bold red" if found.problem else "")
+    raise typer.Exit(0 if intact else 1)
+
+
+@weights_app.command("info", epilog=INFO_EPILOG)
+def info_command(
+    name: Annotated[str, typer.Argument(help="A file, or a name.", metavar="FILE|NAME")],
+    scale: _Scale = None,
+    json_: _Json = False,
+) -> None:
+    """Show what a file or a name is: variant, scale, parameters, sha256, record."""
+    from esc_cli.cli.console import print_result
+    from esc_cli.tasks.describe import describe
+
+    found = describe(name, scale)
+    if json_:
+        print_result(_as_json(dataclasses.asdict(found)))
+    else:
+        for label, text in _facts(found):
+            print_result(f"{label:<11} {text}")
+    raise typer.Exit(1 if found.intact is False else 0)
+
+
+@weights_app.command("convert", epilog=CONVERT_EPILOG)
+def convert_command(
+    source: Annotated[str, typer.Argument(help="A file, or a name.", metavar="IN")],
+    target: Annotated[Path, typer.Argument(metavar="OUT.safetensors")],
+    key: Annotated[
+        str | None,
+        typer.Option(help="Which weights of a .pth file. Default: params_ema if it has them."),
+    ] = None,
+    scale: _Scale = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace an output that exists.")
+    ] = False,
+    offline: _Offline = False,
+) -> None:
+    """Write a checkpoint as .safetensors, with its variant and scale in it."""
+    from esc_cli.cli.console import print_line, print_result
+    from esc_cli.cli.pulling import supply
+    from esc_cli.cli.signals import raising_on_signals
+    from esc_cli.errors import shown
+    from esc_cli.tasks.convert import Conversion, convert
+
+    with raising_on_signals():
+        wanted = Conversion(source, target, scale, key, overwrite)
+        done = convert(wanted, supply(offline=offline))
+    size = f"{done.size_bytes / 1e6:.1f} MB"
+    print_line(f"{shown(done.path)}: {done.variant} {_times(done.scale)}, {size}")
+    print_result(f"{done.sha256}  {shown(done.path)}")
+
+
+@weights_app.command("path")
+def path_command() -> None:
+    """Print the folder that fetched networks go to."""
+    from esc_cli.checkpoints.store import cache_folder
+    from esc_cli.cli.console import print_result
+
+    print_result(str(cache_folder()))
+
+
+def _as_json(value: Any) -> str:
+    return json.dumps(value, indent=1, default=str)
+
+
+def _times(scale: int) -> str:
+    return f"x{scale}" if scale else "any scale"
+
+
+def _show_pulled(event: PullEvent) -> int:
+    """A line for an event; the exit code that it asks for."""
+    from esc_cli.cli.console import print_error, print_line, print_result
+    from esc_cli.errors import shown
+    from esc_cli.tasks.weights import PullFailed
+
+    if isinstance(event, PullFailed):
+        print_error(event.error)
+        return event.error.exit_code
+    state = "fetched" if event.fetched else "here and intact"
+    print_line(f"{event.name}: {state}; {_BASES[event.basis]}: {event.sha256}")
+    print_result(shown(event.path))
+    return 0
+
+
+_BASES = {
+    "published": "sha256 as published",
+    "record": "sha256 as in its record",
+    "recorded": "sha256 as recorded when it was first here (none was published)",
+    "": "sha256, which nobody published or recorded",
+}
+
+
+def _verdict(found: Verified) -> str:
+    from esc_cli.errors import shown
+
+    if found.problem:
+        return f"{found.name}: {found.problem} ({shown(found.path)})"
+    if not found.basis:
+        what = (
+            "no sha256 was known; it is the promised network, and its sha256 is recorded from now"
+        )
+        return f"{found.name}: {what} ({shown(found.path)})"
+    return f"{found.name}: intact, {_BASES[found.basis]} ({shown(found.path)})"
+
+
+def _facts(found: Described) -> list[tuple[str, str]]:
+    from esc_cli.errors import shown
+
+    here = "not here" if found.path is None else shown(found.path)
+    digest = found.sha256 or "not known until it is here"
+    if found.intact is not None:
+        digest += f" ({'as' if found.intact else 'NOT as'} {_BASES[found.basis][10:]})"
+    lines = [
+        ("name", found.name),
+        ("network", found.network),
+        ("variant", found.variant),
+        ("scale", _times(found.scale)),
+        ("parameters", f"{found.parameters:,}"),
+        ("file", here),
+        ("bytes", "" if found.size_bytes is None else f"{found.size_bytes:,}"),
+        ("sha256", digest),
+        ("source", found.source),
+        ("trained on", found.trained_on),
+        ("recipe", found.record.recipe if found.record else ""),
+        ("licence", found.licence),
+        ("PSNR", _psnr(found)),
+        ("metadata", ", ".join(f"{key}={value}" for key, value in sorted(found.metadata.items()))),
+    ]
+    return [(label, text) for label, text in lines if text]
+
+
+def _psnr(found: Described) -> str:
+    values = [f"{name} {scores['psnr']:.2f}" for name, scores in found.scores.items()]
+    whose = "measured" if found.record else "published"
+    return f"{', '.join(values)} dB ({whose})" if values else ""
+
+
+def _print_listing(found: tuple[Listed, ...]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table("name", "variant", "scale", "trained on", "Set5 dB", "MB", "here", "source")
+    for one in found:
+        name = f"{one.model} (default)" if one.default and one.model != one.variant else one.model
+        psnr = one.scores.get("Set5", {}).get("psnr")
+        cells = (
+            name,
+            one.variant,
+            _times(one.scale),
+            _short(one.trained_on),
+            "-" if psnr is None else f"{psnr:.2f}{' (own)' if one.measured else ''}",
+            "-" if one.size_bytes is None else f"{one.size_bytes / 1e6:.1f}",
+            "-" if one.path is None else str(one.path.parent),
+            one.source,
+        )
+        grid.add_row(*(Text(cell, overflow="fold") for cell in cells))
+    console = Console(highlight=False)
+    console.print(grid)
+    console.print(
+        "(default): what the bare name of the variant means. Set5 dB: PSNR as published in the "
+        "paper; (own): as measured. Without --model esc uses the bundled one."
+    )
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 48 else f"{text[:45]}..."

@@ -1,0 +1,214 @@
+"""`esc weights`: the catalogue, fetching, verifying. No torch until a file must be loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from esc_cli.checkpoints.pull import SILENT_SUPPLY, Supply, pull, remember
+from esc_cli.checkpoints.releases import RELEASES, SOURCE
+from esc_cli.checkpoints.store import (
+    Basis,
+    Checkpoint,
+    bundled,
+    cache_folder,
+    find_all,
+    known,
+    looks_like_path,
+)
+from esc_cli.errors import SetupError, UsageError, WeightsError
+from esc_cli.evaluation.published import SETS, published
+
+Scores = dict[str, dict[str, float]]
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A checkpoint that has a name.
+
+    `default`: the bare name of its variant means it. `source` says where it is from, `url` where it
+    can be fetched ("" for nowhere). `path` and `size_bytes` are None when it is not here. `scores`
+    hold PSNR (dB) and SSIM by set, `measured` by the record or else published in the paper.
+    """
+
+    name: str
+    model: str
+    variant: str
+    scale: int
+    default: bool
+    trained_on: str
+    source: str
+    url: str
+    path: Path | None
+    size_bytes: int | None
+    scores: Scores
+    measured: bool
+
+
+@dataclass(frozen=True)
+class Pulled:
+    """A checkpoint is at `path`; `fetched` is False when it was there already."""
+
+    name: str
+    path: Path
+    sha256: str
+    basis: Basis
+    fetched: bool
+
+
+@dataclass(frozen=True)
+class PullFailed:
+    """A checkpoint could not be fetched; the others go on."""
+
+    name: str
+    error: SetupError
+
+
+PullEvent = Pulled | PullFailed
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What verifying a file found. `basis`: who said what its sha256 must be, "" for nobody, and
+    then it was loaded instead. `problem` is "" for an intact file."""
+
+    name: str
+    path: Path
+    basis: Basis
+    problem: str = ""
+
+
+def listing() -> tuple[Listed, ...]:
+    """Every checkpoint that has a name, own and bundled ones first, then as published.
+
+    Raises WeightsError for a damaged record, and for an ESC_WEIGHTS that is no folder.
+    """
+    everything = list(known())
+    first: dict[tuple[str, int | None], Checkpoint] = {}
+    for checkpoint in everything:
+        for name in checkpoint.names:
+            first.setdefault((name, checkpoint.scale), checkpoint)
+    order = {release: index for index, release in enumerate(RELEASES)}
+    everything.sort(key=lambda c: order[c.release] if c.release else -1)
+    return tuple(_listed(one, first) for one in everything)
+
+
+def _listed(checkpoint: Checkpoint, first: dict[tuple[str, int | None], Checkpoint]) -> Listed:
+    scores, measured = scores_of(checkpoint)
+    variant, trained_on = _origin(checkpoint)
+    here = checkpoint.here
+    return Listed(
+        checkpoint.name,
+        checkpoint.model,
+        variant,
+        checkpoint.scale or 0,
+        first.get((variant, checkpoint.scale)) == checkpoint,
+        trained_on,
+        source_of(checkpoint),
+        checkpoint.release.url if checkpoint.release else "",
+        checkpoint.path if here else None,
+        checkpoint.path.stat().st_size if here else None,
+        scores,
+        measured,
+    )
+
+
+def _origin(checkpoint: Checkpoint) -> tuple[str, str]:
+    """Variant, and what it was trained on; "" for a file without record."""
+    one = checkpoint.record or checkpoint.release
+    return (one.variant, one.trained_on) if one else ("", "")
+
+
+def source_of(checkpoint: Checkpoint) -> str:
+    """Where a checkpoint comes from, in a few words."""
+    if checkpoint.release is not None:
+        return SOURCE
+    return "bundled" if checkpoint in bundled() else "own"
+
+
+def scores_of(checkpoint: Checkpoint) -> tuple[Scores, bool]:
+    """Scores by set, and whether they were measured; else they are the paper's."""
+    if checkpoint.record is not None:
+        return checkpoint.record.scores, True
+    release, found = checkpoint.release, {}
+    for name in SETS if release else ():
+        values = published(release.model, release.scale, name) if release else {}
+        if values:
+            found[name] = {key.removesuffix("_y"): value for key, value in values.items()}
+    return found, False
+
+
+def pull_all(
+    names: tuple[str, ...], scale: int | None, supply: Supply = SILENT_SUPPLY
+) -> Iterator[PullEvent]:
+    """Have checkpoints here, by name at one scale or at all they have; no names are all of them.
+
+    Raises UsageError and WeightsError for names and scales before any work; one that cannot be had
+    is an event.
+    """
+    wanted = _named(names, scale) if names else [c for c in known() if c.release]
+    for checkpoint in wanted:
+        event: PullEvent
+        try:
+            event = _pulled(checkpoint, supply)
+        except SetupError as error:
+            event = PullFailed(checkpoint.name, error)
+        yield event
+
+
+def _named(names: tuple[str, ...], scale: int | None) -> list[Checkpoint]:
+    found: dict[Path, Checkpoint] = {}
+    for name in names:
+        if looks_like_path(name):
+            raise UsageError(f"{name} is a file, not a name", advice="see esc weights list")
+        scales = find_all(name)
+        if scale is not None and scale not in scales:
+            there = ", ".join(f"x{one}" for one in sorted(filter(None, scales)))
+            raise UsageError(f"there is no x{scale} of {name}", advice=f"it exists as {there}")
+        chosen = scales.values() if scale is None else [scales[scale]]
+        found |= {checkpoint.path: checkpoint for checkpoint in chosen}
+    return list(found.values())
+
+
+def _pulled(checkpoint: Checkpoint, supply: Supply) -> Pulled:
+    release, path = checkpoint.release, checkpoint.path
+    here = checkpoint.here
+    if release is None or (here and path.parent != cache_folder()):
+        sha256 = checkpoint.sha256()  # nothing to fetch, but it may be damaged
+    else:
+        before = path.stat().st_ino if here else None
+        sha256 = pull(release, path, supply)
+        here = before == path.stat().st_ino
+    return Pulled(checkpoint.name, path, sha256, checkpoint.expected_sha256()[1], not here)
+
+
+def verify(names: tuple[str, ...]) -> Iterator[Verified]:
+    """Compare the files of these names, or all that are here, with what they must be.
+
+    Where no digest is known the file is loaded, must be the promised network, and its digest is
+    recorded. Raises UsageError for a name that has no file here.
+    """
+    named = _named(names, None) if names else list(known())
+    here = [checkpoint for checkpoint in named if checkpoint.here or checkpoint.release is None]
+    if not here:
+        what = f"not here: {', '.join(checkpoint.name for checkpoint in named)}"
+        raise UsageError(what, advice="see esc weights pull")
+    for checkpoint in here:
+        yield _verified(checkpoint)
+
+
+def _verified(checkpoint: Checkpoint) -> Verified:
+    name, path = checkpoint.name, checkpoint.path
+    basis: Basis = ""
+    try:
+        _, basis = checkpoint.expected_sha256()
+        sha256 = checkpoint.sha256()
+        if not basis:
+            from esc_cli.checkpoints.loading import load_checkpoint
+
+            load_checkpoint(checkpoint)
+            remember(checkpoint, sha256)
+    except WeightsError as error:
+        return Verified(name, path, basis, error.reason)
+    return Verified(name, path, basis)
