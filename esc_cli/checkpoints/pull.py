@@ -76,14 +76,18 @@ def pull(release: Release, target: Path, supply: Supply = SILENT_SUPPLY) -> str:
     return sha256
 
 
-def remember(checkpoint: Checkpoint, sha256: str) -> None:
+def remember(checkpoint: Checkpoint, sha256: str) -> bool:
     """Record the digest of a release that was put there by hand, after it was loaded and fitted.
 
-    In a folder that cannot be written to it stays unrecorded.
+    Returns whether it was recorded: in a folder that cannot be written to it is not.
     """
-    if checkpoint.release is not None and not checkpoint.expected_sha256()[0]:
-        with contextlib.suppress(DiskError):
-            record_sha256(checkpoint.path, sha256)
+    if checkpoint.release is None or checkpoint.expected_sha256()[0]:
+        return False
+    try:
+        record_sha256(checkpoint.path, sha256)
+    except DiskError:
+        return False
+    return True
 
 
 def _forbidden(release: Release, target: Path) -> WeightsError:

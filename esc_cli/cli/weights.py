@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from esc_cli.tasks.weights import Listed, PullEvent, Verified
 
 PULL_EPILOG = (
-    "Exit codes: 0 all there; 2 wrong usage; 3 one could not be had (name without weights, network, "
-    "disk, a wrong file). What a break leaves is resumed by the next call."
+    "Exit codes: 0 all there; 2 wrong usage; 3 one could not be had (network, disk, a wrong file). "
+    "What a break leaves is resumed by the next call."
 )
 VERIFY_EPILOG = "Exit codes: 0 all intact; 1 a file is not; 2 wrong usage, nothing to verify."
 INFO_EPILOG = "Exit codes: 0; 1 not the file of its record; 2 wrong usage; 3 no ESC network."
@@ -183,9 +183,8 @@ def _verdict(found: Verified) -> str:
     if found.problem:
         return f"{found.name}: {found.problem} ({shown(found.path)})"
     if not found.basis:
-        what = (
-            "no sha256 was known; it is the promised network, and its sha256 is recorded from now"
-        )
+        kept = "is recorded from now on" if found.recorded else "could not be recorded"
+        what = f"no sha256 was known; it is the promised network, and its sha256 {kept}"
         return f"{found.name}: {what} ({shown(found.path)})"
     return f"{found.name}: intact, {_BASES[found.basis]} ({shown(found.path)})"
 
@@ -236,7 +235,7 @@ def _print_listing(found: tuple[Listed, ...]) -> None:
             one.variant,
             _times(one.scale),
             _short(one.trained_on),
-            "-" if psnr is None else f"{psnr:.2f}{' (own)' if one.measured else ''}",
+            "-" if psnr is None else f"{psnr:.2f}{' (measured)' if one.measured else ''}",
             "-" if one.size_bytes is None else f"{one.size_bytes / 1e6:.1f}",
             "-" if one.path is None else str(one.path.parent),
             one.source,
@@ -246,7 +245,7 @@ def _print_listing(found: tuple[Listed, ...]) -> None:
     console.print(grid)
     console.print(
         "(default): what the bare name of the variant means. Set5 dB: PSNR as published in the "
-        "paper; (own): as measured. Without --model esc uses the bundled one."
+        "paper unless measured. Without --model esc uses the bundled one."
     )
 
 

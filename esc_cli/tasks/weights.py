@@ -71,12 +71,14 @@ PullEvent = Pulled | PullFailed
 @dataclass(frozen=True)
 class Verified:
     """What verifying a file found. `basis`: who said what its sha256 must be, "" for nobody, and
-    then it was loaded instead. `problem` is "" for an intact file."""
+    then it was loaded instead, and `recorded` is whether its digest could be kept. `problem` is ""
+    for an intact file."""
 
     name: str
     path: Path
     basis: Basis
     problem: str = ""
+    recorded: bool = False
 
 
 def listing() -> tuple[Listed, ...]:
@@ -201,6 +203,7 @@ def verify(names: tuple[str, ...]) -> Iterator[Verified]:
 def _verified(checkpoint: Checkpoint) -> Verified:
     name, path = checkpoint.name, checkpoint.path
     basis: Basis = ""
+    recorded = False
     try:
         _, basis = checkpoint.expected_sha256()
         sha256 = checkpoint.sha256()
@@ -208,7 +211,7 @@ def _verified(checkpoint: Checkpoint) -> Verified:
             from esc_cli.checkpoints.loading import load_checkpoint
 
             load_checkpoint(checkpoint)
-            remember(checkpoint, sha256)
+            recorded = remember(checkpoint, sha256)
     except WeightsError as error:
         return Verified(name, path, basis, error.reason)
-    return Verified(name, path, basis)
+    return Verified(name, path, basis, recorded=recorded)
