@@ -2,15 +2,107 @@
 
 from __future__ import annotations
 
+import http.server
 import os
+import ssl
+import threading
 from pathlib import Path
 
 import pytest
+import trustme
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # one thread is quickest for the small networks
+os.environ.pop("ESC_WEIGHTS", None)
 
 
 @pytest.fixture(scope="session")
 def golden() -> Path:
     """The folder of golden vectors; its README says where they come from."""
     return Path(__file__).parent / "golden"
+
+
+class _Files(http.server.BaseHTTPRequestHandler):
+    """Serves `server.files` by name, from where a Range starts; at most `server.limit` bytes."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        server = self.server
+        name = self.path.rpartition("/")[2]
+        server.requests.append(name)
+        self.close_connection = True
+        content = server.files.get(name, b"")
+        start = int(self.headers.get("Range", "bytes=0-").removeprefix("bytes=").rstrip("-"))
+        self.send_response(404 if name not in server.files else 206 if start else 200)
+        self.send_header("Content-Length", str(len(content) - start))
+        self.send_header("Content-Type", server.content_type)
+        self.send_header("ETag", '"one"')
+        if start:
+            end = len(content)
+            self.send_header("Content-Range", f"bytes {start}-{end - 1}/{end}")
+        self.end_headers()
+        server.going.wait(10)
+        self.wfile.write(content[start:][: server.limit])
+
+    def log_message(self, *_) -> None:
+        pass
+
+
+@pytest.fixture(scope="session")
+def authority():
+    """Signs the certificates of local servers."""
+    return trustme.CA()
+
+
+@pytest.fixture
+def weights_server(authority, monkeypatch, tmp_path):
+    """A local https server that stands for the publisher's, for this process and its children.
+
+    Also gives them an empty cache, `weights_server.cache`.
+    """
+    server = http.server.ThreadingHTTPServer(("localhost", 0), _Files)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    server.daemon_threads = True
+    server.handle_error = lambda *_: None  # a client that left
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    server.files, server.requests, server.limit = {}, [], None
+    server.content_type, server.going = "application/octet-stream", threading.Event()
+    server.going.set()
+    server.base = f"https://localhost:{server.server_port}/1.0.0"
+    server.cache = tmp_path / "home" / "esc" / "weights"
+    monkeypatch.setenv("ESC_WEIGHTS_URL", server.base)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    monkeypatch.setenv("NO_PROXY", "localhost")
+    monkeypatch.delenv("ESC_OFFLINE", raising=False)
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture(scope="session")
+def published_file():
+    """(variant, scale) -> the bytes of a .pth as the authors of ESC publish them."""
+    import io
+
+    import torch
+
+    from esc_cli.model import build
+
+    made: dict[tuple[str, int, bool], bytes] = {}
+
+    def make(variant: str, scale: int, flashbias: bool = False) -> bytes:
+        key = variant, scale, flashbias
+        if key not in made:
+            torch.manual_seed(scale)
+            ema = build(variant, scale, flashbias=flashbias).state_dict()
+            params = {name: value + 1 for name, value in ema.items()}
+            stream = io.BytesIO()
+            torch.save({"params": params, "params_ema": ema}, stream)
+            made[key] = stream.getvalue()
+        return made[key]
+
+    return make

@@ -30,10 +30,11 @@ def load_model(name_or_path: str | Path | None = None, scale: int | None = None)
     Raises WeightsError when the file is missing, damaged, no ESC network, or of another scale,
     SetupError when it cannot be fetched.
     """
-    from esc_cli.checkpoints.pull import obtain
+    from esc_cli.checkpoints.pull import obtain, remember
 
-    name = None if name_or_path is None else str(name_or_path)
-    network = load_checkpoint(obtain(find(name, scale)))
+    checkpoint = obtain(find(None if name_or_path is None else str(name_or_path), scale))
+    network = load_checkpoint(checkpoint)
+    remember(checkpoint)
     has = network.config.scale
     if scale is not None and not network.config.any_scale and has != scale:
         where = None if name_or_path is None else Path(name_or_path)

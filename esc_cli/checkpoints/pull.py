@@ -76,7 +76,7 @@ def pull(release: Release, target: Path, supply: Supply = SILENT_SUPPLY) -> str:
     return sha256
 
 
-def remember(checkpoint: Checkpoint, sha256: str) -> bool:
+def remember(checkpoint: Checkpoint) -> bool:
     """Record the digest of a release that was put there by hand, after it was loaded and fitted.
 
     Returns whether it was recorded: in a folder that cannot be written to it is not.
@@ -84,7 +84,7 @@ def remember(checkpoint: Checkpoint, sha256: str) -> bool:
     if checkpoint.release is None or checkpoint.expected_sha256()[0]:
         return False
     try:
-        record_sha256(checkpoint.path, sha256)
+        record_sha256(checkpoint.path, checkpoint.sha256())
     except DiskError:
         return False
     return True

@@ -89,7 +89,7 @@ class Models:
 
             fetched = self.fetch(choice)
             network = load_checkpoint(fetched.checkpoint)
-            remember(fetched.checkpoint, fetched.sha256)
+            remember(fetched.checkpoint)
             self._upscalers[path] = Upscaler(network, self.engine)
         return self._upscalers[path]
 

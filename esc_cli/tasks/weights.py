@@ -206,12 +206,13 @@ def _verified(checkpoint: Checkpoint) -> Verified:
     recorded = False
     try:
         _, basis = checkpoint.expected_sha256()
-        sha256 = checkpoint.sha256()
-        if not basis:
+        if basis:
+            checkpoint.read_verified()
+        else:
             from esc_cli.checkpoints.loading import load_checkpoint
 
             load_checkpoint(checkpoint)
-            recorded = remember(checkpoint, sha256)
+            recorded = remember(checkpoint)
     except WeightsError as error:
         return Verified(name, path, basis, error.reason)
     return Verified(name, path, basis, recorded=recorded)

@@ -115,7 +115,7 @@ def test_one_output_file_for_several_inputs_is_wrong_usage(tmp_path, esc, draw, 
     assert esc("in", "-o", output, cwd=tmp_path).code == 2
 
 
-@pytest.mark.parametrize("options", [["--scale", "8"], ["--model", "esc-real", "--scale", "4"]])
+@pytest.mark.parametrize("options", [["--scale", "8"], ["--model", "esc-lte", "--scale", "4"]])
 def test_a_scale_or_model_without_a_network_is_said_once(tmp_path, esc, draw, options):
     draw(tmp_path / "in" / "a.png")
     draw(tmp_path / "in" / "b.png")
