@@ -24,14 +24,14 @@ from esc_cli.tasks.upscale import upscale
 
 def run(options: UpscaleOptions, report: Path | None, *, quiet: bool, offline: bool) -> None:
     """Run a batch or a pipe; ends in typer.Exit with the exit code, or in an EscError."""
-    stop = Stop()
-    options = replace(options, supply=supply(offline=offline, quiet=quiet, check=stop.check))
+    options = replace(options, supply=supply(offline=offline, quiet=quiet))
     if STANDARD_STREAM in (*options.inputs, options.output):
         if report is not None or options.dry_run:
             raise UsageError("--report and --dry-run do not go with -")
         with raising_on_signals():
             _stream(options)
         return
+    stop = Stop()
     with stopping_on_signals(stop):
         _batch(options, stop, report, quiet)
 

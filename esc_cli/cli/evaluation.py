@@ -89,7 +89,7 @@ def run(options: EvalOptions, outputs: Outputs, *, offline: bool) -> None:
     """Run an evaluation; ends in typer.Exit with the exit code, or in an EscError."""
     outputs.check_before_work()
     stop = Stop()
-    options = replace(options, supply=supply(offline=offline, check=stop.check))
+    options = replace(options, supply=supply(offline=offline))
     collected = _Collected()
     evaluation = Evaluation(options, stop)
     with stopping_on_signals(stop):

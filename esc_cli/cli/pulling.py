@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
@@ -12,17 +12,16 @@ from esc_cli.checkpoints.link import Link
 from esc_cli.checkpoints.pull import Supply
 from esc_cli.checkpoints.releases import Release
 from esc_cli.cli.console import print_line, stderr
+from esc_cli.cli.signals import raising_on_signals
 
 if TYPE_CHECKING:
     from esc_cli.checkpoints.download import Progress as Told
 
 
-def supply(
-    *, offline: bool, quiet: bool = False, check: Callable[[], None] = lambda: None
-) -> Supply:
+def supply(*, offline: bool, quiet: bool = False) -> Supply:
     """How a command fetches checkpoints: with a bar on a terminal, one line in a log, or quietly.
 
-    `check` is called for every piece and may raise StoppedError; what is here then is kept.
+    A signal meanwhile raises StoppedError at once; what is here then is kept, to be resumed.
     """
 
     @contextlib.contextmanager
@@ -30,11 +29,10 @@ def supply(
         name = f"{release.model} x{release.scale}"
         if not quiet and not stderr.is_terminal:
             print_line(f"fetching {name} from {release.url}")
-        with _bar(disable=quiet or not stderr.is_terminal) as bar:
+        with raising_on_signals(), _bar(disable=quiet or not stderr.is_terminal) as bar:
             task = bar.add_task(name, total=None)
 
             def tell(done: int, total: int | None) -> None:
-                check()
                 bar.update(task, completed=done, total=total)
 
             yield tell

@@ -60,15 +60,13 @@ def pull_command(
 ) -> None:
     """Fetch networks into the cache, at all their scales; what is here and intact is kept."""
     from esc_cli.cli.pulling import supply
-    from esc_cli.cli.signals import raising_on_signals
     from esc_cli.tasks.weights import pull_all
 
     if bool(names) == every:
         raise UsageError("give names of networks, or --all", advice="see esc weights list")
     code = 0
-    with raising_on_signals():
-        for event in pull_all(tuple(names or ()), scale, supply(offline=offline)):
-            code = max(code, _show_pulled(event))
+    for event in pull_all(tuple(names or ()), scale, supply(offline=offline)):
+        code = max(code, _show_pulled(event))
     raise typer.Exit(code)
 
 
@@ -125,13 +123,11 @@ def convert_command(
     """Write a checkpoint as .safetensors, with its variant and scale in it."""
     from esc_cli.cli.console import print_line, print_result
     from esc_cli.cli.pulling import supply
-    from esc_cli.cli.signals import raising_on_signals
     from esc_cli.errors import shown
     from esc_cli.tasks.convert import Conversion, convert
 
-    with raising_on_signals():
-        wanted = Conversion(source, target, scale, key, overwrite)
-        done = convert(wanted, supply(offline=offline))
+    wanted = Conversion(source, target, scale, key, overwrite)
+    done = convert(wanted, supply(offline=offline))
     size = f"{done.size_bytes / 1e6:.1f} MB"
     print_line(f"{shown(done.path)}: {done.variant} {_times(done.scale)}, {size}")
     print_result(f"{done.sha256}  {shown(done.path)}")

@@ -99,6 +99,6 @@ def test_a_record_cannot_lead_out_of_its_folder(own):
 
 def test_a_variable_that_names_no_folder_is_an_error(own, monkeypatch):
     monkeypatch.setenv("ESC_WEIGHTS", str(own / "missing"))
-    with pytest.raises(WeightsError, match="missing: is no folder .*ESC_WEIGHTS"):
+    with pytest.raises(WeightsError, match=r"missing: is no folder .*ESC_WEIGHTS"):
         find("esc-tiny", 2)
     assert find(None).here

@@ -67,7 +67,7 @@ def test_a_file_is_fetched_and_its_digest_recorded_as_sha256sum_does(server, tar
             seen.append("left")
 
     content = server.files[FP2.file]
-    supply = replace(SUPPLY, shown=lambda release: Shown())
+    supply = replace(SUPPLY, shown=lambda _release: Shown())
     assert pull(FP2, target, supply) == sha256(content)
     assert target.read_bytes() == content
     assert named(target) == [FP2.file, f"{FP2.file}.sha256"]

@@ -11,14 +11,28 @@ from esc_cli.checkpoints.store import find
 from esc_cli.errors import UsageError, WeightsError
 from esc_cli.model.config import VARIANTS
 
-FILES = """
-ESC_Real_X4_GAN ESC_Real_X4_MSE ESC_Real_FB_R48_GAN_X4
-ESC_DIV2K_X2 ESC_DIV2K_X3 ESC_DIV2K_X4 ESC_DIV2K_FB_R48_X2
-ESC_DFLIP_X2 ESC_DFLIP_X3 ESC_DFLIP_X4
-ESC_light_X2 ESC_light_X3 ESC_light_X4
-ESC_FP_X2 ESC_FP_X3 ESC_FP_X4
-ESC_XL_DF2K_X2_PT ESC_XL_DF2K_X2_FT ESC_XL_DF2K_X3_FT ESC_XL_DF2K_X4_FT
-""".split()
+FILES = [
+    "ESC_Real_X4_GAN",
+    "ESC_Real_X4_MSE",
+    "ESC_Real_FB_R48_GAN_X4",
+    "ESC_DIV2K_X2",
+    "ESC_DIV2K_X3",
+    "ESC_DIV2K_X4",
+    "ESC_DIV2K_FB_R48_X2",
+    "ESC_DFLIP_X2",
+    "ESC_DFLIP_X3",
+    "ESC_DFLIP_X4",
+    "ESC_light_X2",
+    "ESC_light_X3",
+    "ESC_light_X4",
+    "ESC_FP_X2",
+    "ESC_FP_X3",
+    "ESC_FP_X4",
+    "ESC_XL_DF2K_X2_PT",
+    "ESC_XL_DF2K_X2_FT",
+    "ESC_XL_DF2K_X3_FT",
+    "ESC_XL_DF2K_X4_FT",
+]
 
 
 @pytest.fixture(autouse=True)

@@ -161,7 +161,7 @@ def test_other_weights_of_the_file_are_taken_when_asked_for(source, tmp_path):
     stored = torch.load(io.BytesIO(source.read_bytes()), weights_only=True)
     written = load_file(tmp_path / "own.safetensors")
     assert all(torch.equal(value, stored["params"][key]) for key, value in written.items())
-    with pytest.raises(WeightsError, match="no tensors under the key 'ema'.*params, params_ema"):
+    with pytest.raises(WeightsError, match=r"no tensors under the key 'ema'.*params, params_ema"):
         convert(Conversion(str(source), tmp_path / "other.safetensors", key="ema"))
     assert not (tmp_path / "other.safetensors").exists()
 

@@ -1,0 +1,249 @@
+"""`esc weights`, and published networks in `esc upscale` and `esc eval`, against a local server."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).parents[2]
+FP2 = "ESC_FP_X2.pth"
+
+
+class Command:
+    """Runs `esc` with the environment of the test, which names the local server."""
+
+    def words(self, *arguments):
+        return [sys.executable, "-m", "esc_cli", *map(str, arguments)]
+
+    def __call__(self, *arguments, code=0, **variables):
+        environment = os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "200"} | variables
+        done = subprocess.run(
+            self.words(*arguments),
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert "Traceback" not in done.stderr, done.stderr
+        assert done.returncode == code, done.stderr
+        return done
+
+
+@pytest.fixture
+def esc():
+    return Command()
+
+
+@pytest.fixture
+def server(weights_server, published_file):
+    weights_server.files = {
+        FP2: published_file("esc-fp", 2),
+        "ESC_FP_X3.pth": published_file("esc-fp", 3),
+        "ESC_DFLIP_X2.pth": published_file("esc", 2),
+    }
+    return weights_server
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name in ("a", "b"):
+        Image.new("RGB", (12, 9), "teal").save(folder / f"{name}.png")
+    return folder
+
+
+def loaded_torch(*arguments):
+    """Runs `esc` in a process of its own; whether torch was imported, and its exit code."""
+    program = (
+        f"import sys\nsys.argv = ['esc', *{list(map(str, arguments))!r}]\n"
+        "from esc_cli.cli.app import main\ncode = 0\n"
+        "try:\n    main()\nexcept SystemExit as end:\n    code = end.code\n"
+        "print('END', 'torch' in sys.modules, code)"
+    )
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
+    )
+    _, torch, code = done.stdout.splitlines()[-1].split()
+    return torch == "True", int(code)
+
+
+def test_the_list_loads_no_torch_and_costs_little(server):
+    assert loaded_torch("weights", "list") == (False, 0)
+    command = [sys.executable, "-m", "esc_cli", "weights", "list"]
+    times = []
+    for _ in range(3):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run(command, capture_output=True, check=True, env=os.environ)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        times.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    assert min(times) < 1.0
+    assert server.requests == []
+
+
+def test_the_list_is_a_table_and_json(server, esc):
+    table = esc("weights", "list").stdout
+    row = next(line for line in table.splitlines() if "esc@dflip" in line and "x2" in line)
+    assert "DFLIP" in row
+    assert "38.34" in row
+    assert sum("esc@div2k (default)" in line for line in table.splitlines()) == 3
+    rows = json.loads(esc("weights", "list", "--json").stdout)
+    dflip = next(row for row in rows if row["name"] == "esc-dflip-x3")
+    assert dflip["model"] == "esc@dflip"
+    assert dflip["path"] is None
+    assert dflip["scores"]["Set5"]["psnr"] == 34.85
+
+
+def test_a_network_is_pulled_verified_described_and_found_damaged(server, esc):
+    done = esc("weights", "pull", "esc-fp", "--scale", "2")
+    folder = esc("weights", "path").stdout.strip()
+    assert done.stdout == f"{folder}/{FP2}\n"
+    assert "esc-fp-x2: fetched; sha256 as recorded when it was first here (none was" in done.stderr
+    assert "intact" in esc("weights", "verify", "esc-fp-x2").stderr
+    found = json.loads(esc("weights", "info", "esc-fp-x2", "--json").stdout)
+    assert (found["variant"], found["scale"], found["parameters"]) == ("esc-fp", 2, 523_675)
+    assert (found["basis"], found["intact"]) == ("recorded", True)
+    with (server.cache / FP2).open("ab") as stream:
+        stream.write(b"x")
+    assert "damaged" in esc("weights", "verify", code=1).stderr
+    esc("weights", "info", "esc-fp", "-s", "2", code=3)
+
+
+def test_what_cannot_be_pulled_is_named_and_the_others_are_fetched(server, esc):
+    done = esc("weights", "pull", "esc-light", "esc-fp", "-s", "2", code=3)
+    assert "ESC_light_X2.pth" in done.stderr
+    assert "404" in done.stderr
+    assert done.stdout.endswith(f"{FP2}\n")
+    done = esc("weights", "pull", "esc-fp@imagenet", code=2)
+    assert "no model named 'esc-fp@imagenet'" in done.stderr
+    esc("weights", "pull", code=2)
+
+
+def test_upscaling_fetches_the_network_of_its_scale_once(server, esc, pictures, tmp_path):
+    done = esc("upscale", pictures, "--model", "esc-fp", "--scale", "3")
+    assert f"fetching esc-fp x3 from {server.base}/ESC_FP_X3.pth" in done.stderr
+    assert Image.open(tmp_path / "in_x3" / "a.png").size == (36, 27)
+    esc("upscale", pictures, "-m", "esc-fp", "-s", "3", "--existing", "overwrite", "--offline")
+    assert server.requests == ["ESC_FP_X3.pth"]
+
+
+def test_a_finished_folder_needs_neither_torch_nor_the_network(server, esc, pictures):
+    esc("upscale", pictures, "-m", "esc-fp", "-s", "2", "--quiet")
+    requests = len(server.requests)
+    assert loaded_torch("upscale", pictures, "-m", "esc-fp", "-s", "2") == (False, 0)
+    (server.cache / FP2).unlink()  # its digest is still known
+    arguments = ("upscale", pictures, "-m", "esc-fp", "-s", "2", "--offline")
+    assert loaded_torch(*arguments) == (False, 0)
+    assert len(server.requests) == requests
+    Image.new("RGB", (9, 9), "red").save(pictures / "new.png")
+    assert "connections are forbidden" in esc(*arguments, code=3).stderr
+
+
+def test_quiet_says_nothing_and_a_dry_run_fetches_nothing(server, esc, pictures):
+    options = ("upscale", pictures, "-m", "esc-fp", "-s", "2")
+    esc(*options, "--dry-run")
+    assert server.requests == []
+    done = esc(*options, "--quiet")
+    assert (done.stdout, done.stderr) == ("", "")
+    assert server.requests == [FP2]
+
+
+def test_offline_says_once_how_to_get_it(server, esc, pictures):
+    for options, variables in ((["--offline"], {}), ([], {"ESC_OFFLINE": "1"})):
+        for size in (["-s", "2"], ["--longest-side", "20"]):
+            words = ("upscale", pictures, "-m", "esc-fp", *size, *options)
+            done = esc(*words, code=3, **variables)
+            assert len(done.stderr.splitlines()) == 1
+            assert "esc weights pull esc-fp-x2" in done.stderr
+            assert str(server.cache / FP2) in done.stderr
+    assert server.requests == []
+
+
+def test_a_scale_that_nobody_published_names_those_that_exist(server, esc, pictures):
+    done = esc("upscale", pictures, "-m", "esc@flashbias", "-s", "4", code=3)
+    assert "no x4 of esc@flashbias (it exists as x2;" in done.stderr
+    data = ("-d", pictures, "-s", "2", "--no-cache")
+    done = esc("eval", *data, "-m", "esc-real", code=3)
+    assert "no x2 of esc-real (it exists as x4;" in done.stderr
+
+
+def test_dflip_weights_are_compared_with_the_figures_for_dflip(server, esc, tmp_path):
+    folder = tmp_path / "data" / "Set5" / "HR"
+    folder.mkdir(parents=True)
+    Image.open(ROOT / "docs/samples/city.png").crop((0, 0, 40, 40)).save(folder / "city.png")
+    out = tmp_path / "scores.json"
+    options = ("--data-root", tmp_path / "data", "-s", "2", "-m", "esc@dflip", "--no-cache")
+    esc("eval", "-d", "Set5", *options, "--offline", code=3)
+    esc("eval", "-d", "Set5", *options, "--json", out)
+    (table,) = json.loads(out.read_text())["tables"]
+    assert "38.34" in json.dumps(table)
+    assert "38.35" not in json.dumps(table)
+
+
+def test_a_transfer_that_breaks_is_resumed_at_once(server, esc, pictures):
+    server.limit = 3_000_000
+    esc("upscale", pictures, "-m", "esc-fp", "-s", "2")
+    assert server.requests == [FP2, FP2]  # 3 MB, then the rest
+    assert (server.cache / FP2).read_bytes() == server.files[FP2]
+
+
+def test_a_signal_during_a_transfer_ends_it_and_keeps_what_is_here(server, esc, pictures):
+    server.going.clear()
+    words = esc.words("upscale", pictures, "-m", "esc-fp", "-s", "2")
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen(words, env=environment, stderr=subprocess.PIPE)
+    assert b"fetching" in process.stderr.readline()
+    while not server.requests:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=8)
+    server.going.set()
+    assert (process.returncode, err.count(b"\n")) == (130, 1), err
+    assert not (server.cache / FP2).exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
+def test_a_terminal_shows_a_bar(server, esc):
+    import pty
+
+    ours, theirs = pty.openpty()
+    words = esc.words("weights", "pull", "esc-fp", "-s", "2")
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "TERM": "xterm", "COLUMNS": "120"}
+    process = subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, stderr=theirs)
+    process.communicate(timeout=60)
+    os.close(theirs)
+    seen = b""
+    with contextlib.suppress(OSError):  # how Linux ends a pseudo-terminal
+        while chunk := os.read(ours, 65536):
+            seen += chunk
+    os.close(ours)
+    assert process.returncode == 0
+    assert b"esc-fp x2 \x1b" in seen
+    assert "\u2501".encode() in seen  # the bar
+    assert b" MB" in seen
+
+
+def test_converting_prints_the_digest_and_refuses_to_overwrite(server, esc, tmp_path):
+    (tmp_path / "x.pth").write_bytes(server.files[FP2])
+    target = tmp_path / "own.safetensors"
+    done = esc("weights", "convert", tmp_path / "x.pth", target)
+    assert done.stdout.endswith(f"  {target}\n")
+    assert "esc-fp x2" in done.stderr
+    esc("weights", "convert", tmp_path / "x.pth", target, code=2)
+    done = esc("weights", "info", target)
+    assert "variant     esc-fp" in done.stdout
+    assert "523,675" in done.stdout
+    other = ROOT / "tests" / "golden" / "geo_ensemble.safetensors"
+    assert "not an ESC network" in esc("weights", "info", other, code=3).stderr
