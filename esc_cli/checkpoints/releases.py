@@ -135,5 +135,6 @@ RELEASES = (
 
 
 def release_of_file(file_name: str) -> Release | None:
-    """The release whose file has this name."""
-    return next((release for release in RELEASES if release.file == file_name), None)
+    """The release whose file has this name, whatever its suffix."""
+    stem = file_name.rpartition(".")[0]
+    return next((one for one in RELEASES if one.file.rpartition(".")[0] == stem), None)

@@ -27,12 +27,15 @@ def supply(*, offline: bool, quiet: bool = False) -> Supply:
     @contextlib.contextmanager
     def shown(release: Release) -> Iterator[Told]:
         name = f"{release.model} x{release.scale}"
-        if not quiet and not stderr.is_terminal:
-            print_line(f"fetching {name} from {release.url}")
+        told = quiet or stderr.is_terminal
         with raising_on_signals(), _bar(disable=quiet or not stderr.is_terminal) as bar:
             task = bar.add_task(name, total=None)
 
             def tell(done: int, total: int | None) -> None:
+                nonlocal told
+                if not told:
+                    print_line(f"fetching {name} from {release.url}")
+                    told = True
                 bar.update(task, completed=done, total=total)
 
             yield tell

@@ -6,9 +6,6 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-import safetensors.torch
-
-from esc_cli.checkpoints.loading import network_from_state, read_state
 from esc_cli.checkpoints.pull import SILENT_SUPPLY, Supply, obtain
 from esc_cli.checkpoints.store import find
 from esc_cli.errors import UsageError, WeightsError
@@ -49,6 +46,10 @@ def convert(wanted: Conversion, supply: Supply = SILENT_SUPPLY) -> Converted:
         raise UsageError("must end in .safetensors", target)
     if not wanted.overwrite and (target.exists() or target.is_symlink()):
         raise UsageError("exists already", target, "choose another name, or give --overwrite")
+    import safetensors.torch
+
+    from esc_cli.checkpoints.loading import network_from_state, read_state
+
     checkpoint = obtain(find(wanted.source, wanted.scale), supply)
     state = read_state(checkpoint, wanted.key)
     try:

@@ -175,14 +175,14 @@ def _named(names: tuple[str, ...], scale: int | None) -> list[Checkpoint]:
 
 def _pulled(checkpoint: Checkpoint, supply: Supply) -> Pulled:
     release, path = checkpoint.release, checkpoint.path
-    here = checkpoint.here
-    if release is None or (here and path.parent != cache_folder()):
-        sha256 = checkpoint.sha256()  # nothing to fetch, but it may be damaged
+    before = path.stat().st_ino if checkpoint.here else None
+    if release is None or (checkpoint.here and path.parent != cache_folder()):
+        confirm(checkpoint)  # nothing to fetch, but it may be damaged
+        sha256 = checkpoint.sha256()
     else:
-        before = path.stat().st_ino if here else None
         sha256 = pull(release, path, supply)
-        here = before == path.stat().st_ino
-    return Pulled(checkpoint.name, path, sha256, checkpoint.expected_sha256()[1], not here)
+    fetched = before != path.stat().st_ino
+    return Pulled(checkpoint.name, path, sha256, checkpoint.expected_sha256()[1], fetched)
 
 
 def verify(names: tuple[str, ...]) -> Iterator[Verified]:
@@ -203,16 +203,22 @@ def verify(names: tuple[str, ...]) -> Iterator[Verified]:
 def _verified(checkpoint: Checkpoint) -> Verified:
     name, path = checkpoint.name, checkpoint.path
     basis: Basis = ""
-    recorded = False
     try:
         _, basis = checkpoint.expected_sha256()
-        if basis:
-            checkpoint.read_verified()
-        else:
-            from esc_cli.checkpoints.loading import load_checkpoint
-
-            load_checkpoint(checkpoint)
-            recorded = remember(checkpoint)
+        return Verified(name, path, basis, recorded=confirm(checkpoint))
     except WeightsError as error:
         return Verified(name, path, basis, error.reason)
-    return Verified(name, path, basis, recorded=recorded)
+
+
+def confirm(checkpoint: Checkpoint) -> bool:
+    """Compare a file with its digest; without one load it, and return whether it was recorded.
+
+    Raises WeightsError when it is not what it must be.
+    """
+    if checkpoint.expected_sha256()[0]:
+        checkpoint.read_verified()
+        return False
+    from esc_cli.checkpoints.loading import load_checkpoint
+
+    load_checkpoint(checkpoint)
+    return remember(checkpoint)

@@ -111,6 +111,9 @@ def test_a_network_is_pulled_verified_described_and_found_damaged(server, esc):
     folder = esc("weights", "path").stdout.strip()
     assert done.stdout == f"{folder}/{FP2}\n"
     assert "esc-fp-x2: fetched; sha256 as recorded when it was first here (none was" in done.stderr
+    again = esc("weights", "pull", "esc-fp-x2").stderr
+    assert again.startswith("esc-fp-x2: here and intact; sha256 as recorded")
+    assert server.requests == [FP2]
     assert "intact" in esc("weights", "verify", "esc-fp-x2").stderr
     found = json.loads(esc("weights", "info", "esc-fp-x2", "--json").stdout)
     assert (found["variant"], found["scale"], found["parameters"]) == ("esc-fp", 2, 523_675)

@@ -74,6 +74,22 @@ def test_a_name_is_pulled_at_all_its_scales_or_at_one(server):
         list(pull_all(("esc-fp",), 7))
 
 
+def test_pulling_leaves_the_users_folder_alone_and_checks_what_lies_there(
+    server, published_file, tmp_path, monkeypatch
+):
+    own = tmp_path / "own"
+    own.mkdir()
+    monkeypatch.setenv("ESC_WEIGHTS", str(own))
+    (own / "ESC_FP_X2.pth").write_bytes(published_file("esc-fp", 3))
+    (event,) = pull_all(("esc-fp",), 2)
+    assert isinstance(event, PullFailed)
+    assert "it holds esc-fp x3" in str(event.error)
+    (own / "ESC_FP_X2.pth").write_bytes(published_file("esc-fp", 2))
+    (event,) = pull_all(("esc-fp",), 2)
+    assert (event.path, event.basis, event.fetched) == (own / "ESC_FP_X2.pth", "recorded", False)
+    assert server.requests == []
+
+
 def test_verify_names_a_changed_file_and_records_what_nobody_knew(server):
     path = obtain(find("esc-fp", 2)).path
     (found,) = verify(("esc-fp-x2",))
@@ -92,12 +108,16 @@ def test_verify_names_a_changed_file_and_records_what_nobody_knew(server):
 @pytest.mark.parametrize(
     ("name", "urban100"), [("esc", 33.46), ("esc@dflip", 33.86), ("esc@flashbias", 33.43)]
 )
-def test_published_figures_are_those_of_the_weights_and_not_of_their_shape(server, name, urban100):
+def test_published_figures_are_those_of_the_weights_and_not_of_their_shape(
+    server, tmp_path, name, urban100
+):
     checkpoint = obtain(find(name, 2))
     copy = cache_folder() / f"copy-of-{checkpoint.path.name}"
     shutil.copy(checkpoint.path, copy)
     by_path = Checkpoint(checkpoint.path)
-    for one in (checkpoint, by_path):
+    converted = tmp_path / f"{checkpoint.path.stem}.safetensors"
+    convert(Conversion(name, converted, scale=2))
+    for one in (checkpoint, by_path, Checkpoint(converted)):
         figures = published(published_name(one, peek_config(one)), 2, "Urban100")
         assert figures["psnr_y"] == urban100
     renamed = published_name(Checkpoint(copy), peek_config(Checkpoint(copy)))
