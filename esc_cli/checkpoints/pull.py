@@ -92,7 +92,7 @@ def remember(checkpoint: Checkpoint) -> bool:
 
 def _forbidden(release: Release, target: Path) -> WeightsError:
     advice = (
-        f"run esc weights pull {release.name} where there is one, or fetch {release.url} elsewhere "
+        f"run esc weights pull {release.name} while connected, or fetch {release.url} elsewhere "
         "and put it there; or leave --offline and ESC_OFFLINE out"
     )
     what = f"{release.model} x{release.scale} is not here, and connections are forbidden"

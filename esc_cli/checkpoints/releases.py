@@ -15,7 +15,7 @@ MIRROR = "ESC_WEIGHTS_URL"
 """Environment variable: another base address (https) with the same file names below it."""
 
 BASE = "https://github.com/dslisleedh/ESC/releases/download/1.0.0/"
-SOURCE = "github.com/dslisleedh/ESC 1.0.0"
+SOURCE = "https://github.com/dslisleedh/ESC, release 1.0.0"
 LICENCE = "MIT"
 
 

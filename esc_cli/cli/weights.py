@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from esc_cli.checkpoints.releases import SOURCE
 from esc_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -218,32 +219,42 @@ def _psnr(found: Described) -> str:
 
 
 def _print_listing(found: tuple[Listed, ...]) -> None:
+    import sys
+
+    from rich import box
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    grid = Table("name", "variant", "scale", "trained on", "Set5 dB", "MB", "here", "source")
+    grid = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for title in ("name", "variant", "scale", "trained on", "Set5 dB", "MB", "here", "source"):
+        grid.add_column(title, no_wrap=title != "trained on", overflow="ellipsis")
     for one in found:
-        name = f"{one.model} (default)" if one.default and one.model != one.variant else one.model
-        psnr = one.scores.get("Set5", {}).get("psnr")
-        cells = (
-            name,
-            one.variant,
-            _times(one.scale),
-            _short(one.trained_on),
-            "-" if psnr is None else f"{psnr:.2f}{' (measured)' if one.measured else ''}",
-            "-" if one.size_bytes is None else f"{one.size_bytes / 1e6:.1f}",
-            "-" if one.path is None else str(one.path.parent),
-            one.source,
-        )
-        grid.add_row(*(Text(cell, overflow="fold") for cell in cells))
-    console = Console(highlight=False)
+        grid.add_row(*(Text(cell, no_wrap=True, overflow="ellipsis") for cell in _cells(one)))
+    # A log or a pipe has no width of its own; a terminal has one.
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
     console.print(grid)
-    console.print(
-        "(default): what the bare name of the variant means. Set5 dB: PSNR as published in the "
-        "paper unless measured. Without --model esc uses the bundled one."
+    for note in _NOTES:
+        console.print(note, soft_wrap=True)
+
+
+_NOTES = (
+    "*        the bare name of the variant means this one",
+    "m        PSNR as measured; others as published in the paper",
+    f"authors  {SOURCE}",
+    "Without --model esc uses the bundled network. --json tells paths and all scores.",
+)
+
+
+def _cells(one: Listed) -> tuple[str, ...]:
+    psnr = one.scores.get("Set5", {}).get("psnr")
+    return (
+        f"{one.model} *" if one.default else one.model,
+        one.variant,
+        _times(one.scale),
+        one.trained_on,
+        "-" if psnr is None else f"{psnr:.2f}{' m' if one.measured else ''}",
+        "-" if one.size_bytes is None else f"{one.size_bytes / 1e6:.1f}",
+        one.place or "-",
+        "authors" if one.url else one.source,
     )
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 48 else f"{text[:45]}..."

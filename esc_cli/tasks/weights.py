@@ -9,6 +9,7 @@ from pathlib import Path
 from esc_cli.checkpoints.pull import SILENT_SUPPLY, Supply, pull, remember
 from esc_cli.checkpoints.releases import RELEASES, SOURCE
 from esc_cli.checkpoints.store import (
+    WEIGHTS,
     Basis,
     Checkpoint,
     bundled,
@@ -28,8 +29,9 @@ class Listed:
     """A checkpoint that has a name.
 
     `default`: the bare name of its variant means it. `source` says where it is from, `url` where it
-    can be fetched ("" for nowhere). `path` and `size_bytes` are None when it is not here. `scores`
-    hold PSNR (dB) and SSIM by set, `measured` by the record or else published in the paper.
+    can be fetched ("" for nowhere). `place` is "ESC_WEIGHTS", "cache", "bundled", or "" when it is
+    not here; `path` and `size_bytes` are None then. `scores` hold PSNR (dB) and SSIM by set,
+    `measured` by the record or else published in the paper.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Listed:
     trained_on: str
     source: str
     url: str
+    place: str
     path: Path | None
     size_bytes: int | None
     scores: Scores
@@ -109,11 +112,18 @@ def _listed(checkpoint: Checkpoint, first: dict[tuple[str, int | None], Checkpoi
         trained_on,
         source_of(checkpoint),
         checkpoint.release.url if checkpoint.release else "",
+        _place(checkpoint) if here else "",
         checkpoint.path if here else None,
         checkpoint.path.stat().st_size if here else None,
         scores,
         measured,
     )
+
+
+def _place(checkpoint: Checkpoint) -> str:
+    if checkpoint in bundled():
+        return "bundled"
+    return "cache" if checkpoint.path.parent == cache_folder() else WEIGHTS
 
 
 def _origin(checkpoint: Checkpoint) -> tuple[str, str]:

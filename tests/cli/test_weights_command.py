@@ -98,7 +98,8 @@ def test_the_list_is_a_table_and_json(server, esc):
     row = next(line for line in table.splitlines() if "esc@dflip" in line and "x2" in line)
     assert "DFLIP" in row
     assert "38.34" in row
-    assert sum("esc@div2k (default)" in line for line in table.splitlines()) == 3
+    assert sum("esc@div2k *" in line for line in table.splitlines()) == 3
+    assert "esc@dflip *" not in table
     rows = json.loads(esc("weights", "list", "--json").stdout)
     dflip = next(row for row in rows if row["name"] == "esc-dflip-x3")
     assert dflip["model"] == "esc@dflip"

@@ -40,7 +40,10 @@ def test_the_list_tells_what_is_here_and_whose_figures_it_shows(server):
     rows = {row.name: row for row in listing()}
     assert rows["esc-fp-x2"].path == server.cache / "ESC_FP_X2.pth"
     assert rows["esc-fp-x2"].size_bytes == len(server.files["ESC_FP_X2.pth"])
+    assert rows["esc-fp-x2"].place == "cache"
     assert rows["esc-fp-x3"].path is None
+    assert rows["esc-fp-x3"].place == ""
+    assert rows["esc-tiny-x2"].place == "bundled"
     assert rows["esc-fp-x3"].size_bytes is None
     assert rows["esc-dflip-x2"].scores["Urban100"] == {"psnr": 33.86, "ssim": 0.9424}
     assert rows["esc-div2k-x2"].scores["Urban100"] == {"psnr": 33.46, "ssim": 0.9395}
