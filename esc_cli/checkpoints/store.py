@@ -131,7 +131,7 @@ def user_folders() -> tuple[Path, ...]:
         return (cache_folder(),)
     if not Path(named).is_dir():
         raise WeightsError("is no folder", named, f"correct {WEIGHTS}, or leave it out")
-    return Path(named), cache_folder()
+    return tuple(dict.fromkeys((Path(named), cache_folder())))
 
 
 @lru_cache(maxsize=1)

@@ -190,7 +190,9 @@ def test_dflip_weights_are_compared_with_the_figures_for_dflip(server, esc, tmp_
     out = tmp_path / "scores.json"
     options = ("--data-root", tmp_path / "data", "-s", "2", "-m", "esc@dflip", "--no-cache")
     esc("eval", "-d", "Set5", *options, "--offline", code=3)
-    esc("eval", "-d", "Set5", *options, "--json", out)
+    files = ("--json", out, "--report", tmp_path / "r.html", "--save-sr", tmp_path / "sr")
+    esc("eval", "-d", "Set5", *options, *files)
+    assert (tmp_path / "sr" / "esc@dflip" / "Set5_x2" / "city.png").is_file()
     (table,) = json.loads(out.read_text())["tables"]
     assert "38.34" in json.dumps(table)
     assert "38.35" not in json.dumps(table)
