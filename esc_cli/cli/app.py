@@ -9,6 +9,8 @@ from typing import Annotated
 import typer
 
 from esc_cli import __version__
+from esc_cli.cli.benchmark import EPILOG as BENCH_EPILOG
+from esc_cli.cli.benchmark import bench_command
 from esc_cli.cli.compare import compare_command
 from esc_cli.cli.console import print_error
 from esc_cli.cli.data import data_app
@@ -54,6 +56,7 @@ app.command("upscale", epilog=UPSCALE_EPILOG)(upscale_command)
 
 app.command("eval", epilog=EVAL_EPILOG)(eval_command)
 
+app.command("bench", epilog=BENCH_EPILOG)(bench_command)
 app.command("compare")(compare_command)
 app.add_typer(data_app, name="data")
 

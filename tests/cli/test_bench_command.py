@@ -1,0 +1,152 @@
+"""`esc bench` as a command, at sizes that take no time."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from esc_cli.cli import parsing
+from esc_cli.errors import UsageError
+
+ROOT = Path(__file__).parents[2]
+QUICK = ("--size", "192x128", "--warmup", "1", "--runs", "2", "--device", "cpu")
+
+
+def start(*arguments: object) -> subprocess.Popen[str]:
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    words = [sys.executable, "-m", "esc_cli", "bench", *map(str, arguments)]
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen(words, env=environment, text=True, **pipes)
+
+
+def bench(*arguments: object) -> tuple[int, str, str]:
+    process = start(*arguments)
+    out, err = process.communicate(timeout=120)
+    assert "Traceback" not in err
+    return process.returncode, out, err
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, str]:
+    """A run of two networks with every output."""
+    folder = tmp_path_factory.mktemp("bench")
+    files = [(f"--{kind}", folder / f"r.{kind}") for kind in ("json", "csv")]
+    more = ("--markdown", folder / "r.md", "--plot", folder / "r.png")
+    options = (word for pair in files for word in pair)
+    code, out, err = bench("-m", "esc-tiny,esc-fp", *QUICK, *options, *more)
+    assert code == 0, err
+    return folder, out, err
+
+
+def test_the_json_holds_each_configuration_and_the_machine(
+    measured: tuple[Path, str, str],
+) -> None:
+    found = json.loads((measured[0] / "r.json").read_text())
+    tiny, plain = found["rows"]
+    assert (tiny["model"], tiny["weights"], tiny["parameters"]) == (
+        *("esc-tiny", "esc-tiny-x4"),
+        112_052,
+    )
+    assert (plain["model"], plain["weights"]) == ("esc-fp", "fresh")
+    assert tiny["input_size"] == [48, 32]
+    assert len(tiny["wall_ms"]) == 2
+    assert 0 < tiny["median_ms"] < plain["median_ms"]
+    assert tiny["images_per_s"] == pytest.approx(1000 / tiny["median_ms"])
+    assert tiny["peak_bytes"] > tiny["idle_bytes"] > 0
+    assert (tiny["psnr_source"], plain["psnr_source"]) == ("measured", "published")
+    assert {"processor", "cores", "torch", "threads"} <= found["environment"].keys()
+
+
+def test_every_output_names_the_machine_and_says_what_is_fresh(
+    measured: tuple[Path, str, str],
+) -> None:
+    folder, out, err = measured
+    processor = json.loads((folder / "r.json").read_text())["environment"]["processor"]
+    assert "esc-tiny x4" in out
+    for text in (err, (folder / "r.md").read_text()):
+        assert processor in text
+        assert "never trained" in text
+    lines = list(csv.DictReader((folder / "r.csv").open()))
+    assert [line["model"] for line in lines] == ["esc-tiny", "esc-fp"]
+    assert {line["processor"] for line in lines} == {processor}
+
+
+def test_the_plot_is_a_picture(measured: tuple[Path, str, str]) -> None:
+    with Image.open(measured[0] / "r.png") as image:
+        image.load()
+        assert len(image.convert("RGB").getcolors(1 << 24)) > 3
+
+
+def test_a_run_is_compared_with_an_earlier_one_of_this_machine(
+    measured: tuple[Path, str, str],
+) -> None:
+    code, out, _ = bench("-m", "esc-tiny", *QUICK, "--compare", measured[0] / "r.json")
+    assert code == 0
+    (line,) = [line for line in out.splitlines() if "esc-tiny x4 fp32, sdpa" in line]
+    before_ms, now_ms, ratio = (float(cell) for cell in line.split("│")[2:5])
+    assert ratio == pytest.approx(now_ms / before_ms, rel=0.1)
+
+
+def test_runs_of_different_machines_are_not_compared(
+    measured: tuple[Path, str, str], tmp_path: Path
+) -> None:
+    other = json.loads((measured[0] / "r.json").read_text())
+    other["environment"]["processor"] = "Abacus"
+    stored = tmp_path / "other.json"
+    stored.write_text(json.dumps(other))
+    code, out, err = bench("-m", "esc-tiny", *QUICK, "--compare", stored)
+    assert (code, out) == (2, "")
+    assert "processor Abacus" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "word"),
+    [
+        (("-m", "missing.pth"), 3, "missing.pth"),
+        (("-m", "esc-tiny", "--device", "cuda:63"), 3, "cuda:63"),
+        (("-m", "esc-tiny", "--json", "nowhere/r.json"), 3, "nowhere"),
+        (("-m", "esc-real", "--plot", "r.png"), 2, "no PSNR"),
+        (("-m", "esc-tiny", "--compare", "missing.json"), 1, "missing.json"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_before_any_work(
+    arguments: tuple[str, ...], code: int, word: str
+) -> None:
+    found, out, err = bench(*arguments)
+    assert (found, out) == (code, "")
+    assert word in err
+
+
+@pytest.mark.parametrize("text", ["", "1280", "1280x", "x720", "0x720", "-1x5", "axb", "1x2x3"])
+def test_what_is_no_size_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="no size"):
+        parsing.size(text)
+
+
+def test_a_word_that_is_not_known_is_named() -> None:
+    assert parsing.one_of("b, a", ("a", "b", "c"), "letter") == ("b", "a")
+    with pytest.raises(UsageError, match="no letter 'd'"):
+        parsing.one_of("a,d", ("a", "b"), "letter")
+    with pytest.raises(UsageError, match="empty"):
+        parsing.one_of(" ,", ("a", "b"), "letter")
+
+
+def test_a_signal_ends_it_with_the_documented_code() -> None:
+    process = start("-m", "esc-tiny", *QUICK[:4], "--runs", "100000", "--device", "cpu")
+    assert process.stderr is not None
+    assert "to measure" in process.stderr.readline()
+    time.sleep(0.5)
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert "no files are written" in err
