@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -141,12 +142,33 @@ def _notes(collected: _Collected) -> list[str]:
     return notes
 
 
+def _job_rows(jobs: list[WholeJob]) -> Iterator[tuple[str, ...]]:
+    stages = [f"{stage.name} s" for stage in jobs[0].stages]
+    rates = ("images/s", "network alone", "ratio")
+    yield ("model", "precision", "pictures", "MP", "seconds", *stages, "device waited s", *rates)
+    for job in jobs:
+        yield (
+            f"{job.model} x{job.scale}",
+            job.precision,
+            str(job.pictures),
+            f"{job.megapixels:.1f}",
+            f"{job.seconds:.2f}",
+            *(f"{stage.seconds:.2f}" for stage in job.stages),
+            f"{job.idle_s:.2f}",
+            f"{job.images_per_s:.2f}",
+            f"{job.alone_images_per_s:.2f}",
+            f"{job.ratio:.3f}",
+        )
+
+
 def _sections(options: BenchOptions, collected: _Collected) -> Sections:
     sections: dict[str, list[tuple[str, ...]]] = {}
-    if options.before is not None:
+    if options.before is not None and collected.rows:
         changes = "; ".join(options.before.changes(collected.environment)) or "nothing else changed"
         rows = list(comparison_rows(options.before, collected.rows))
         sections[f"compared with the earlier run ({changes})"] = rows
+    if collected.jobs:
+        sections["whole jobs"] = list(_job_rows(collected.jobs))
     return sections
 
 

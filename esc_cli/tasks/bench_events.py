@@ -57,7 +57,7 @@ class BenchFailed:
 
 @dataclass(frozen=True)
 class Stage:
-    """A stage of the pipeline: the seconds that its items took in it, summed, and its share."""
+    """A stage of the pipeline, and the seconds that the pictures took in it, summed."""
 
     name: str
     seconds: float
@@ -68,15 +68,14 @@ class WholeJob:
     """A folder through the whole pipeline, beside its network alone.
 
     seconds: from the first decoding to the last file in place, without start-up; idle_s: the part
-    of it in which the network had nothing to do. alone_images_per_s: the same pictures, decoded
-    beforehand, through the engine one after the other; ratio: of the two rates.
+    of it in which the network had nothing to do. alone_images_per_s: the network stage of the same
+    pictures when nothing else runs, half of them before and half after.
     """
 
     model: str
     scale: int
     device: str
     precision: str
-    weights: str
     pictures: int
     megapixels: float
     seconds: float

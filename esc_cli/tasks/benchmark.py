@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -11,7 +11,7 @@ import torch
 from esc_cli.checkpoints.peek import peek_config
 from esc_cli.checkpoints.store import Checkpoint, bundled, find, looks_like_path
 from esc_cli.engine.precision import choose_device, choose_precision
-from esc_cli.errors import EscError, ItemError, StoppedError, UsageError, WeightsError
+from esc_cli.errors import EscError, SetupError, StoppedError, UsageError, WeightsError
 from esc_cli.evaluation.arithmetic import macs, parameter_count
 from esc_cli.evaluation.bench_results import BenchRow
 from esc_cli.evaluation.published import published
@@ -25,7 +25,9 @@ from esc_cli.tasks.bench_events import (
     BenchOptions,
     BenchStarted,
     Measured,
+    WholeJob,
 )
+from esc_cli.tasks.end_to_end import EndToEnd
 from esc_cli.tasks.environment import bench_facts
 from esc_cli.tasks.methods import published_name
 from esc_cli.tasks.stop import Stop
@@ -72,7 +74,10 @@ class Benchmark:
         yield BenchStarted(len(work), facts, self._how())
         for subject, workload in work:
             self.stop.check()
-            yield self._measured(subject, workload)
+            if self.options.folder is None:
+                yield self._guarded(subject, workload, self._one_pass)
+            else:
+                yield self._guarded(subject, workload, self._whole_job)
 
     @cached_property
     def device(self) -> torch.device:
@@ -91,6 +96,8 @@ class Benchmark:
         repeats, batch = self.repeats, self.options.batch
         clock = {"cuda": "CUDA events"}.get(self.device.type, "the wall clock")
         runs = f"{repeats.warmup} warm-up runs, then {repeats.runs} timed by {clock}"
+        if self.options.folder is not None:
+            return f"the whole pipeline on {self.device}, without start-up"
         return f"random input, batch {batch}, on {self.device}; {runs}; MB are 10^6 bytes"
 
     def _workloads(self) -> list[tuple[Subject, Workload]]:
@@ -126,18 +133,33 @@ class Benchmark:
         if self.options.plot and not any(psnr_of(*each)[1] for each in work):
             raise UsageError("--plot: no PSNR is known for these models and scales")
 
-    def _measured(self, subject: Subject, workload: Workload) -> Measured | BenchFailed:
+    def _guarded(
+        self,
+        subject: Subject,
+        workload: Workload,
+        work: Callable[[Subject, Workload], Measured | WholeJob],
+    ) -> BenchEvent:
         try:
-            speed = measure(workload, self.repeats, self.stop.check)
+            return work(subject, workload)
         except StoppedError:
             raise
         except EscError as error:
-            if not isinstance(error, ItemError) and type(error) is not EscError:
+            if isinstance(error, (SetupError, UsageError)):
                 raise
             self.failures += 1
             kind = f"{workload.precision}, {workload.attention}"
-            return BenchFailed(f"{subject.name} {kind}", error.reason)
-        return Measured(_row(subject, workload, speed))
+            return BenchFailed(f"{subject.name} {kind}", str(error))
+
+    def _one_pass(self, subject: Subject, workload: Workload) -> Measured:
+        return Measured(_row(subject, workload, measure(workload, self.repeats, self.stop.check)))
+
+    def _whole_job(self, subject: Subject, workload: Workload) -> WholeJob:
+        options = self.options
+        if options.folder is None:
+            raise ValueError("a whole job needs a folder")
+        if options.compiled or workload.attention in ("sdpa", "flex"):
+            raise UsageError("--end-to-end runs networks as esc upscale does, --attention auto")
+        return EndToEnd(options.folder, options.scratch, self.stop).run(subject.name, workload)
 
 
 def find_subject(name: str, scale: int) -> Subject:

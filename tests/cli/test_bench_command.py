@@ -141,6 +141,58 @@ def test_a_word_that_is_not_known_is_named() -> None:
         parsing.one_of(" ,", ("a", "b"), "letter")
 
 
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Five small pictures of two sizes."""
+    home = tmp_path / "pictures"
+    home.mkdir()
+    for number in range(5):
+        size = (40, 32 + number % 2)
+        Image.effect_noise(size, 40 + number).convert("RGB").save(home / f"{number}.png")
+    return home
+
+
+def test_a_folder_goes_through_the_whole_pipeline_and_leaves_nothing(
+    folder: Path, tmp_path: Path
+) -> None:
+    scratch, stored = tmp_path / "scratch", tmp_path / "r.json"
+    scratch.mkdir()
+    options = ("--end-to-end", folder, "--out", scratch, "--json", stored, "-s", "2")
+    code, out, err = bench("-m", "esc-tiny", *options, "--device", "cpu")
+    assert code == 0, err
+    (job,) = json.loads(stored.read_text())["whole_jobs"]
+    assert (job["model"], job["pictures"]) == ("esc-tiny", 5)
+    assert job["megapixels"] == pytest.approx((3 * 80 * 64 + 2 * 80 * 66) / 1e6)
+    seconds = {stage["name"]: stage["seconds"] for stage in job["stages"]}
+    assert min(seconds[name] for name in ("decode", "network", "encode")) > 0
+    assert job["idle_s"] == pytest.approx(max(0, job["seconds"] - seconds["network"]))
+    assert job["ratio"] == pytest.approx(job["images_per_s"] / job["alone_images_per_s"])
+    assert "device waited s" in out
+    assert list(scratch.iterdir()) == []
+    assert len(list(folder.iterdir())) == 5
+
+
+def test_a_network_without_weights_goes_through_the_pipeline_too(folder: Path) -> None:
+    for path in sorted(folder.iterdir())[1:]:
+        path.unlink()
+    code, out, _ = bench("-m", "esc-fp", "--end-to-end", folder, "-s", "2", "--device", "cpu")
+    assert code == 0
+    assert "esc-fp x2" in out
+
+
+def test_a_picture_that_fails_is_named(folder: Path) -> None:
+    (folder / "0.png").write_bytes(b"\x89PNG\r\n\x1a\n broken")
+    code, out, err = bench("-m", "esc-tiny", "--end-to-end", folder, "--device", "cpu")
+    assert (code, out) == (1, "")
+    assert "0.png" in err
+
+
+def test_a_folder_without_pictures_is_refused(tmp_path: Path) -> None:
+    code, _, err = bench("-m", "esc-tiny", "--end-to-end", tmp_path, "--device", "cpu")
+    assert code == 2
+    assert "no pictures" in err
+
+
 def test_a_signal_ends_it_with_the_documented_code() -> None:
     process = start("-m", "esc-tiny", *QUICK[:4], "--runs", "100000", "--device", "cpu")
     assert process.stderr is not None
