@@ -51,3 +51,15 @@ def one_of(text: str, known: tuple[Word, ...], option: str) -> tuple[Word, ...]:
         raise UsageError(f"--{option} is empty", advice=", ".join(known))
     by_name = {str(word): word for word in known}
     return tuple(by_name[part] for part in wanted)
+
+
+def device_list(device: str, devices: str | None) -> tuple[str, ...]:
+    """The parts of --devices, repetitions kept; empty without it. Raises UsageError."""
+    if devices is None:
+        return ()
+    if device != "auto":
+        raise UsageError("--device and --devices exclude each other")
+    parts = tuple(part.strip() for part in devices.split(","))
+    if not all(parts) or "auto" in parts:
+        raise UsageError(f"--devices {devices!r} is no list of devices", advice="cuda:0,cuda:1")
+    return parts

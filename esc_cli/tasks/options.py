@@ -79,3 +79,4 @@ class UpscaleOptions:
     fail_fast: bool = False
     max_pixels: int = DEFAULT_MAX_PIXELS
     dry_run: bool = False
+    devices: tuple[str, ...] = ()  # one worker each; the first is also `engine.device`
