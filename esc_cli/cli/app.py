@@ -16,6 +16,8 @@ from esc_cli.cli.console import print_error
 from esc_cli.cli.data import data_app
 from esc_cli.cli.evaluate import EPILOG as EVAL_EPILOG
 from esc_cli.cli.evaluate import eval_command
+from esc_cli.cli.export import EPILOG as EXPORT_EPILOG
+from esc_cli.cli.export import export_command
 from esc_cli.cli.upscale import EPILOG as UPSCALE_EPILOG
 from esc_cli.cli.upscale import upscale_command
 from esc_cli.errors import EscError
@@ -57,6 +59,7 @@ app.command("upscale", epilog=UPSCALE_EPILOG)(upscale_command)
 app.command("eval", epilog=EVAL_EPILOG)(eval_command)
 
 app.command("bench", epilog=BENCH_EPILOG)(bench_command)
+app.command("export", epilog=EXPORT_EPILOG)(export_command)
 app.command("compare")(compare_command)
 app.add_typer(data_app, name="data")
 
