@@ -2,7 +2,7 @@
 
 Searching the best filter of each row, as libpng does, takes longer than libdeflate's compression.
 On enlarged pictures the difference to the row above is nearly as good: a third of the time of
-libpng at its level 1, for files that are 0 to 8 % larger (docs/bench.md has the figures).
+libpng at its level 1, for files between 7 % smaller and 8 % larger (figures in docs/bench.md).
 """
 
 from __future__ import annotations
