@@ -42,6 +42,9 @@ from esc_cli.tasks.bench_events import (
 from esc_cli.tasks.benchmark import FRESH, Benchmark
 from esc_cli.tasks.stop import Stop
 
+IDLE_ENOUGH = 0.8
+"""Share of a core that a run on the CPU must get for its time to mean something."""
+
 
 @dataclass(frozen=True)
 class Outputs:
@@ -129,7 +132,7 @@ def _show(event: BenchEvent, collected: _Collected) -> None:
 
 
 def _notes(collected: _Collected) -> list[str]:
-    notes = [collected.how]
+    notes = [collected.how, *_busy(collected.rows)]
     if any(row.published for row in collected.rows):
         notes.append(NOTE)
     if any(row.weights == FRESH for row in collected.rows):
@@ -140,6 +143,16 @@ def _notes(collected: _Collected) -> list[str]:
     if any(row.psnr_source == "published" for row in collected.rows):
         notes.append("PSNR of fresh weights, in --json, --csv and --plot: the paper's, on Set5")
     return notes
+
+
+def _busy(rows: list[BenchRow]) -> Iterator[str]:
+    """A warning when the runs on a CPU had less than a core: the times are then of the load."""
+    shares = [row.cpu_ms / row.mean_ms for row in rows if row.device == "cpu"]
+    if shares and min(shares) < IDLE_ENOUGH:
+        yield (
+            f"the processor was busy with something else: CPU time is {min(shares):.0%} of the "
+            "time by the clock, so only CPU ms, memory, MACs and parameters count"
+        )
 
 
 def _job_rows(jobs: list[WholeJob]) -> Iterator[tuple[str, ...]]:

@@ -30,13 +30,13 @@ def bench_plot(rows: Sequence[BenchRow], environment: Mapping[str, str]) -> byte
             continue
         at = (row.median_ms, row.psnr)
         fill = "full" if row.psnr_source == "measured" else "none"
-        axes.plot(*at, marker="o", linestyle="", fillstyle=fill)
-        axes.annotate(row.label, at, (0, 7), textcoords="offset points", fontsize=8, ha="center")
+        axes.plot(*at, marker="o", linestyle="", fillstyle=fill, label=row.label)
     axes.set_xscale("log")
     axes.set_xlabel("median latency of a run, ms")
     axes.set_ylabel("PSNR on Set5 (Y), dB")
     axes.set_title("open: the paper's PSNR; filled: PSNR of these weights", fontsize=9)
-    axes.margins(0.3, 0.2)
+    axes.margins(0.1)
+    axes.legend(loc="best", fontsize=8)
     axes.grid(visible=True, alpha=0.3)
     figure.supxlabel(facts_line(environment), fontsize=6, wrap=True)
     target = io.BytesIO()

@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from esc_cli.cli import parsing
+from esc_cli.cli import bench_run, parsing
 from esc_cli.errors import UsageError
+from esc_cli.evaluation.bench_results import BenchRow
 
 ROOT = Path(__file__).parents[2]
 QUICK = ("--size", "192x128", "--warmup", "1", "--runs", "2", "--device", "cpu")
@@ -139,6 +140,24 @@ def test_a_word_that_is_not_known_is_named() -> None:
         parsing.one_of("a,d", ("a", "b"), "letter")
     with pytest.raises(UsageError, match="empty"):
         parsing.one_of(" ,", ("a", "b"), "letter")
+
+
+def row(cpu_ms: float) -> BenchRow:
+    sizes = {"batch": 1, "input_size": (8, 8), "output_size": (16, 16)}
+    counts = {"parameters": 1, "gmacs": 1.0, "threads": 1, "wall_ms": (100.0,)}
+    times = {f"{kind}_ms": 100.0 for kind in ("median", "mean", "p10", "p90")}
+    rates = {"images_per_s": 10.0, "megapixels_per_s": 1.0}
+    memory = {"peak_bytes": 1, "reserved_bytes": None, "idle_bytes": 1}
+    kind = {"device": "cpu", "precision": "fp32", "attention": "sdpa", "compiled": False}
+    named = {"model": "esc", "scale": 2, "weights": "fresh"}
+    values = named | kind | sizes | counts | times | rates | memory
+    return BenchRow(cpu_ms=cpu_ms, **values)
+
+
+def test_times_on_a_busy_processor_come_with_a_warning() -> None:
+    assert list(bench_run._busy([row(99.0), row(180.0)])) == []
+    (note,) = bench_run._busy([row(99.0), row(40.0)])
+    assert "40%" in note
 
 
 @pytest.fixture
