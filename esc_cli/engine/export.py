@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import io
 import json
 import logging
@@ -25,6 +26,8 @@ SUFFIXES: dict[ExportFormat, str] = {"onnx": ".onnx", "torchscript": ".pt", "pt2
 OPSET = 18
 TOLERANCE = 1e-4
 METADATA_FILE = "esc.json"
+DEFERRED = "prefer_deferred_runtime_asserts_over_guards"
+"""The option without which sizes that are not multiples of the window cannot be dynamic."""
 MOST = 1 << 14
 """The longest side that is promised to the tracer."""
 FloatPixels = NDArray[np.float32]
@@ -38,8 +41,7 @@ def export_bytes(network: Network, kind: ExportFormat) -> bytes:
     Metadata: variant, scale, least_side and the version of esc. Raises MissingExtraError without
     the packages, UsageError for a network that cannot be exported.
     """
-    if kind == "onnx":
-        check_onnx()
+    check_export_packages(kind)
     exportable = ExportableNetwork(network).eval()
     example = torch.rand(2, 3, *(exportable.least_side + extra for extra in (41, 50)))
     with _quietly(), torch.no_grad():
@@ -50,8 +52,17 @@ def export_bytes(network: Network, kind: ExportFormat) -> bytes:
         return _pt2(program, exportable) if kind == "pt2" else _onnx(program, exportable)
 
 
-def check_onnx() -> None:
-    """Raise MissingExtraError unless ONNX files can be made and run."""
+def check_export_packages(kind: ExportFormat) -> None:
+    """Raise MissingExtraError unless files of a format can be made and run."""
+    known = inspect.signature(torch.export.export).parameters
+    if kind != "torchscript" and DEFERRED not in known:
+        what = f"{kind} needs a newer torch than {torch.__version__}"
+        raise MissingExtraError(what, advice="pip install -U torch, or --format torchscript")
+    if kind == "onnx":
+        _check_onnx()
+
+
+def _check_onnx() -> None:
     try:
         import onnx  # noqa: F401 - only whether they are there
         import onnxruntime  # noqa: F401

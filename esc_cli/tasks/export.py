@@ -9,7 +9,13 @@ from typing import get_args
 
 from esc_cli.checkpoints.loading import load_model
 from esc_cli.checkpoints.store import looks_like_path
-from esc_cli.engine.export import SUFFIXES, ExportFormat, check_export, check_onnx, export_bytes
+from esc_cli.engine.export import (
+    SUFFIXES,
+    ExportFormat,
+    check_export,
+    check_export_packages,
+    export_bytes,
+)
 from esc_cli.errors import DiskError, UsageError
 from esc_cli.media.atomic import write_atomic
 
@@ -45,8 +51,7 @@ def export(options: ExportOptions) -> Exported:
     """
     kind = _format(options)
     _check_output(options)
-    if kind == "onnx":
-        check_onnx()
+    check_export_packages(kind)
     scale = options.scale
     network = load_model(options.model, scale if looks_like_path(options.model) else scale or 4)
     content = export_bytes(network, kind)
