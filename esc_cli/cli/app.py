@@ -9,11 +9,15 @@ from typing import Annotated
 import typer
 
 from esc_cli import __version__
+from esc_cli.cli.benchmark import EPILOG as BENCH_EPILOG
+from esc_cli.cli.benchmark import bench_command
 from esc_cli.cli.compare import compare_command
 from esc_cli.cli.console import print_error
 from esc_cli.cli.data import data_app
 from esc_cli.cli.evaluate import EPILOG as EVAL_EPILOG
 from esc_cli.cli.evaluate import eval_command
+from esc_cli.cli.export import EPILOG as EXPORT_EPILOG
+from esc_cli.cli.export import export_command
 from esc_cli.cli.upscale import EPILOG as UPSCALE_EPILOG
 from esc_cli.cli.upscale import upscale_command
 from esc_cli.cli.weights import weights_app
@@ -55,6 +59,8 @@ app.command("upscale", epilog=UPSCALE_EPILOG)(upscale_command)
 
 app.command("eval", epilog=EVAL_EPILOG)(eval_command)
 
+app.command("bench", epilog=BENCH_EPILOG)(bench_command)
+app.command("export", epilog=EXPORT_EPILOG)(export_command)
 app.command("compare")(compare_command)
 app.add_typer(data_app, name="data")
 app.add_typer(weights_app, name="weights")

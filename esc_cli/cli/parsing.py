@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 from esc_cli.engine.options import WHOLE
 from esc_cli.errors import UsageError
+
+Word = TypeVar("Word", bound=str)
 
 
 def tile_side(text: str) -> int | None:
@@ -27,3 +31,35 @@ def scales(text: str) -> tuple[int, ...]:
     if not found or not all(part.isdecimal() and int(part) > 0 for part in found):
         raise UsageError(f"--scale {text!r} is no list of whole scales", advice="e.g. 2,3,4")
     return tuple(int(part) for part in found)
+
+
+def size(text: str) -> tuple[int, int]:
+    """(width, height) from a text such as "1280x720". Raises UsageError."""
+    width, cross, height = text.lower().partition("x")
+    if not (cross and width.isdecimal() and height.isdecimal() and int(width) and int(height)):
+        raise UsageError(f"--size {text!r} is no size in pixels", advice="e.g. 1280x720")
+    return int(width), int(height)
+
+
+def one_of(text: str, known: tuple[Word, ...], option: str) -> tuple[Word, ...]:
+    """The parts of a list, each of which must be known. Raises UsageError."""
+    wanted = names(text)
+    for part in wanted:
+        if part not in known:
+            raise UsageError(f"no {option} {part!r}", advice=", ".join(known))
+    if not wanted:
+        raise UsageError(f"--{option} is empty", advice=", ".join(known))
+    by_name = {str(word): word for word in known}
+    return tuple(by_name[part] for part in wanted)
+
+
+def device_list(device: str, devices: str | None) -> tuple[str, ...]:
+    """The parts of --devices, repetitions kept; empty without it. Raises UsageError."""
+    if devices is None:
+        return ()
+    if device != "auto":
+        raise UsageError("--device and --devices exclude each other")
+    parts = tuple(part.strip() for part in devices.split(","))
+    if not all(parts) or "auto" in parts:
+        raise UsageError(f"--devices {devices!r} is no list of devices", advice="cuda:0,cuda:1")
+    return parts

@@ -21,12 +21,13 @@ UNLIMITED = 10_000
 def print_table(table: Table, per_picture: bool) -> None:
     """Means of a set, with published values and differences; every picture when asked."""
     count = len(table.images)
-    _print(f"{table.dataset} x{table.scale}, mean of {count} pictures", summary_rows(table))
+    print_rows(f"{table.dataset} x{table.scale}, mean of {count} pictures", summary_rows(table))
     if per_picture:
-        _print("pictures", picture_rows(table))
+        print_rows("pictures", picture_rows(table))
 
 
-def _print(title: str, rows: Iterable[tuple[str, ...]]) -> None:
+def print_rows(title: str, rows: Iterable[tuple[str, ...]]) -> None:
+    """A table on stdout; the first row is its header, the first column text."""
     header, *body = rows
     on_terminal = sys.stdout is not None and sys.stdout.isatty()
     grid = RichTable(title=title, title_justify="left")

@@ -148,6 +148,10 @@ def upscale_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per o
     device: Annotated[
         str, typer.Option(rich_help_panel=_ENGINE, help="auto, cpu, cuda, cuda:1, mps.")
     ] = "auto",
+    devices: Annotated[
+        str | None,
+        typer.Option(rich_help_panel=_ENGINE, help="Several at once: cuda:0,cuda:1."),
+    ] = None,
     precision: Annotated[
         Precision,
         typer.Option(rich_help_panel=_ENGINE, help="auto is fp16 on CUDA with tensor cores."),
@@ -185,17 +189,19 @@ def upscale_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per o
     """
     # Only now, so that `esc --help` does not wait for numpy and Pillow.
     from esc_cli.cli import batch
-    from esc_cli.cli.parsing import tile_side
+    from esc_cli.cli.parsing import device_list, tile_side
     from esc_cli.engine.options import EngineOptions
     from esc_cli.media.paths import Selection
     from esc_cli.tasks.options import Target, UpscaleOptions
 
+    several = device_list(device, devices)
+    first = several[0] if several else device
     options = UpscaleOptions(
         inputs=tuple(inputs),
         output=output,
         model=model,
         target=Target(scale, width, height, longest_side),
-        engine=EngineOptions(device, precision.value, tile_side(tile), overlap, self_ensemble),
+        engine=EngineOptions(first, precision.value, tile_side(tile), overlap, self_ensemble),
         format=format_,
         quality=quality,
         name=name,
@@ -206,5 +212,6 @@ def upscale_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per o
         fail_fast=fail_fast,
         max_pixels=max_pixels,
         dry_run=dry_run,
+        devices=several,
     )
     batch.run(options, report, quiet=quiet, offline=offline)

@@ -47,8 +47,8 @@ def to_markdown(tables: Sequence[Table]) -> str:
     """A section per dataset and scale: means, then every picture."""
     parts = []
     for table in tables:
-        parts.append(f"## {table.dataset} x{table.scale}\n\n{_grid(list(summary_rows(table)))}\n")
-        parts.append(_grid(list(picture_rows(table))) + "\n")
+        parts.append(f"## {table.dataset} x{table.scale}\n\n{grid(list(summary_rows(table)))}\n")
+        parts.append(grid(list(picture_rows(table))) + "\n")
     return "\n".join(parts)
 
 
@@ -64,7 +64,8 @@ def picture_rows(table: Table) -> Iterator[Row]:
         yield (shown(image), *cells)
 
 
-def _grid(rows: list[Row]) -> str:
+def grid(rows: list[Row]) -> str:
+    """A Markdown table; the first row is its header, the first column text."""
     header, *body = [[cell.replace("|", "\\|") for cell in row] for row in rows]
     rule = ["---", *["---:"] * (len(header) - 1)]
     return "\n".join("| " + " | ".join(row) + " |" for row in (header, rule, *body))

@@ -81,3 +81,4 @@ class UpscaleOptions:
     max_pixels: int = DEFAULT_MAX_PIXELS
     dry_run: bool = False
     supply: Supply = SILENT_SUPPLY
+    devices: tuple[str, ...] = ()  # one worker each; the first is also `engine.device`

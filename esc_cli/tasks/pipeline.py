@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 
+from esc_cli.engine.threads import available_cores
 from esc_cli.errors import EscError, SetupError, StoppedError
 from esc_cli.tasks.events import Item
 from esc_cli.tasks.models import Models
@@ -19,13 +20,18 @@ from esc_cli.tasks.plan import Job, item_of
 from esc_cli.tasks.records import RecordShelf
 from esc_cli.tasks.stages import Work, decode_stage, encode_stage, network_stage
 from esc_cli.tasks.stop import Stop
+from esc_cli.tasks.workers import Workers
 
 DECODED_AHEAD = 2
-ENCODERS = 2
 PENDING_BYTES = 1 << 30
 """Results that may wait for their encoder, in bytes of pixels; a single larger one may too."""
 
 T = TypeVar("T")
+
+
+def encoder_count() -> int:
+    """Threads that compress: a GPU makes results faster than two cores can encode them."""
+    return max(2, min(8, available_cores() - 1))
 
 
 @dataclass
@@ -45,15 +51,22 @@ class Pipeline:
     shelf: RecordShelf
     stop: Stop
     fatal: EscError | None = None
+    encoders: int = field(default_factory=encoder_count)
     _closed: threading.Event = field(default_factory=threading.Event)
     _pending: deque[tuple[Job, Future[Item]]] = field(default_factory=deque)
 
+    def __post_init__(self) -> None:
+        """Nothing is loaded yet."""
+        self.workers = Workers(self.models, self.options.devices)
+
     def run(self, jobs: Sequence[Job]) -> Iterator[Item]:
         """The items of the jobs as they finish, until all are done, a stop, or a fatal error."""
-        decoded: queue.Queue[Work | _Failure | None] = queue.Queue(DECODED_AHEAD)
+        decoded: queue.Queue[Work | _Failure | None] = queue.Queue(
+            max(DECODED_AHEAD, len(self.options.devices))
+        )
         reader = threading.Thread(target=self._read, args=(jobs, decoded), daemon=True)
         reader.start()
-        with ThreadPoolExecutor(ENCODERS, thread_name_prefix="encode") as encoders:
+        with ThreadPoolExecutor(self.encoders, thread_name_prefix="encode") as encoders:
             try:
                 yield from self._consume(decoded, encoders)
             finally:
@@ -80,8 +93,8 @@ class Pipeline:
     def _consume(
         self, decoded: queue.Queue[Work | _Failure | None], encoders: ThreadPoolExecutor
     ) -> Iterator[Item]:
-        while not self.fatal and not self.stop and (work := decoded.get()) is not None:
-            outcome = self._through_network(work) if isinstance(work, Work) else work
+        works = self._decoded(decoded)
+        for outcome in self.workers.spread(works, self._through_network, _result_bytes):
             if isinstance(outcome, Work):
                 yield from self._make_room(outcome.job)
                 self._submit(outcome, encoders)
@@ -90,8 +103,14 @@ class Pipeline:
             yield from self._finished(self._first_is_done)
         yield from self._finished(lambda: True)
 
-    def _through_network(self, work: Work) -> Work | _Failure:
-        return _guarded(work.job, partial(network_stage, work, self.models, self.stop))
+    def _decoded(self, decoded: queue.Queue[Work | _Failure | None]) -> Iterator[Work | _Failure]:
+        while not self.fatal and not self.stop and (work := decoded.get()) is not None:
+            yield work
+
+    def _through_network(self, work: Work | _Failure, models: Models) -> Work | _Failure:
+        if isinstance(work, _Failure):
+            return work
+        return _guarded(work.job, partial(network_stage, work, models, self.stop))
 
     def _submit(self, work: Work, encoders: ThreadPoolExecutor) -> None:
         records = self.shelf.at(work.job.root)
@@ -103,7 +122,7 @@ class Pipeline:
 
         def too_many() -> bool:
             waiting = sum(other.result_bytes for other, _ in self._pending)
-            return len(self._pending) > ENCODERS or waiting + job.result_bytes > PENDING_BYTES
+            return len(self._pending) > self.encoders or waiting + job.result_bytes > PENDING_BYTES
 
         yield from self._finished(too_many)
 
@@ -121,6 +140,10 @@ class Pipeline:
         if isinstance(failure.error, SetupError):
             self.fatal = self.fatal or failure.error
         return item_of(failure.job, "failed", failure.error.reason)
+
+
+def _result_bytes(work: Work | _Failure) -> int:
+    return work.job.result_bytes
 
 
 def _guarded(job: Job, step: Callable[[], T]) -> T | _Failure:

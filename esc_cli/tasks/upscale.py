@@ -58,7 +58,7 @@ def _items(plan: Plan, pipeline: Pipeline, options: UpscaleOptions) -> Iterator[
         return
     if plan.jobs:
         for choice in {job.choice.sha256: job.choice for job in plan.jobs if job.choice}.values():
-            pipeline.models.prepare(choice)
+            pipeline.workers.prepare(choice)
         make_folders(plan)
         for folder in dict.fromkeys(job.output.parent for job in plan.jobs):
             remove_stale_parts(folder)

@@ -1,0 +1,108 @@
+"""`esc bench`: parse, call the task, render its events."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+EPILOG = (
+    "Exit codes: 0 all measured; 1 a configuration failed; 2 wrong usage, or --compare with "
+    "another machine; 3 the environment (weights, device, disk, a missing package); "
+    "130 and 143 after SIGINT and SIGTERM."
+)
+_WHAT, _HOW, _OUTPUT = "What is measured", "How", "Output"
+DEFAULT_MODELS = "esc-tiny,esc-light,esc,esc-fp"
+
+
+def bench_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per option
+    model: Annotated[
+        str,
+        typer.Option("--model", "-m", rich_help_panel=_WHAT, help="Names or files, a list."),
+    ] = DEFAULT_MODELS,
+    scale: Annotated[
+        str, typer.Option("--scale", "-s", rich_help_panel=_WHAT, help="One or several: 2,3,4.")
+    ] = "4",
+    precision: Annotated[
+        str, typer.Option(rich_help_panel=_WHAT, help="A list of fp32, fp16, bf16, auto.")
+    ] = "fp32",
+    attention: Annotated[
+        str,
+        typer.Option(
+            rich_help_panel=_WHAT,
+            help="A list of sdpa, flex, flashbias; auto is what the network uses by itself.",
+        ),
+    ] = "auto",
+    compile_: Annotated[
+        bool, typer.Option("--compile", rich_help_panel=_WHAT, help="Through torch.compile.")
+    ] = False,
+    size: Annotated[
+        str, typer.Option(rich_help_panel=_WHAT, help="Of the result, as the paper has it.")
+    ] = "1280x720",
+    batch: Annotated[int, typer.Option(min=1, rich_help_panel=_WHAT, help="Pictures at once.")] = 1,
+    device: Annotated[
+        str, typer.Option(rich_help_panel=_HOW, help="auto, cpu, cuda, cuda:1, mps.")
+    ] = "auto",
+    warmup: Annotated[
+        int | None,
+        typer.Option(min=0, rich_help_panel=_HOW, help="Runs before the clock: 100; on a CPU 1."),
+    ] = None,
+    runs: Annotated[
+        int | None, typer.Option(min=1, rich_help_panel=_HOW, help="Timed: 100; on a CPU 3.")
+    ] = None,
+    end_to_end: Annotated[
+        Path | None,
+        typer.Option(
+            rich_help_panel=_WHAT,
+            help="A folder of pictures through the whole pipeline, instead of random input.",
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(rich_help_panel=_HOW, help="Where --end-to-end keeps results meanwhile."),
+    ] = None,
+    json_: Annotated[
+        Path | None, typer.Option("--json", rich_help_panel=_OUTPUT, help="Write JSON.")
+    ] = None,
+    csv_: Annotated[
+        Path | None, typer.Option("--csv", rich_help_panel=_OUTPUT, help="Write CSV.")
+    ] = None,
+    markdown: Annotated[
+        Path | None, typer.Option(rich_help_panel=_OUTPUT, help="Write Markdown.")
+    ] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(rich_help_panel=_OUTPUT, help="Write PSNR against latency, as PNG."),
+    ] = None,
+    compare: Annotated[
+        Path | None,
+        typer.Option(rich_help_panel=_OUTPUT, help="Ratios to an earlier --json of this machine."),
+    ] = None,
+) -> None:
+    """Measure the time and memory of networks, by the paper's protocol, beside its figures.
+
+    Variants without weights here are measured with fresh parameters, which take the same time.
+    """
+    # Only now, so that `esc --help` does not wait for torch.
+    from esc_cli.cli import bench_run, parsing
+    from esc_cli.tasks.bench_events import ATTENTIONS, BenchOptions
+
+    outputs = bench_run.Outputs(json_, csv_, markdown, plot)
+    options = BenchOptions(
+        models=parsing.names(model),
+        scales=parsing.scales(scale),
+        precisions=parsing.one_of(precision, ("fp32", "fp16", "bf16", "auto"), "precision"),
+        attentions=parsing.one_of(attention, ATTENTIONS, "attention"),
+        compiled=compile_,
+        size=parsing.size(size),
+        batch=batch,
+        device=device,
+        warmup=warmup,
+        runs=runs,
+        plot=plot is not None,
+        folder=end_to_end,
+        scratch=out,
+        before=None if compare is None else bench_run.read_earlier(compare),
+    )
+    bench_run.run(options, outputs)

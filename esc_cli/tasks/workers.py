@@ -1,0 +1,86 @@
+"""The network stage on several devices at once: one thread per device, pictures shared."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+from esc_cli.tasks.models import Choice, Models
+
+T = TypeVar("T")
+RUNNING_PER_DEVICE = 2
+"""Pictures handed out per device: a slow one at the front must not leave the others idle."""
+AHEAD_BYTES = 1 << 30
+"""Results above which each device has only the picture at work."""
+
+
+@dataclass
+class Workers:
+    """Networks on each device of a batch; `models` serves the first of them."""
+
+    models: Models
+    devices: tuple[str, ...]
+    _all: list[Models] = field(init=False)
+    _own: threading.local = field(default_factory=threading.local)
+
+    def __post_init__(self) -> None:
+        """Networks are loaded later, once per device."""
+        others = [replace(self.models.engine, device=device) for device in self.devices[1:]]
+        self._all = [self.models, *(Models(self.models.model, engine) for engine in others)]
+
+    def prepare(self, choice: Choice) -> None:
+        """Load a network on every device. Raises WeightsError and DeviceError."""
+        for models in self._all:
+            models.prepare(choice)
+
+    def spread(
+        self, works: Iterator[T], step: Callable[[T, Models], T], weigh: Callable[[T], int]
+    ) -> Iterator[T]:
+        """The results of `step`, which must not raise, in the order of `works`.
+
+        A single device works in the caller's thread. `weigh`: bytes of a result.
+        """
+        if len(self._all) == 1:
+            yield from (step(work, self.models) for work in works)
+            return
+        idle: queue.SimpleQueue[Models] = queue.SimpleQueue()
+        for models in self._all:
+            idle.put(models)
+        running: deque[tuple[int, Future[T]]] = deque()
+        pool = ThreadPoolExecutor(len(self._all), "network", self._begin, (idle,))
+        try:
+            for work in works:
+                running.append((weigh(work), pool.submit(self._run, step, work)))
+                while self._enough(running):
+                    yield running.popleft()[1].result()
+            while running:
+                yield running.popleft()[1].result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def _enough(self, running: deque[tuple[int, Future[T]]]) -> bool:
+        count, devices = len(running), len(self._all)
+        if sum(weight for weight, _ in running) > AHEAD_BYTES:
+            return count >= devices
+        return count >= RUNNING_PER_DEVICE * devices
+
+    def _begin(self, idle: queue.SimpleQueue[Models]) -> None:
+        """Bind the thread to a device; workers on the CPU share its cores."""
+        import torch
+
+        from esc_cli.engine.threads import available_cores
+
+        self._own.models = idle.get()
+        on_cpu = sum(device.partition(":")[0] == "cpu" for device in self.devices)
+        if on_cpu:
+            share = max(1, available_cores() // on_cpu)
+            torch.set_num_threads(min(torch.get_num_threads(), share))
+
+    def _run(self, step: Callable[[T, Models], T], work: T) -> T:
+        own: Models = self._own.models
+        return step(work, own)
