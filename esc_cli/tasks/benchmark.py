@@ -29,7 +29,7 @@ from esc_cli.tasks.bench_events import (
 )
 from esc_cli.tasks.end_to_end import EndToEnd
 from esc_cli.tasks.environment import bench_facts
-from esc_cli.tasks.methods import published_name
+from esc_cli.tasks.methods import figure_name
 from esc_cli.tasks.stop import Stop
 
 PAPER = Repeats(warmup=100, runs=100)
@@ -187,7 +187,7 @@ def psnr_of(subject: Subject, workload: Workload) -> tuple[float | None, str]:
     known: dict[str, float] = {}
     record = subject.checkpoint.record if subject.checkpoint else None
     if subject.checkpoint is None:
-        name = published_name(workload.as_run)
+        name = figure_name(workload.as_run)
         known = published(name, _scale(workload), "Set5")
     elif record is not None and workload.as_run == workload.config:
         known = {"psnr_y": record.scores.get("Set5", {}).get("psnr", 0.0)}
@@ -240,4 +240,4 @@ def _printed(workload: Workload, scale: int) -> PublishedSpeed | None:
     wanted = (SIZE[0] // scale, SIZE[1] // scale)
     if workload.in_size != wanted or workload.batch != 1:
         return None
-    return published_speed(published_name(workload.as_run), scale)
+    return published_speed(figure_name(workload.as_run), scale)

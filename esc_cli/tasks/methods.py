@@ -106,6 +106,11 @@ def published_name(checkpoint: Checkpoint, config: NetworkConfig) -> str:
     release = checkpoint.release or release_of_file(checkpoint.path.name)
     if release is not None and release.config == config:
         return release.model
+    return figure_name(config)
+
+
+def figure_name(config: NetworkConfig) -> str:
+    """The name under which the paper's figures for a network of this shape stand."""
     name = variant_name(config)
     return name if config.flashbias_rank is None else f"{name}@flashbias"
 
