@@ -14,6 +14,8 @@ from esc_cli.cli.console import print_error
 from esc_cli.cli.data import data_app
 from esc_cli.cli.evaluate import EPILOG as EVAL_EPILOG
 from esc_cli.cli.evaluate import eval_command
+from esc_cli.cli.train import EPILOG as TRAIN_EPILOG
+from esc_cli.cli.train import train_command
 from esc_cli.cli.upscale import EPILOG as UPSCALE_EPILOG
 from esc_cli.cli.upscale import upscale_command
 from esc_cli.errors import EscError
@@ -55,6 +57,7 @@ app.command("upscale", epilog=UPSCALE_EPILOG)(upscale_command)
 app.command("eval", epilog=EVAL_EPILOG)(eval_command)
 
 app.command("compare")(compare_command)
+app.command("train", epilog=TRAIN_EPILOG)(train_command)
 app.add_typer(data_app, name="data")
 
 

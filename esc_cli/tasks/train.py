@@ -1,0 +1,134 @@
+"""`esc train`: a recipe and pictures in, events out."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from esc_cli.engine.precision import choose_device
+from esc_cli.errors import UsageError
+from esc_cli.tasks.stop import Stop
+from esc_cli.tasks.train_data import PictureFolder
+from esc_cli.tasks.validation import prepare_validation
+from esc_cli.training.events import Started, TrainEvent
+from esc_cli.training.folder import RunFolder, read_checkpoint
+from esc_cli.training.initial import initial
+from esc_cli.training.learner import Learner
+from esc_cli.training.loader import Loader
+from esc_cli.training.loop import Intervals, Training, restore_random
+from esc_cli.training.patches import Batch, PatchSource, Share, pinned
+from esc_cli.training.recipe import Recipe
+from esc_cli.training.schedule import Position
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """Everything that `esc train` takes; see `esc train --help` for each."""
+
+    recipe: Recipe
+    data: Path
+    out: Path
+    cache: Path | None = None
+    skip_damaged: bool = False
+    init: Path | None = None
+    convert_head: bool = False
+    resume: str | None = None
+    validate: tuple[str, ...] = ()
+    data_roots: tuple[Path, ...] = ()
+    intervals: Intervals = field(default_factory=Intervals)
+    device: str = "auto"
+    loader_threads: int = 1
+    max_pixels: int = 500_000_000
+
+
+@dataclass
+class TrainTask:
+    """Prepares a run and runs it."""
+
+    options: TrainOptions
+    stop: Stop
+
+    def run(self) -> Iterator[TrainEvent]:
+        """Train; `Training.run` names the errors, besides UsageError and WeightsError before."""
+        options, recipe = self.options, self.options.recipe
+        folder = RunFolder(options.out)
+        start = self._start(folder)
+        device = choose_device(options.device)
+        torch.set_flush_denormal(True)  # they slow softmax and its gradient down many times
+        learner = self._learner(device, fresh=start is None)
+        folder.prepare()
+        source = yield from self._patches()
+        position = Position()
+        if start is not None:
+            position = self._restore(learner, start)
+            folder.rewind_log(position.step)
+        with self._loader(source, position.step, device) as loader:
+            training = Training(
+                learner, loader, folder, position, options.intervals, recipe.data.batch
+            )
+            training.last_saved = start
+            training.signal = lambda: self.stop.signal_number
+            if options.validate:
+                training.validate = prepare_validation(
+                    options.validate, options.data_roots, recipe.scale, options.device
+                )
+            yield self._started(training, source)
+            yield from training.run()
+
+    def _start(self, folder: RunFolder) -> Path | None:
+        """The checkpoint to go on from. Raises UsageError when an earlier run is in the way."""
+        newest, resume = folder.newest(), self.options.resume
+        if resume == "auto":
+            return newest
+        if newest is not None:
+            what = "holds the checkpoints of an earlier run"
+            raise UsageError(what, folder.path, "go on with --resume auto, or choose another --out")
+        return None if resume is None else Path(resume)
+
+    def _learner(self, device: torch.device, *, fresh: bool) -> Learner:
+        options, recipe = self.options, self.options.recipe
+        init = options.init if fresh else None
+        network = initial(
+            recipe.variant, recipe.scale, recipe.seed, init, convert_head=options.convert_head
+        )
+        return Learner(network.to(device), recipe, device)
+
+    def _restore(self, learner: Learner, path: Path) -> Position:
+        content = read_checkpoint(path)
+        try:
+            learner.restore(content)
+            restore_random(content["random"])
+            return Position(int(content["step"]), float(content["seconds"]))
+        except (KeyError, RuntimeError, ValueError, TypeError) as error:
+            raise UsageError(f"does not fit this recipe: {error}", path) from error
+
+    def _patches(self) -> Generator[TrainEvent, None, PatchSource]:
+        options, recipe = self.options, self.options.recipe
+        cache = options.cache or options.out / "cache"
+        folder = PictureFolder(options.data, cache, options.max_pixels, options.skip_damaged)
+        hr = yield from folder.pictures()
+        lr = yield from folder.smaller(hr, recipe.scale)
+        return PatchSource(lr, hr, recipe.scale, recipe.data, recipe.seed)
+
+    def _loader(self, source: PatchSource, step: int, device: torch.device) -> Loader[Batch]:
+        size, threads = self.options.recipe.data.batch, self.options.loader_threads
+        make = partial(source.batch, size=size, places=Share().of(size))
+        if device.type == "cuda":
+            return Loader(lambda number: pinned(make(number)), step, threads, 2 * threads)
+        return Loader(make, step, threads, 2 * threads)
+
+    def _started(self, training: Training, source: PatchSource) -> Started:
+        network, position = training.learner.network, training.position
+        return Started(
+            pictures=len(source.usable),
+            left_out=tuple(source.left_out),
+            step=position.step,
+            seconds=position.seconds,
+            device=str(training.learner.device),
+            parameters=sum(parameter.numel() for parameter in network.parameters()),
+            checkpoint=training.last_saved,
+        )

@@ -1,0 +1,187 @@
+"""The loop: take a batch, learn from it, and tell, validate and save when it is time."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from esc_cli.errors import StoppedError, TrainingError
+from esc_cli.model import Network
+from esc_cli.training.events import Finished, Logged, Saved, TrainEvent, Validated
+from esc_cli.training.folder import RunFolder
+from esc_cli.training.learner import Learner, Losses
+from esc_cli.training.loader import Loader
+from esc_cli.training.patches import Batch
+from esc_cli.training.schedule import Position, progress, rate_factor
+
+Scores = dict[str, dict[str, float]]
+Validate = Callable[[Network], Scores]
+
+
+@dataclass(frozen=True)
+class Intervals:
+    """How often: log lines in iterations, validation and checkpoints in minutes; how many
+    checkpoints are kept."""
+
+    log: int = 100
+    validate_minutes: float = 10.0
+    save_minutes: float = 5.0
+    keep: int = 3
+
+
+@dataclass
+class Tally:
+    """Losses and times since the last log line."""
+
+    sums: dict[str, Tensor] = field(default_factory=dict)
+    count: int = 0
+    since: float = field(default_factory=time.perf_counter)
+    waited_s: float = 0.0
+
+    def add(self, losses: Losses) -> None:
+        """Count an iteration; nothing waits for the device."""
+        for name, loss in losses.items():
+            self.sums[name] = self.sums[name] + loss if name in self.sums else loss.clone()
+        self.count += 1
+
+    def means(self) -> dict[str, float]:
+        """The mean of each loss."""
+        return {name: float(total) / self.count for name, total in self.sums.items()}
+
+
+@dataclass
+class Training:
+    """A run. `position` is where it stands; `signal` gives the number of a signal that asks it to
+    stop, else None; `validate` scores a network."""
+
+    learner: Learner
+    loader: Loader[Batch]
+    folder: RunFolder
+    position: Position
+    intervals: Intervals
+    batch: int
+    validate: Validate | None = None
+    signal: Callable[[], int | None] = lambda: None
+    last_saved: Path | None = None
+    _due: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+
+    def run(self) -> Iterator[TrainEvent]:
+        """Train to the end of the schedule.
+
+        Raises StoppedError after a signal, with a checkpoint saved; TrainingError, which names
+        the last good checkpoint, when the loss is no number; DiskError and WriteError.
+        """
+        schedule = self.learner.recipe.schedule
+        began = time.perf_counter() - self.position.seconds
+        for what, minutes in self._minutes().items():
+            self._due[what] = self.position.seconds + 60 * minutes
+        tally = Tally(waited_s=self.loader.waited_s)
+        while progress(schedule, self.position) < 1:
+            if (number := self.signal()) is not None:
+                yield self.save(tally)
+                raise StoppedError(number)
+            rate = self.learner.recipe.optimiser.learning_rate * rate_factor(
+                schedule, self.position
+            )
+            tally.add(self.learner.learn(self.loader.take(), rate, self.position.step))
+            self.position.step += 1
+            self.position.seconds = time.perf_counter() - began
+            if self.position.step % self.intervals.log == 0:
+                yield self._log(tally, rate)
+                tally = Tally(waited_s=self.loader.waited_s)
+            if self._is_due("validate"):
+                yield from self._validated()
+            if self._is_due("save"):
+                yield self.save(tally)
+            self.position.seconds = time.perf_counter() - began
+        saved = self.save(tally)
+        yield saved
+        yield from self._validated()
+        yield Finished(self.position.step, self.position.seconds, saved.path)
+
+    def _minutes(self) -> dict[str, float]:
+        return {
+            "validate": self.intervals.validate_minutes if self.validate else math.inf,
+            "save": self.intervals.save_minutes,
+        }
+
+    def _is_due(self, what: str) -> bool:
+        if self.position.seconds < self._due[what]:
+            return False
+        self._due[what] = self.position.seconds + 60 * self._minutes()[what]
+        return True
+
+    def _log(self, tally: Tally, rate: float) -> Logged:
+        losses = self._checked(tally)
+        elapsed = time.perf_counter() - tally.since
+        event = Logged(
+            step=self.position.step,
+            seconds=self.position.seconds,
+            progress=progress(self.learner.recipe.schedule, self.position),
+            rate=rate,
+            losses=losses,
+            iterations_per_s=tally.count / elapsed,
+            patches_per_s=tally.count * self.batch / elapsed,
+            waiting=(self.loader.waited_s - tally.waited_s) / elapsed,
+        )
+        entry = {"step": event.step, "seconds": round(event.seconds, 1), "rate": rate, **losses}
+        self.folder.append_log(entry)
+        return event
+
+    def _checked(self, tally: Tally) -> dict[str, float]:
+        """The means of the losses. Raises TrainingError when one is NaN or infinite."""
+        losses = tally.means()
+        for name, value in losses.items():
+            if not math.isfinite(value):
+                what = f"the loss {name} is {value} at iteration {self.position.step}"
+                where = f"the last good checkpoint is {self.last_saved}"
+                good = where if self.last_saved else "there is no checkpoint yet"
+                advice = f"{good}; go on from it with a lower optimiser.learning_rate"
+                raise TrainingError(what, advice=advice)
+        return losses
+
+    def _validated(self) -> Iterator[Validated]:
+        if self.validate is None:
+            return
+        scores = self.validate(self.learner.average.network)
+        event = Validated(self.position.step, self.position.seconds, scores)
+        entry = {"step": event.step, "seconds": round(event.seconds, 1), "scores": scores}
+        self.folder.append_log(entry)
+        yield event
+
+    def save(self, tally: Tally) -> Saved:
+        """Write a checkpoint, after a look at the losses since the last log line."""
+        self._checked(tally)
+        self.last_saved = self.folder.save(self.state(), self.position.step, self.intervals.keep)
+        return Saved(self.position.step, self.last_saved)
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint holds."""
+        return {
+            **self.learner.state(),
+            "step": self.position.step,
+            "seconds": self.position.seconds,
+            "recipe": self.learner.recipe.as_table(),
+            "random": random_states(),
+        }
+
+
+def random_states() -> dict[str, Any]:
+    """The states of torch's generators: of the CPU, and of each GPU."""
+    gpus = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+    return {"cpu": torch.get_rng_state(), "cuda": gpus}
+
+
+def restore_random(states: dict[str, Any]) -> None:
+    """Set the generators as they were; GPUs only where their number is the same."""
+    torch.set_rng_state(states["cpu"])
+    if torch.cuda.is_available() and len(states["cuda"]) == torch.cuda.device_count():
+        torch.cuda.set_rng_state_all(states["cuda"])
