@@ -14,6 +14,7 @@ from esc_cli.cli.console import print_error
 from esc_cli.cli.data import data_app
 from esc_cli.cli.evaluate import EPILOG as EVAL_EPILOG
 from esc_cli.cli.evaluate import eval_command
+from esc_cli.cli.export import export_command
 from esc_cli.cli.train import EPILOG as TRAIN_EPILOG
 from esc_cli.cli.train import train_command
 from esc_cli.cli.upscale import EPILOG as UPSCALE_EPILOG
@@ -58,6 +59,7 @@ app.command("eval", epilog=EVAL_EPILOG)(eval_command)
 
 app.command("compare")(compare_command)
 app.command("train", epilog=TRAIN_EPILOG)(train_command)
+app.command("export")(export_command)
 app.add_typer(data_app, name="data")
 
 

@@ -11,6 +11,7 @@ import torch
 
 from esc_cli.engine.precision import choose_device
 from esc_cli.errors import UsageError
+from esc_cli.tasks.environment import processor_name
 from esc_cli.tasks.stop import Stop
 from esc_cli.tasks.train_data import PictureFolder
 from esc_cli.tasks.validation import prepare_validation
@@ -71,6 +72,7 @@ class TrainTask:
                 learner, loader, folder, position, options.intervals, recipe.data.batch
             )
             training.last_saved = start
+            training.facts = self._facts(device, len(source.usable))
             training.signal = lambda: self.stop.signal_number
             if options.validate:
                 training.validate = prepare_validation(
@@ -96,6 +98,14 @@ class TrainTask:
             recipe.variant, recipe.scale, recipe.seed, init, convert_head=options.convert_head
         )
         return Learner(network.to(device), recipe, device)
+
+    def _facts(self, device: torch.device, pictures: int) -> dict[str, str]:
+        gpu = device.type == "cuda"
+        name = torch.cuda.get_device_name(device) if gpu else processor_name()
+        threads = "" if gpu else f", {torch.get_num_threads()} threads"
+        data = f"{pictures:,} pictures of {self.options.data.resolve().name}; LR by bicubic"
+        facts = {"device": f"{name}{threads}", "data": data}
+        return facts if self.options.init is None else facts | {"init": self.options.init.name}
 
     def _restore(self, learner: Learner, path: Path) -> Position:
         content = read_checkpoint(path)

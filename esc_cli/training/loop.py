@@ -60,7 +60,7 @@ class Tally:
 @dataclass
 class Training:
     """A run. `position` is where it stands; `signal` gives the number of a signal that asks it to
-    stop, else None; `validate` scores a network."""
+    stop, else None; `validate` scores a network. `facts` are kept for the record of the weights."""
 
     learner: Learner
     loader: Loader[Batch]
@@ -71,6 +71,7 @@ class Training:
     validate: Validate | None = None
     signal: Callable[[], int | None] = lambda: None
     last_saved: Path | None = None
+    facts: dict[str, str] = field(default_factory=dict)
     _due: dict[str, float] = field(default_factory=lambda: defaultdict(float))
 
     def run(self) -> Iterator[TrainEvent]:
@@ -171,6 +172,7 @@ class Training:
             "seconds": self.position.seconds,
             "recipe": self.learner.recipe.as_table(),
             "random": random_states(),
+            "facts": self.facts,
         }
 
 
