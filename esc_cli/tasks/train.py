@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -15,14 +17,15 @@ from esc_cli.tasks.environment import processor_name
 from esc_cli.tasks.stop import Stop
 from esc_cli.tasks.train_data import PictureFolder
 from esc_cli.tasks.validation import prepare_validation
-from esc_cli.training.events import Started, TrainEvent
+from esc_cli.training.distributed import connected, device_wish, find_place, wait_for_all
+from esc_cli.training.events import Note, Started, TrainEvent
 from esc_cli.training.folder import RunFolder, read_checkpoint
 from esc_cli.training.initial import initial
 from esc_cli.training.learner import Learner
 from esc_cli.training.loader import Loader
 from esc_cli.training.loop import Intervals, Training, restore_random
-from esc_cli.training.patches import Batch, PatchSource, Share, pinned
-from esc_cli.training.recipe import Recipe
+from esc_cli.training.patches import Batch, PatchSource, pinned
+from esc_cli.training.recipe import Recipe, differing, from_table
 from esc_cli.training.schedule import Position
 
 
@@ -53,30 +56,46 @@ class TrainTask:
     options: TrainOptions
     stop: Stop
 
+    def __post_init__(self) -> None:
+        """Find this process's place among those of torchrun or srun."""
+        self.place = find_place(os.environ)
+
     def run(self) -> Iterator[TrainEvent]:
-        """Train; `Training.run` names the errors, besides UsageError and WeightsError before."""
+        """Train; `Training.run` names the errors, besides UsageError and WeightsError before.
+
+        Of several processes only the first tells.
+        """
+        self.options.recipe.check_batch(self.place.world)
+        device = choose_device(device_wish(self.options.device, self.place))
+        torch.set_flush_denormal(True)  # they slow softmax and its gradient down many times
+        with connected(self.place, device):
+            for event in self._run(device):
+                if self.place.first:
+                    yield event
+
+    def _run(self, device: torch.device) -> Iterator[TrainEvent]:
         options, recipe = self.options, self.options.recipe
         folder = RunFolder(options.out)
         start = self._start(folder)
-        device = choose_device(options.device)
-        torch.set_flush_denormal(True)  # they slow softmax and its gradient down many times
         learner = self._learner(device, fresh=start is None)
-        folder.prepare()
-        source = yield from self._patches()
+        source = yield from self._patches_of_all(folder)
         position = Position()
         if start is not None:
-            position = self._restore(learner, start)
-            folder.rewind_log(position.step)
+            content = read_checkpoint(start)
+            position = restored(learner, content, start)
+            yield from changed_settings(content, recipe)
+            if self.place.first:
+                folder.rewind_log(position.step)
         with self._loader(source, position.step, device) as loader:
             training = Training(
                 learner, loader, folder, position, options.intervals, recipe.data.batch
             )
-            training.last_saved = start
+            training.last_saved, training.place = start, self.place
             training.facts = self._facts(device, len(source.usable))
             training.signal = lambda: self.stop.signal_number
             if options.validate:
                 training.validate = prepare_validation(
-                    options.validate, options.data_roots, recipe.scale, options.device
+                    options.validate, options.data_roots, recipe.scale, str(device)
                 )
             yield self._started(training, source)
             yield from training.run()
@@ -97,7 +116,7 @@ class TrainTask:
         network = initial(
             recipe.variant, recipe.scale, recipe.seed, init, convert_head=options.convert_head
         )
-        return Learner(network.to(device), recipe, device)
+        return Learner(network.to(device), recipe, device, self.place)
 
     def _facts(self, device: torch.device, pictures: int) -> dict[str, str]:
         gpu = device.type == "cuda"
@@ -107,14 +126,15 @@ class TrainTask:
         facts = {"device": f"{name}{threads}", "data": data}
         return facts if self.options.init is None else facts | {"init": self.options.init.name}
 
-    def _restore(self, learner: Learner, path: Path) -> Position:
-        content = read_checkpoint(path)
-        try:
-            learner.restore(content)
-            restore_random(content["random"])
-            return Position(int(content["step"]), float(content["seconds"]))
-        except (KeyError, RuntimeError, ValueError, TypeError) as error:
-            raise UsageError(f"does not fit this recipe: {error}", path) from error
+    def _patches_of_all(self, folder: RunFolder) -> Generator[TrainEvent, None, PatchSource]:
+        """The patches; the first process decodes, the others find the cache filled."""
+        if self.place.first:
+            folder.prepare()
+            source = yield from self._patches()
+            wait_for_all(self.place)
+            return source
+        wait_for_all(self.place)
+        return (yield from self._patches())
 
     def _patches(self) -> Generator[TrainEvent, None, PatchSource]:
         options, recipe = self.options, self.options.recipe
@@ -126,7 +146,7 @@ class TrainTask:
 
     def _loader(self, source: PatchSource, step: int, device: torch.device) -> Loader[Batch]:
         size, threads = self.options.recipe.data.batch, self.options.loader_threads
-        make = partial(source.batch, size=size, places=Share().of(size))
+        make = partial(source.batch, size=size, places=self.place.share.of(size))
         if device.type == "cuda":
             return Loader(lambda number: pinned(make(number)), step, threads, 2 * threads)
         return Loader(make, step, threads, 2 * threads)
@@ -142,3 +162,25 @@ class TrainTask:
             parameters=sum(parameter.numel() for parameter in network.parameters()),
             checkpoint=training.last_saved,
         )
+
+
+def restored(learner: Learner, content: dict[str, Any], path: Path) -> Position:
+    """Take over the state of a checkpoint. Raises UsageError when it belongs to another recipe."""
+    try:
+        learner.restore(content)
+        restore_random(content["random"])
+        return Position(int(content["step"]), float(content["seconds"]))
+    except (KeyError, RuntimeError, ValueError, TypeError) as error:
+        raise UsageError(f"does not fit this recipe: {error}", path) from error
+
+
+def changed_settings(content: dict[str, Any], recipe: Recipe) -> Iterator[Note]:
+    """A note when the recipe is not the one that the checkpoint was made with."""
+    try:
+        before = from_table(content["recipe"])
+    except UsageError as error:
+        yield Note(f"the checkpoint's recipe cannot be read: {error}")
+        return
+    names = sorted(differing(before.as_table(), recipe.as_table()))
+    if names:
+        yield Note(f"the recipe has changed since the checkpoint: {', '.join(names)}")

@@ -20,7 +20,7 @@ LOG = "log.jsonl"
 
 @dataclass(frozen=True)
 class RunFolder:
-    """`path` holds `checkpoints/step-00012000.pt`, `log.jsonl` and `recipe.json`."""
+    """`path` holds `checkpoints/step-00012000.pt` and `log.jsonl`."""
 
     path: Path
 

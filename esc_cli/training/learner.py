@@ -11,12 +11,14 @@ from torch import Tensor, nn
 
 from esc_cli.model import Network
 from esc_cli.model.attention import set_attention_kernel
+from esc_cli.training.distributed import Place, spread
 from esc_cli.training.patches import Batch, to_unit
 from esc_cli.training.recipe import Optimiser, Recipe
 
 Losses = dict[str, Tensor]
 """Scalars by name, detached; "loss" is what was minimised."""
 
+ALONE = Place()
 PIXEL_LOSSES = {"l1": F.l1_loss, "l2": F.mse_loss}
 
 
@@ -51,11 +53,13 @@ class Learner:
     """Minimises the pixel loss. `network` is on `device`; `model` is what is called: the network
     itself, or its compiled or distributed form."""
 
-    def __init__(self, network: Network, recipe: Recipe, device: torch.device):
+    def __init__(
+        self, network: Network, recipe: Recipe, device: torch.device, place: Place = ALONE
+    ):
         self.network, self.recipe, self.device = network, recipe, device
         wish = recipe.precision
         self.bf16 = wish == "bf16" or (wish == "auto" and device.type == "cuda")
-        self.model: nn.Module = network
+        self.model = spread(network, place, device)
         self.average = Average(network, recipe.optimiser.ema)
         if device.type == "cpu":
             set_attention_kernel(network, "math")
@@ -80,6 +84,11 @@ class Learner:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
             sr = self.model(lr)
         return {"loss": PIXEL_LOSSES[self.recipe.pixel_loss](sr.float(), hr)}
+
+    def magnitudes(self) -> dict[str, float]:
+        """Norms that are no numbers when a weight is none."""
+        norms = torch._foreach_norm(list(self.network.parameters()))
+        return {"the norm of the weights": float(torch.stack(norms).sum())}
 
     def state(self) -> dict[str, Any]:
         """Everything to go on from; tensors are not copied."""

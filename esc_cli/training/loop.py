@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +14,7 @@ from torch import Tensor
 
 from esc_cli.errors import StoppedError, TrainingError
 from esc_cli.model import Network
+from esc_cli.training.distributed import AGREE_EVERY, Place, largest, mean
 from esc_cli.training.events import Finished, Logged, Saved, TrainEvent, Validated
 from esc_cli.training.folder import RunFolder
 from esc_cli.training.learner import Learner, Losses
@@ -53,7 +53,7 @@ class Tally:
         self.count += 1
 
     def means(self) -> dict[str, float]:
-        """The mean of each loss."""
+        """The mean of each loss; empty before the first iteration."""
         return {name: float(total) / self.count for name, total in self.sums.items()}
 
 
@@ -72,7 +72,9 @@ class Training:
     signal: Callable[[], int | None] = lambda: None
     last_saved: Path | None = None
     facts: dict[str, str] = field(default_factory=dict)
-    _due: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    place: Place = field(default_factory=Place)
+    _began: float = 0.0
+    _due: dict[str, float] = field(default_factory=dict)
 
     def run(self) -> Iterator[TrainEvent]:
         """Train to the end of the schedule.
@@ -80,48 +82,67 @@ class Training:
         Raises StoppedError after a signal, with a checkpoint saved; TrainingError, which names
         the last good checkpoint, when the loss is no number; DiskError and WriteError.
         """
-        schedule = self.learner.recipe.schedule
-        began = time.perf_counter() - self.position.seconds
-        for what, minutes in self._minutes().items():
-            self._due[what] = self.position.seconds + 60 * minutes
-        tally = Tally(waited_s=self.loader.waited_s)
-        while progress(schedule, self.position) < 1:
-            if (number := self.signal()) is not None:
-                yield self.save(tally)
+        recipe = self.learner.recipe
+        self._began = time.perf_counter() - self.position.seconds
+        for what in ("validate", "save"):
+            self._set_due(what)
+        tally = self._new_tally()
+        while progress(recipe.schedule, self.position) < 1:
+            if (number := self._signal_of_all()) is not None:
+                yield from self._saved(tally)
                 raise StoppedError(number)
-            rate = self.learner.recipe.optimiser.learning_rate * rate_factor(
-                schedule, self.position
-            )
+            rate = recipe.optimiser.learning_rate * rate_factor(recipe.schedule, self.position)
             tally.add(self.learner.learn(self.loader.take(), rate, self.position.step))
-            self.position.step += 1
-            self.position.seconds = time.perf_counter() - began
+            self._advance()
             if self.position.step % self.intervals.log == 0:
                 yield self._log(tally, rate)
-                tally = Tally(waited_s=self.loader.waited_s)
+                tally = self._new_tally()
             if self._is_due("validate"):
                 yield from self._validated()
             if self._is_due("save"):
-                yield self.save(tally)
-            self.position.seconds = time.perf_counter() - began
-        saved = self.save(tally)
-        yield saved
+                yield from self._saved(tally)
+        yield from self._saved(tally)
         yield from self._validated()
-        yield Finished(self.position.step, self.position.seconds, saved.path)
+        if self.last_saved is not None:
+            yield Finished(self.position.step, self.position.seconds, self.last_saved)
 
-    def _minutes(self) -> dict[str, float]:
-        return {
-            "validate": self.intervals.validate_minutes if self.validate else math.inf,
-            "save": self.intervals.save_minutes,
-        }
+    def _new_tally(self) -> Tally:
+        return Tally(waited_s=self.loader.waited_s)
+
+    def _advance(self) -> None:
+        """Count the iteration and the time; all processes keep the time of the latest."""
+        self.position.step += 1
+        if self.place.world == 1:
+            self.position.seconds = time.perf_counter() - self._began
+        elif self.position.step % AGREE_EVERY == 0:
+            own = time.perf_counter() - self._began
+            (self.position.seconds,) = largest([own], self.place, self.learner.device)
+
+    def _signal_of_all(self) -> int | None:
+        """The signal that asks any process to stop; asked for every few iterations."""
+        own = self.signal()
+        if self.place.world == 1:
+            return own
+        if self.position.step % AGREE_EVERY:
+            return None
+        (number,) = largest([float(own or 0)], self.place, self.learner.device)
+        return int(number) or None
+
+    def _set_due(self, what: str) -> None:
+        wanted = self.intervals.save_minutes if what == "save" else self.intervals.validate_minutes
+        able = self.place.first and (what == "save" or self.validate is not None)
+        self._due[what] = self.position.seconds + 60 * wanted if able else math.inf
 
     def _is_due(self, what: str) -> bool:
         if self.position.seconds < self._due[what]:
             return False
-        self._due[what] = self.position.seconds + 60 * self._minutes()[what]
+        self._set_due(what)
         return True
 
     def _log(self, tally: Tally, rate: float) -> Logged:
-        losses = self._checked(tally)
+        own = tally.means()
+        shared = mean(list(own.values()), self.place, self.learner.device)
+        losses = self._finite(dict(zip(own, shared, strict=True)))
         elapsed = time.perf_counter() - tally.since
         event = Logged(
             step=self.position.step,
@@ -133,16 +154,19 @@ class Training:
             patches_per_s=tally.count * self.batch / elapsed,
             waiting=(self.loader.waited_s - tally.waited_s) / elapsed,
         )
-        entry = {"step": event.step, "seconds": round(event.seconds, 1), "rate": rate, **losses}
-        self.folder.append_log(entry)
+        self._append(event.step, {"rate": rate, **losses})
         return event
 
-    def _checked(self, tally: Tally) -> dict[str, float]:
-        """The means of the losses. Raises TrainingError when one is NaN or infinite."""
-        losses = tally.means()
+    def _append(self, step: int, values: dict[str, Any]) -> None:
+        if self.place.first:
+            entry = {"step": step, "seconds": round(self.position.seconds, 1), **values}
+            self.folder.append_log(entry)
+
+    def _finite(self, losses: dict[str, float]) -> dict[str, float]:
+        """The values. Raises TrainingError when one is NaN or infinite."""
         for name, value in losses.items():
             if not math.isfinite(value):
-                what = f"the loss {name} is {value} at iteration {self.position.step}"
+                what = f"{name} is {value} at iteration {self.position.step}"
                 where = f"the last good checkpoint is {self.last_saved}"
                 good = where if self.last_saved else "there is no checkpoint yet"
                 advice = f"{good}; go on from it with a lower optimiser.learning_rate"
@@ -150,19 +174,20 @@ class Training:
         return losses
 
     def _validated(self) -> Iterator[Validated]:
-        if self.validate is None:
+        if self.validate is None or not self.place.first:
             return
         scores = self.validate(self.learner.average.network)
         event = Validated(self.position.step, self.position.seconds, scores)
-        entry = {"step": event.step, "seconds": round(event.seconds, 1), "scores": scores}
-        self.folder.append_log(entry)
+        self._append(event.step, {"scores": scores})
         yield event
 
-    def save(self, tally: Tally) -> Saved:
+    def _saved(self, tally: Tally) -> Iterator[Saved]:
         """Write a checkpoint, after a look at the losses since the last log line."""
-        self._checked(tally)
+        if not self.place.first:
+            return
+        self._finite({**tally.means(), **self.learner.magnitudes()})
         self.last_saved = self.folder.save(self.state(), self.position.step, self.intervals.keep)
-        return Saved(self.position.step, self.last_saved)
+        yield Saved(self.position.step, self.last_saved)
 
     def state(self) -> dict[str, Any]:
         """What a checkpoint holds."""

@@ -92,6 +92,12 @@ class Recipe:
         if not 0 <= self.optimiser.ema < 1:
             raise UsageError(f"optimiser.ema must be in 0..1, and is {self.optimiser.ema}")
 
+    def check_batch(self, processes: int) -> None:
+        """Raise UsageError when a batch cannot be split evenly over so many processes."""
+        if self.data.batch % processes:
+            what = f"a batch of {self.data.batch} cannot be split over {processes} processes"
+            raise UsageError(what, advice="choose --batch as a multiple of their number")
+
     def as_table(self) -> Table:
         """Plain values, as `from_table` takes them."""
         return asdict(self)
@@ -205,3 +211,15 @@ def _sequence(hint: Any, value: Any, name: str) -> tuple[Any, ...]:
     if kinds[-1] is not Ellipsis and len(value) != len(kinds):
         raise UsageError(f"{name} must have {len(kinds)} values, and has {len(value)}")
     return tuple(_value(kinds[0], entry, name) for entry in value)
+
+
+def differing(one: Mapping[str, Any], other: Mapping[str, Any], where: str = "") -> list[str]:
+    """Dotted names of the values that two tables do not share."""
+    names: list[str] = []
+    for key in {**one, **other}:
+        left, right = one.get(key), other.get(key)
+        if isinstance(left, Mapping) and isinstance(right, Mapping):
+            names += differing(left, right, f"{where}{key}.")
+        elif left != right:
+            names.append(f"{where}{key}")
+    return names
