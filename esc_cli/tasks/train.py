@@ -68,10 +68,13 @@ class TrainTask:
         self.options.recipe.check_batch(self.place.world)
         device = choose_device(device_wish(self.options.device, self.place))
         torch.set_flush_denormal(True)  # they slow softmax and its gradient down many times
-        with connected(self.place, device):
-            for event in self._run(device):
-                if self.place.first:
-                    yield event
+        try:
+            with connected(self.place, device):
+                for event in self._run(device):
+                    if self.place.first:
+                        yield event
+        finally:
+            torch.set_flush_denormal(False)
 
     def _run(self, device: torch.device) -> Iterator[TrainEvent]:
         options, recipe = self.options, self.options.recipe

@@ -109,19 +109,17 @@ def _holds(flat: Path, entries: tuple[Sized, ...]) -> bool:
 
 def _write(flat: Path, planes: Iterable[tuple[str, Planes]]) -> Iterator[Sized]:
     part, offset = flat.with_suffix(".part"), 0
-    with _failures_for(flat):
-        flat.parent.mkdir(parents=True, exist_ok=True)
-        stream = part.open("wb")
-    with stream:
-        for name, picture in planes:
-            with _failures_for(flat):
-                stream.write(picture.tobytes())
-            yield Sized(name, picture.shape[1], picture.shape[2], offset)
-            offset += picture.size
+    try:
         with _failures_for(flat):
-            stream.flush()
-    with _failures_for(flat):
-        part.replace(flat)
+            flat.parent.mkdir(parents=True, exist_ok=True)
+            with part.open("wb") as stream:
+                for name, picture in planes:
+                    stream.write(picture.tobytes())
+                    yield Sized(name, picture.shape[1], picture.shape[2], offset)
+                    offset += picture.size
+            part.replace(flat)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 @contextmanager

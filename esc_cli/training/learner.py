@@ -87,7 +87,7 @@ class Learner:
 
     def magnitudes(self) -> dict[str, float]:
         """Norms that are no numbers when a weight is none."""
-        norms = torch._foreach_norm(list(self.network.parameters()))
+        norms = torch._foreach_norm([weight.detach() for weight in self.network.parameters()])
         return {"the norm of the weights": float(torch.stack(norms).sum())}
 
     def state(self) -> dict[str, Any]:
