@@ -57,6 +57,10 @@ def train_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per opt
         bool,
         typer.Option("--convert-head", rich_help_panel=_RECIPE, help="Take --init at any scale."),
     ] = False,
+    vgg: Annotated[
+        Path | None,
+        typer.Option(rich_help_panel=_RECIPE, help="VGG19's weights, for the perceptual loss."),
+    ] = None,
     seed: Annotated[int | None, typer.Option(min=0, rich_help_panel=_RECIPE)] = None,
     cache: Annotated[
         Path | None,
@@ -118,6 +122,7 @@ def train_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per opt
         skip_damaged=skip_damaged,
         init=init,
         convert_head=convert_head,
+        vgg=vgg,
         resume=resume,
         validate=parsing.names(validate),
         data_roots=evaluation.data_roots(data_root),

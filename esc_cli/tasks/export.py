@@ -36,7 +36,7 @@ def export_run(options: ExportOptions) -> Exported:
     """Export the averaged weights. Raises UsageError, WeightsError, WriteError and DiskError."""
     trained = read_trained(options.run)
     validation = prepare_validation(
-        options.validate, options.data_roots, trained.recipe.scale, options.device
+        options.validate, options.data_roots, trained.recipe.validation_scale, options.device
     )
     if options.half:
         trained.network.half().float()

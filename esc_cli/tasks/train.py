@@ -22,9 +22,9 @@ from esc_cli.training.events import Note, Started, TrainEvent
 from esc_cli.training.folder import RunFolder, read_checkpoint
 from esc_cli.training.initial import initial
 from esc_cli.training.learner import Learner
-from esc_cli.training.loader import Loader
+from esc_cli.training.loader import Loader, pinned
 from esc_cli.training.loop import Intervals, Training, restore_random
-from esc_cli.training.patches import Batch, PatchSource, pinned
+from esc_cli.training.objectives import Source, make_learner, make_source, needs_lr
 from esc_cli.training.recipe import Recipe, differing, from_table
 from esc_cli.training.schedule import Position
 
@@ -40,6 +40,7 @@ class TrainOptions:
     skip_damaged: bool = False
     init: Path | None = None
     convert_head: bool = False
+    vgg: Path | None = None
     resume: str | None = None
     validate: tuple[str, ...] = ()
     data_roots: tuple[Path, ...] = ()
@@ -94,11 +95,11 @@ class TrainTask:
                 learner, loader, folder, position, options.intervals, recipe.data.batch
             )
             training.last_saved, training.place = start, self.place
-            training.facts = self._facts(device, len(source.usable))
+            training.facts = self._facts(device, len(source.rounds.usable))
             training.signal = lambda: self.stop.signal_number
             if options.validate:
                 training.validate = prepare_validation(
-                    options.validate, options.data_roots, recipe.scale, str(device)
+                    options.validate, options.data_roots, recipe.validation_scale, str(device)
                 )
             yield self._started(training, source)
             yield from training.run()
@@ -113,13 +114,13 @@ class TrainTask:
             raise UsageError(what, folder.path, "go on with --resume auto, or choose another --out")
         return None if resume is None else Path(resume)
 
-    def _learner(self, device: torch.device, *, fresh: bool) -> Learner:
+    def _learner(self, device: torch.device, *, fresh: bool) -> Learner[Any]:
         options, recipe = self.options, self.options.recipe
         init = options.init if fresh else None
         network = initial(
             recipe.variant, recipe.scale, recipe.seed, init, convert_head=options.convert_head
         )
-        return Learner(network.to(device), recipe, device, self.place)
+        return make_learner(network.to(device), recipe, device, self.place, options.vgg)
 
     def _facts(self, device: torch.device, pictures: int) -> dict[str, str]:
         gpu = device.type == "cuda"
@@ -129,7 +130,7 @@ class TrainTask:
         facts = {"device": f"{name}{threads}", "data": data}
         return facts if self.options.init is None else facts | {"init": self.options.init.name}
 
-    def _patches_of_all(self, folder: RunFolder) -> Generator[TrainEvent, None, PatchSource]:
+    def _patches_of_all(self, folder: RunFolder) -> Generator[TrainEvent, None, Source]:
         """The patches; the first process decodes, the others find the cache filled."""
         if self.place.first:
             folder.prepare()
@@ -139,26 +140,26 @@ class TrainTask:
         wait_for_all(self.place)
         return (yield from self._patches())
 
-    def _patches(self) -> Generator[TrainEvent, None, PatchSource]:
+    def _patches(self) -> Generator[TrainEvent, None, Source]:
         options, recipe = self.options, self.options.recipe
         cache = options.cache or options.out / "cache"
         folder = PictureFolder(options.data, cache, options.max_pixels, options.skip_damaged)
         hr = yield from folder.pictures()
-        lr = yield from folder.smaller(hr, recipe.scale)
-        return PatchSource(lr, hr, recipe.scale, recipe.data, recipe.seed)
+        lr = (yield from folder.smaller(hr, recipe.scale)) if needs_lr(recipe) else None
+        return make_source(recipe, hr, lr)
 
-    def _loader(self, source: PatchSource, step: int, device: torch.device) -> Loader[Batch]:
+    def _loader(self, source: Source, step: int, device: torch.device) -> Loader[Any]:
         size, threads = self.options.recipe.data.batch, self.options.loader_threads
-        make = partial(source.batch, size=size, places=self.place.share.of(size))
+        make = partial(source.batch, places=self.place.share.of(size))
         if device.type == "cuda":
             return Loader(lambda number: pinned(make(number)), step, threads, 2 * threads)
         return Loader(make, step, threads, 2 * threads)
 
-    def _started(self, training: Training, source: PatchSource) -> Started:
+    def _started(self, training: Training, source: Source) -> Started:
         network, position = training.learner.network, training.position
         return Started(
-            pictures=len(source.usable),
-            left_out=tuple(source.left_out),
+            pictures=len(source.rounds.usable),
+            left_out=tuple(source.rounds.left_out),
             step=position.step,
             seconds=position.seconds,
             device=str(training.learner.device),
@@ -167,7 +168,7 @@ class TrainTask:
         )
 
 
-def restored(learner: Learner, content: dict[str, Any], path: Path) -> Position:
+def restored(learner: Learner[Any], content: dict[str, Any], path: Path) -> Position:
     """Take over the state of a checkpoint. Raises UsageError when it belongs to another recipe."""
     try:
         learner.restore(content)

@@ -18,12 +18,6 @@ CONVERTIBLE = ("esc", "esc-fp")
 """Families whose head can be converted to another scale."""
 
 
-def fresh(config: NetworkConfig, seed: int) -> Network:
-    """A network with parameters drawn from a seed."""
-    torch.manual_seed(seed)
-    return from_config(config)
-
-
 def from_weights(path: Path, config: NetworkConfig, *, convert_head: bool) -> Network:
     """The network of `config` with the weights of a file.
 
@@ -53,8 +47,12 @@ def from_weights(path: Path, config: NetworkConfig, *, convert_head: bool) -> Ne
 def initial(
     variant: str, scale: int, seed: int, init: Path | None, *, convert_head: bool
 ) -> Network:
-    """The network that a run of a variant begins with, in training mode, on the CPU."""
+    """The network that a run of a variant begins with, in training mode, on the CPU.
+
+    torch's generator is set to the seed first, for this network and whatever is made after it.
+    """
+    torch.manual_seed(seed)
     config = variant_config(variant, scale)
     if init is None:
-        return fresh(config, seed)
+        return from_config(config)
     return from_weights(init, config, convert_head=convert_head).train()

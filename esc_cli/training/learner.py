@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
+from abc import ABC, abstractmethod
+from typing import Any, Generic, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -12,9 +13,10 @@ from torch import Tensor, nn
 from esc_cli.model import Network
 from esc_cli.model.attention import set_attention_kernel
 from esc_cli.training.distributed import Place, spread
-from esc_cli.training.patches import Batch, to_unit
+from esc_cli.training.patches import PairBatch
 from esc_cli.training.recipe import Optimiser, Recipe
 
+B = TypeVar("B")
 Losses = dict[str, Tensor]
 """Scalars by name, detached; "loss" is what was minimised."""
 
@@ -49,41 +51,52 @@ def make_optimiser(network: nn.Module, how: Optimiser, device: torch.device) -> 
     )
 
 
-class Learner:
-    """Minimises the pixel loss. `network` is on `device`; `model` is what is called: the network
-    itself, or its compiled or distributed form."""
+class Learner(ABC, Generic[B]):
+    """Learns from batches of one kind. `network` is on `device`; `model` is what is called: the
+    network itself, or its distributed form."""
 
     def __init__(
         self, network: Network, recipe: Recipe, device: torch.device, place: Place = ALONE
     ):
-        self.network, self.recipe, self.device = network, recipe, device
+        self.network, self.recipe, self.device, self.place = network, recipe, device, place
+        self.pixel_loss = PIXEL_LOSSES[recipe.pixel_loss]
         wish = recipe.precision
         self.bf16 = wish == "bf16" or (wish == "auto" and device.type == "cuda")
-        self.model = spread(network, place, device)
         self.average = Average(network, recipe.optimiser.ema)
         if device.type == "cpu":
             set_attention_kernel(network, "math")
+        self.model = spread(self.called(), place, device)
         self.optimiser = make_optimiser(network, recipe.optimiser, device)
 
-    def learn(self, batch: Batch, rate: float, step: int) -> Losses:
-        """One iteration at a learning rate; `step` counts those before it."""
+    def called(self) -> nn.Module:
+        """The network as it is called."""
+        return self.network
+
+    def autocast(self) -> torch.autocast:
+        """The precision of the network's computations."""
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16)
+
+    @abstractmethod
+    def losses(self, batch: B) -> Losses:
+        """The scalars of a batch, "loss" among them."""
+
+    def learn(self, batch: B, factor: float, step: int) -> Losses:
+        """One iteration at a share of the highest learning rate; `step` counts those before it."""
         losses = self.losses(batch)
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate
-        self.optimiser.zero_grad(set_to_none=True)
-        losses["loss"].backward()
-        if self.recipe.optimiser.clip > 0:
-            nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.optimiser.clip)
-        self.optimiser.step()
+        self.descend(losses["loss"], factor)
         self.average.update(step)
         return {name: loss.detach() for name, loss in losses.items()}
 
-    def losses(self, batch: Batch) -> Losses:
-        """The scalars of a batch, "loss" among them."""
-        lr, hr = to_unit(batch, self.device)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
-            sr = self.model(lr)
-        return {"loss": PIXEL_LOSSES[self.recipe.pixel_loss](sr.float(), hr)}
+    def descend(self, loss: Tensor, factor: float) -> None:
+        """Move the network's weights against the gradient."""
+        how = self.recipe.optimiser
+        for group in self.optimiser.param_groups:
+            group["lr"] = how.learning_rate * factor
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        if how.clip > 0:
+            nn.utils.clip_grad_norm_(self.network.parameters(), how.clip)
+        self.optimiser.step()
 
     def magnitudes(self) -> dict[str, float]:
         """Norms that are no numbers when a weight is none."""
@@ -103,3 +116,14 @@ class Learner:
         self.network.load_state_dict(state["params"])
         self.average.network.load_state_dict(state["params_ema"])
         self.optimiser.load_state_dict(state["optimiser"])
+
+
+class PixelLearner(Learner[PairBatch]):
+    """Minimises the pixel loss of upscaled patches."""
+
+    def losses(self, batch: PairBatch) -> Losses:
+        """The scalars of a batch, "loss" among them."""
+        pairs = batch.pairs(self.device)
+        with self.autocast():
+            sr = self.model(pairs.lr)
+        return {"loss": self.pixel_loss(sr.float(), pairs.target)}

@@ -7,9 +7,18 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
+
+from torch import Tensor
 
 B = TypeVar("B")
+T = TypeVar("T", bound=tuple[Any, ...])
+
+
+def pinned(batch: T) -> T:
+    """A named tuple with its tensors in memory from which a GPU copies while it computes."""
+    parts = (part.pin_memory() if isinstance(part, Tensor) else part for part in batch)
+    return type(batch)(*parts)
 
 
 class Loader(Generic[B]):

@@ -19,7 +19,6 @@ from esc_cli.training.events import Finished, Logged, Saved, TrainEvent, Validat
 from esc_cli.training.folder import RunFolder
 from esc_cli.training.learner import Learner, Losses
 from esc_cli.training.loader import Loader
-from esc_cli.training.patches import Batch
 from esc_cli.training.schedule import Position, progress, rate_factor
 
 Scores = dict[str, dict[str, float]]
@@ -62,8 +61,8 @@ class Training:
     """A run. `position` is where it stands; `signal` gives the number of a signal that asks it to
     stop, else None; `validate` scores a network. `facts` are kept for the record of the weights."""
 
-    learner: Learner
-    loader: Loader[Batch]
+    learner: Learner[Any]
+    loader: Loader[Any]
     folder: RunFolder
     position: Position
     intervals: Intervals
@@ -91,11 +90,11 @@ class Training:
             if (number := self._signal_of_all()) is not None:
                 yield from self._saved(tally)
                 raise StoppedError(number)
-            rate = recipe.optimiser.learning_rate * rate_factor(recipe.schedule, self.position)
-            tally.add(self.learner.learn(self.loader.take(), rate, self.position.step))
+            factor = rate_factor(recipe.schedule, self.position)
+            tally.add(self.learner.learn(self.loader.take(), factor, self.position.step))
             self._advance()
             if self.position.step % self.intervals.log == 0:
-                yield self._log(tally, rate)
+                yield self._log(tally, factor * recipe.optimiser.learning_rate)
                 tally = self._new_tally()
             if self._is_due("validate"):
                 yield from self._validated()

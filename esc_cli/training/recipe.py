@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from esc_cli.errors import UsageError
 from esc_cli.model.config import variant_config
+from esc_cli.training.real_settings import Real
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -61,36 +62,72 @@ class Schedule:
 
 
 @dataclass(frozen=True)
+class Points:
+    """For networks of any scale: `count` query points a patch, at scales drawn from a range."""
+
+    count: int = 2304
+    scales: tuple[float, float] = (1.0, 4.0)
+
+
+@dataclass(frozen=True)
+class Adversarial:
+    """Weights of the losses, and the critic: its learning rate, and its width in channels."""
+
+    pixel: float = 1.0
+    perceptual: float = 1.0
+    adversarial: float = 0.1
+    critic_learning_rate: float = 1e-4
+    critic_width: int = 64
+
+
+@dataclass(frozen=True)
 class Recipe:
     """Everything that decides the weights, given the pictures.
 
-    `precision` is that of the network's computations, "auto" bf16 on CUDA and fp32 elsewhere;
-    weights, losses and optimiser are fp32.
+    `objective` is what is minimised: the pixel loss of upscaled patches, that of query points
+    ("points"), or "adversarial" with a critic and a perceptual loss. `degradation` says how LR
+    comes from HR. `precision` is that of the network's computations, "auto" bf16 on CUDA and fp32
+    elsewhere; weights, losses and optimiser are fp32.
     """
 
     variant: str
     scale: int
+    objective: Literal["pixel", "points", "adversarial"] = "pixel"
+    degradation: Literal["bicubic", "real"] = "bicubic"
     pixel_loss: Literal["l1", "l2"] = "l1"
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     seed: int = 0
     data: Data = field(default_factory=Data)
     optimiser: Optimiser = field(default_factory=Optimiser)
     schedule: Schedule = field(default_factory=Schedule)
+    points: Points = field(default_factory=Points)
+    real: Real = field(default_factory=Real)
+    adversarial: Adversarial = field(default_factory=Adversarial)
 
     def __post_init__(self) -> None:
         """Raise UsageError for values that no run can have."""
-        variant_config(self.variant, self.scale)
+        config = variant_config(self.variant, self.scale)
+        if config.any_scale != (self.objective == "points"):
+            raise UsageError(f"{self.variant} cannot be trained with {self.objective!r}")
         positive = {
             "data.patch": self.data.patch,
             "data.batch": self.data.batch,
             "optimiser.learning_rate": self.optimiser.learning_rate,
             "schedule.iterations": self.schedule.iterations,
+            "points.count": self.points.count,
         }
         for name, value in positive.items():
             if not 0 < value < float("inf"):
                 raise UsageError(f"{name} must be above 0, and is {value}")
         if not 0 <= self.optimiser.ema < 1:
             raise UsageError(f"optimiser.ema must be in 0..1, and is {self.optimiser.ema}")
+        if not 1 <= self.points.scales[0] <= self.points.scales[1]:
+            raise UsageError(f"points.scales must rise from 1 or more: {self.points.scales}")
+
+    @property
+    def validation_scale(self) -> int:
+        """The scale to validate at: the network's, or the largest that it is trained for."""
+        return self.scale or round(self.points.scales[1])
 
     def check_batch(self, processes: int) -> None:
         """Raise UsageError when a batch cannot be split evenly over so many processes."""
