@@ -6,6 +6,7 @@ torchrun and srun start the processes; torch.distributed connects them.
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -97,6 +98,8 @@ def spread(network: nn.Module, place: Place, device: torch.device) -> nn.Module:
     """The network in the form whose gradients are averaged over all processes."""
     if place.world == 1:
         return network
+    # Of depthwise kernels, whose axis of length 1 has no stride to speak of.
+    warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")
     return DistributedDataParallel(network, [device.index] if device.type == "cuda" else None)
 
 

@@ -33,8 +33,8 @@ def test_jpeg_is_that_of_libjpeg(quality, size):
     wanted = np.asarray(Image.open(stream)).astype(int)
     found = (jpeg(tensor(pixels), quality)[0] * 255).round().numpy().transpose(1, 2, 0)
     off, lost = np.abs(found - wanted), np.abs(pixels.astype(int) - wanted)
-    assert off.mean() < 0.8  # levels of 255: rounding inside libjpeg's integer arithmetic
-    assert off.mean() < 0.4 * lost.mean()
+    assert off.mean() < 1.0  # levels of 255: libjpeg rounds more often on its way
+    assert off.mean() < 0.3 * lost.mean()
 
 
 @pytest.mark.parametrize(("shape", "unequal"), KINDS)

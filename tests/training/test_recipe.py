@@ -9,16 +9,8 @@ from esc_cli.training.real_settings import Real
 from esc_cli.training.recipe import changes, from_table, load_recipe, parse_setting, recipe_names
 from esc_cli.training.schedule import Position, rate_factor
 
-NAMES = [
-    "esc",
-    "esc-light",
-    "esc-fp",
-    "esc-xl",
-    "esc-tiny",
-    "esc-real-mse",
-    "esc-real-gan",
-    "esc-lte",
-]
+CLASSIC = ["esc", "esc-light", "esc-fp", "esc-xl"]
+NAMES = [*CLASSIC, "esc-tiny", "esc-real-mse", "esc-real-gan", "esc-lte"]
 
 
 def test_the_recipes_that_ship_are_these():
