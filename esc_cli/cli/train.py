@@ -62,6 +62,10 @@ def train_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per opt
         typer.Option(rich_help_panel=_RECIPE, help="VGG19's weights, for the perceptual loss."),
     ] = None,
     seed: Annotated[int | None, typer.Option(min=0, rich_help_panel=_RECIPE)] = None,
+    data_lr: Annotated[
+        Path | None,
+        typer.Option(rich_help_panel=_DATA, help="Folder of LR. Default: made by bicubic."),
+    ] = None,
     cache: Annotated[
         Path | None,
         typer.Option(rich_help_panel=_DATA, help="Decoded pictures. Default: OUT/cache."),
@@ -97,6 +101,16 @@ def train_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per opt
     device: Annotated[
         str, typer.Option(rich_help_panel=_RUN, help="auto, cpu, cuda, cuda:1.")
     ] = "auto",
+    loader_threads: Annotated[
+        int, typer.Option(min=1, rich_help_panel=_RUN, help="Threads that cut patches.")
+    ] = 1,
+    compile_: Annotated[
+        bool, typer.Option("--compile", rich_help_panel=_RUN, help="torch.compile the network.")
+    ] = False,
+    plot: Annotated[
+        Path | None,
+        typer.Option(rich_help_panel=_RUN, help="Draw loss and PSNR as PNG."),
+    ] = None,
 ) -> None:
     """Train a network on a folder of pictures."""
     # Only now, so that `esc --help` does not wait for torch.
@@ -118,6 +132,7 @@ def train_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per opt
         recipe=load_recipe(recipe, changes(changed, settings or [])),
         data=data,
         out=out,
+        data_lr=data_lr,
         cache=cache,
         skip_damaged=skip_damaged,
         init=init,
@@ -128,5 +143,7 @@ def train_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per opt
         data_roots=evaluation.data_roots(data_root),
         intervals=Intervals(log_every, validate_every, save_every, keep),
         device=device,
+        loader_threads=loader_threads,
+        compile=compile_,
     )
-    training.run(options)
+    training.run(options, plot)

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import singledispatchmethod
+from pathlib import Path
 from typing import Any
 
 from esc_cli.cli.console import print_line
@@ -15,6 +16,7 @@ from esc_cli.cli.signals import stopping_on_signals
 from esc_cli.errors import StoppedError, shown
 from esc_cli.tasks.stop import Stop
 from esc_cli.tasks.train import TrainOptions, TrainTask
+from esc_cli.tasks.train_plot import require_matplotlib, write_plot
 from esc_cli.training.events import (
     Cached,
     Finished,
@@ -25,20 +27,28 @@ from esc_cli.training.events import (
     TrainEvent,
     Validated,
 )
+from esc_cli.training.folder import LOG
 
 CACHED_INTERVAL_S = 5.0
 """Least seconds between two lines about the cache."""
 
 
-def run(options: TrainOptions) -> None:
-    """Train; ends in an EscError when the run does not come to its end."""
+def run(options: TrainOptions, plot: Path | None) -> None:
+    """Train, and draw the curve; ends in an EscError when the run does not come to its end."""
+    if plot is not None:
+        require_matplotlib()
     stop = Stop()
+    task = TrainTask(options, stop)
     with stopping_on_signals(stop):
         try:
-            Renderer().run(TrainTask(options, stop).run())
+            Renderer().run(task.run())
         except StoppedError:
-            print_line("stopped; --resume auto goes on from the last checkpoint")
+            if task.place.first:
+                print_line("stopped; --resume auto goes on from the last checkpoint")
             raise
+        finally:
+            if plot is not None and task.place.first and (options.out / LOG).is_file():
+                write_plot(options.out / LOG, plot)
 
 
 @dataclass
@@ -94,7 +104,8 @@ class Renderer:
             return
         self._bar.n = round(100 * event.progress, 1)
         self._bar.set_description_str(f"{event.step}", refresh=False)
-        self._bar.set_postfix_str(text)
+        self._bar.set_postfix_str(text, refresh=False)
+        self._bar.refresh()
 
     @show.register
     def _(self, event: Validated) -> None:
@@ -116,6 +127,8 @@ class Renderer:
         if self._bar is not None:
             self._bar.clear()
         print_line(text)
+        if self._bar is not None:
+            self._bar.refresh()
 
 
 def _bar() -> Any:

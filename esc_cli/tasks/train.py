@@ -36,11 +36,13 @@ class TrainOptions:
     recipe: Recipe
     data: Path
     out: Path
+    data_lr: Path | None = None
     cache: Path | None = None
     skip_damaged: bool = False
     init: Path | None = None
     convert_head: bool = False
     vgg: Path | None = None
+    compile: bool = False
     resume: str | None = None
     validate: tuple[str, ...] = ()
     data_roots: tuple[Path, ...] = ()
@@ -67,6 +69,8 @@ class TrainTask:
         Of several processes only the first tells.
         """
         self.options.recipe.check_batch(self.place.world)
+        if self.options.data_lr is not None and not needs_lr(self.options.recipe):
+            raise UsageError("this recipe makes LR anew for each patch", advice="no --data-lr")
         device = choose_device(device_wish(self.options.device, self.place))
         torch.set_flush_denormal(True)  # they slow softmax and its gradient down many times
         try:
@@ -120,7 +124,10 @@ class TrainTask:
         network = initial(
             recipe.variant, recipe.scale, recipe.seed, init, convert_head=options.convert_head
         )
-        return make_learner(network.to(device), recipe, device, self.place, options.vgg)
+        learner = make_learner(network.to(device), recipe, device, self.place, options.vgg)
+        if options.compile:
+            learner.model.compile()
+        return learner
 
     def _facts(self, device: torch.device, pictures: int) -> dict[str, str]:
         gpu = device.type == "cuda"
@@ -145,7 +152,11 @@ class TrainTask:
         cache = options.cache or options.out / "cache"
         folder = PictureFolder(options.data, cache, options.max_pixels, options.skip_damaged)
         hr = yield from folder.pictures()
-        lr = (yield from folder.smaller(hr, recipe.scale)) if needs_lr(recipe) else None
+        lr = None
+        if options.data_lr is not None:
+            lr = yield from folder.paired(hr, options.data_lr, recipe.scale)
+        elif needs_lr(recipe):
+            lr = yield from folder.smaller(hr, recipe.scale)
         return make_source(recipe, hr, lr)
 
     def _loader(self, source: Source, step: int, device: torch.device) -> Loader[Any]:

@@ -62,6 +62,8 @@ class Learner(ABC, Generic[B]):
         self.pixel_loss = PIXEL_LOSSES[recipe.pixel_loss]
         wish = recipe.precision
         self.bf16 = wish == "bf16" or (wish == "auto" and device.type == "cuda")
+        if device.type == "cuda":
+            network.to(memory_format=torch.channels_last)
         self.average = Average(network, recipe.optimiser.ema)
         if device.type == "cpu":
             set_attention_kernel(network, "math")

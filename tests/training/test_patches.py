@@ -7,8 +7,10 @@ from collections import Counter
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from esc_cli.engine.resampling import degrade
+from esc_cli.errors import ReadError, UsageError
 from esc_cli.tasks.train_data import PictureFolder
 from esc_cli.training.cache import smaller
 from esc_cli.training.distributed import Place, find_place
@@ -152,3 +154,38 @@ def test_query_points_have_the_colours_of_hr(hr):
 )
 def test_the_place_comes_from_torchrun_or_srun(environment, place):
     assert find_place(environment) == place
+
+
+@pytest.fixture
+def lr_folder(pictures, tmp_path):
+    """Partners of the pictures, one named as benchmark sets name them."""
+    for name, partner in (("a", "a.png"), ("b", "bx2.png"), ("deeper/c", "deeper/c_x2.png")):
+        with Image.open(pictures / f"{name}.png") as hr:
+            size = (hr.width // 2, hr.height // 2)
+            target = tmp_path / "LR" / partner
+            target.parent.mkdir(parents=True, exist_ok=True)
+            hr.resize(size, Image.Resampling.BOX).save(target)
+    return tmp_path / "LR"
+
+
+def test_paired_folders_give_their_own_lr(pictures, hr, lr_folder, tmp_path):
+    folder = PictureFolder(pictures, tmp_path / "cache", 10**6)
+    lr, events = drained(folder.paired(hr, lr_folder, 2))
+    assert len(events) == 3
+    with Image.open(lr_folder / "bx2.png") as image:
+        assert np.array_equal(lr[1], np.asarray(image).transpose(2, 0, 1))
+    assert drained(folder.paired(hr, lr_folder, 2))[1] == []
+
+
+def test_pictures_without_a_partner_are_named(pictures, hr, lr_folder, tmp_path):
+    (lr_folder / "bx2.png").unlink()
+    folder = PictureFolder(pictures, tmp_path / "cache", 10**6)
+    with pytest.raises(UsageError, match=r"LR: 1 pictures have no LR here: b\.png"):
+        drained(folder.paired(hr, lr_folder, 2))
+
+
+def test_a_partner_of_another_size_is_named(pictures, hr, lr_folder, tmp_path):
+    Image.new("RGB", (10, 12)).save(lr_folder / "a.png")
+    folder = PictureFolder(pictures, tmp_path / "cache", 10**6)
+    with pytest.raises(ReadError, match=r"a\.png: is 10 x 12, and its HR 47 x 53, at scale 2"):
+        drained(folder.paired(hr, lr_folder, 2))
