@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -52,18 +53,24 @@ def test_two_processes_of_torchrun_give_the_losses_of_one(arguments, tmp_path):
         assert torch.allclose(value, states[1][key], atol=1e-4), key
 
 
-def test_two_tasks_of_srun_meet_at_master_addr(arguments, tmp_path):
+def test_two_tasks_of_srun_meet_at_master_addr_and_stop_together(arguments, tmp_path):
     command = [sys.executable, "-m", "esc_cli", *arguments, "--out", str(tmp_path)]
+    command += ["--iterations", "100000"]
     meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(29600 + os.getpid() % 1000)}
-    processes = [
+    first, second = (
         run(command, SLURM_PROCID=str(rank), SLURM_NTASKS="2", SLURM_LOCALID=str(rank), **meeting)
         for rank in range(2)
-    ]
-    errs = [process.communicate(timeout=120)[1] for process in processes]
-    assert [process.returncode for process in processes] == [0, 0], errs
-    assert "finished after 5 iterations" in errs[0]
-    assert errs[1] == ""
-    assert len(logged(tmp_path)) == 5
+    )
+    assert first.stderr is not None
+    assert any(" 3 0:00" in line for line in first.stderr)
+    second.send_signal(signal.SIGTERM)
+    errs = [process.communicate(timeout=120)[1] for process in (first, second)]
+    assert [first.returncode, second.returncode] == [143, 143], errs
+    reached = RunFolder(tmp_path).newest()
+    assert reached is not None
+    assert f"saved {reached}" in errs[0]
+    assert len(logged(tmp_path)) == read_checkpoint(reached)["step"]
+    assert errs[1].splitlines() == ["error: stopped by signal 15"]
 
 
 def test_tasks_of_srun_without_a_meeting_place_are_refused():
