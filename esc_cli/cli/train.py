@@ -74,6 +74,9 @@ def train_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per opt
         bool,
         typer.Option("--skip-damaged", rich_help_panel=_DATA, help="Leave out bad pictures."),
     ] = False,
+    max_pixels: Annotated[
+        int, typer.Option(min=1, rich_help_panel=_DATA, help="Refuse larger pictures.")
+    ] = 500_000_000,
     validate: Annotated[
         str | None,
         typer.Option(rich_help_panel=_DATA, help="Sets to score on: Set5,Set14 or folders."),
@@ -142,6 +145,7 @@ def train_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per opt
         validate=parsing.names(validate),
         data_roots=evaluation.data_roots(data_root),
         intervals=Intervals(log_every, validate_every, save_every, keep),
+        max_pixels=max_pixels,
         device=device,
         loader_threads=loader_threads,
         compile=compile_,

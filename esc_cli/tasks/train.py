@@ -18,12 +18,12 @@ from esc_cli.tasks.stop import Stop
 from esc_cli.tasks.train_data import PictureFolder
 from esc_cli.tasks.validation import prepare_validation
 from esc_cli.training.distributed import connected, device_wish, find_place, wait_for_all
-from esc_cli.training.events import Note, Started, TrainEvent
+from esc_cli.training.events import Cached, Note, Started, TrainEvent
 from esc_cli.training.folder import RunFolder, read_checkpoint
 from esc_cli.training.initial import initial
 from esc_cli.training.learner import Learner
 from esc_cli.training.loader import Loader, pinned
-from esc_cli.training.loop import Intervals, Training, restore_random
+from esc_cli.training.loop import Intervals, Training, Validate, restore_random
 from esc_cli.training.objectives import Source, make_learner, make_source, needs_lr
 from esc_cli.training.recipe import Recipe, differing, from_table
 from esc_cli.training.schedule import Position
@@ -76,6 +76,8 @@ class TrainTask:
         try:
             with connected(self.place, device):
                 for event in self._run(device):
+                    if isinstance(event, Cached):
+                        self.stop.check()  # no training yet, nothing to save
                     if self.place.first:
                         yield event
         finally:
@@ -86,6 +88,7 @@ class TrainTask:
         folder = RunFolder(options.out)
         start = self._start(folder)
         learner = self._learner(device, fresh=start is None)
+        validate = self._validate(device)
         source = yield from self._patches_of_all(folder)
         position = Position()
         if start is not None:
@@ -101,10 +104,7 @@ class TrainTask:
             training.last_saved, training.place = start, self.place
             training.facts = self._facts(device, len(source.rounds.usable))
             training.signal = lambda: self.stop.signal_number
-            if options.validate:
-                training.validate = prepare_validation(
-                    options.validate, options.data_roots, recipe.validation_scale, str(device)
-                )
+            training.validate = validate
             yield self._started(training, source)
             yield from training.run()
 
@@ -129,13 +129,25 @@ class TrainTask:
             learner.model.compile()
         return learner
 
+    def _validate(self, device: torch.device) -> Validate | None:
+        options, scale = self.options, self.options.recipe.validation_scale
+        if not options.validate or not self.place.first:
+            return None
+        return prepare_validation(options.validate, options.data_roots, scale, str(device))
+
     def _facts(self, device: torch.device, pictures: int) -> dict[str, str]:
         gpu = device.type == "cuda"
         name = torch.cuda.get_device_name(device) if gpu else processor_name()
         threads = "" if gpu else f", {torch.get_num_threads()} threads"
-        data = f"{pictures:,} pictures of {self.options.data.resolve().name}; LR by bicubic"
+        data = f"{pictures:,} pictures of {self.options.data.resolve().name}; LR {self._origin()}"
         facts = {"device": f"{name}{threads}", "data": data}
         return facts if self.options.init is None else facts | {"init": self.options.init.name}
+
+    def _origin(self) -> str:
+        if self.options.data_lr is not None:
+            return f"of {self.options.data_lr.resolve().name}"
+        real = self.options.recipe.degradation == "real"
+        return "by second-order degradation" if real else "by MATLAB-style bicubic"
 
     def _patches_of_all(self, folder: RunFolder) -> Generator[TrainEvent, None, Source]:
         """The patches; the first process decodes, the others find the cache filled."""

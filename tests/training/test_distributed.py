@@ -13,8 +13,11 @@ import pytest
 import torch
 
 from esc_cli.errors import UsageError
+from esc_cli.tasks.stop import Stop
+from esc_cli.tasks.train import TrainOptions, TrainTask
 from esc_cli.training.distributed import find_place
 from esc_cli.training.folder import RunFolder, read_checkpoint
+from esc_cli.training.recipe import load_recipe
 
 ROOT = Path(__file__).parents[2]
 LOSS_TOLERANCE = 1e-5
@@ -79,9 +82,9 @@ def test_tasks_of_srun_without_a_meeting_place_are_refused():
         find_place(environment)
 
 
-def test_a_batch_that_cannot_be_split_is_refused(arguments, tmp_path):
-    command = [sys.executable, "-m", "esc_cli", *arguments, "--out", str(tmp_path), "--batch", "3"]
-    process = run(command, RANK="0", WORLD_SIZE="2", MASTER_ADDR="127.0.0.1", MASTER_PORT="29599")
-    err = process.communicate(timeout=60)[1]
-    assert process.returncode == 2
-    assert "a batch of 3 cannot be split over 2 processes" in err
+def test_a_batch_that_cannot_be_split_is_refused(recipe, pictures, tmp_path, monkeypatch):
+    monkeypatch.setenv("RANK", "0")
+    monkeypatch.setenv("WORLD_SIZE", "3")
+    task = TrainTask(TrainOptions(load_recipe(str(recipe)), pictures, tmp_path), Stop())
+    with pytest.raises(UsageError, match="a batch of 2 cannot be split over 3 processes"):
+        next(task.run())

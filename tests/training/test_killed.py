@@ -8,8 +8,10 @@ import signal
 import pytest
 import torch
 
+from esc_cli.errors import StoppedError
 from esc_cli.tasks.stop import Stop
 from esc_cli.tasks.train import TrainOptions, TrainTask
+from esc_cli.training.events import Cached
 from esc_cli.training.folder import RunFolder, read_checkpoint
 from esc_cli.training.loop import Intervals
 from esc_cli.training.recipe import load_recipe
@@ -101,3 +103,14 @@ def test_a_changed_recipe_is_told(train_here, recipe, pictures, uninterrupted):
     ran = train_here(*arguments, "--set", "optimiser.clip=0.25")
     assert ran.code == 0
     assert "the recipe has changed since the checkpoint: optimiser.clip" in ran.err
+
+
+def test_a_signal_while_pictures_are_decoded_stops_at_once(recipe, pictures, tmp_path):
+    stop = Stop()
+    task = TrainTask(TrainOptions(load_recipe(str(recipe)), pictures, tmp_path), stop)
+    events = task.run()
+    assert isinstance(next(events), Cached)
+    stop.set(signal.SIGTERM)
+    with pytest.raises(StoppedError):
+        next(events)
+    assert [path.name for path in (tmp_path / "cache").iterdir()] == [".lock"]
