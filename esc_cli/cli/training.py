@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import singledispatchmethod
 from pathlib import Path
 from typing import Any
 
-from esc_cli.cli.console import print_line
+from esc_cli.cli.console import print_error, print_line
 from esc_cli.cli.signals import stopping_on_signals
-from esc_cli.errors import StoppedError, shown
+from esc_cli.errors import EscError, StoppedError, shown
 from esc_cli.tasks.stop import Stop
 from esc_cli.tasks.train import TrainOptions, TrainTask
-from esc_cli.tasks.train_plot import require_matplotlib, write_plot
+from esc_cli.tasks.train_plot import check_plot, write_plot
 from esc_cli.training.events import (
     Cached,
     Finished,
@@ -36,19 +36,32 @@ CACHED_INTERVAL_S = 5.0
 def run(options: TrainOptions, plot: Path | None) -> None:
     """Train, and draw the curve; ends in an EscError when the run does not come to its end."""
     if plot is not None:
-        require_matplotlib()
+        check_plot(plot)
     stop = Stop()
     task = TrainTask(options, stop)
+    log = options.out / LOG
+    drawn = plot if task.place.first else None
     with stopping_on_signals(stop):
         try:
             Renderer().run(task.run())
-        except StoppedError:
-            if task.place.first:
+        except EscError as error:
+            if task.place.first and isinstance(error, StoppedError):
                 print_line("stopped; --resume auto goes on from the last checkpoint")
+            if drawn is not None and log.is_file():
+                with printing_errors():
+                    write_plot(log, drawn)
             raise
-        finally:
-            if plot is not None and task.place.first and (options.out / LOG).is_file():
-                write_plot(options.out / LOG, plot)
+    if drawn is not None:
+        write_plot(log, drawn)
+
+
+@contextmanager
+def printing_errors() -> Iterator[None]:
+    """Print an error beside the one that ends the command."""
+    try:
+        yield
+    except EscError as error:
+        print_error(error)
 
 
 @dataclass

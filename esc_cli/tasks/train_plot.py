@@ -11,8 +11,10 @@ from esc_cli.media.atomic import write_atomic
 from esc_cli.training.folder import read_log
 
 
-def require_matplotlib() -> None:
-    """Raise MissingExtraError when the picture could not be drawn."""
+def check_plot(target: Path) -> None:
+    """Raise UsageError or MissingExtraError, before work, when the picture could not be drawn."""
+    if target.suffix.lower() != ".png":
+        raise UsageError("the plot must end in .png", target)
     try:
         import matplotlib  # noqa: F401 - only whether it is there
     except ImportError as error:
@@ -22,10 +24,7 @@ def require_matplotlib() -> None:
 
 def write_plot(log: Path, target: Path) -> None:
     """Draw a log as PNG. Raises WriteError and DiskError."""
-    if target.suffix.lower() != ".png":
-        raise UsageError("the plot must end in .png", target)
-    entries = read_log(log)
-    write_atomic(target, _drawn(entries))
+    write_atomic(target, _drawn(read_log(log) if log.is_file() else []))
 
 
 def _drawn(entries: list[dict[str, Any]]) -> bytes:
