@@ -42,7 +42,7 @@ class Trained:
         init = self.facts.get("init")
         parts = [
             f"from {init}" if init else "",
-            recipe.pixel_loss.upper(),
+            self._objective(),
             f"AdamW ({optimiser.betas[0]:g}, {optimiser.betas[1]:g})",
             f"{schedule.kind} schedule from {optimiser.learning_rate:g}",
             f"gradient clipping {optimiser.clip:g}" if optimiser.clip else "",
@@ -53,6 +53,20 @@ class Trained:
             f"on {self.facts['device']}" if "device" in self.facts else "",
         ]
         return ", ".join(part for part in parts if part)
+
+    def _objective(self) -> str:
+        recipe = self.recipe
+        pixel = recipe.pixel_loss.upper()
+        degraded = " on second-order degradation" if recipe.degradation == "real" else ""
+        if recipe.objective == "points":
+            return f"{pixel} at {recipe.points.count:,} query points"
+        if recipe.objective == "adversarial":
+            weights = recipe.adversarial
+            return (
+                f"{weights.pixel:g} {pixel} + {weights.perceptual:g} VGG19 perceptual"
+                f" + {weights.adversarial:g} GAN{degraded}"
+            )
+        return f"{pixel}{degraded}"
 
 
 def read_trained(run_or_checkpoint: Path) -> Trained:
