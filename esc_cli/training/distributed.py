@@ -17,7 +17,7 @@ import torch.distributed as dist
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from esc_cli.errors import SetupError, UsageError
+from esc_cli.errors import SetupError, TrainingError, UsageError
 from esc_cli.training.patches import Share
 
 DEFAULT_PORT = "29500"
@@ -106,7 +106,18 @@ def spread(network: nn.Module, place: Place, device: torch.device) -> nn.Module:
 def wait_for_all(place: Place) -> None:
     """Return once every process has come here."""
     if place.world > 1:
-        dist.barrier()
+        with _others_there():
+            dist.barrier()
+
+
+@contextmanager
+def _others_there() -> Iterator[None]:
+    """A process that has ended breaks what the others do together."""
+    try:
+        yield
+    except RuntimeError as error:
+        what = "another process of this run has ended; its own message says why"
+        raise TrainingError(what) from error
 
 
 def largest(values: list[float], place: Place, device: torch.device) -> list[float]:
@@ -125,5 +136,6 @@ def _reduced(
     if place.world == 1:
         return values
     shared = torch.tensor(values, dtype=torch.float64, device=device)
-    dist.all_reduce(shared, how)
+    with _others_there():
+        dist.all_reduce(shared, how)
     return [float(value) for value in shared]

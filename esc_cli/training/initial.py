@@ -19,13 +19,14 @@ CONVERTIBLE = ("esc", "esc-fp")
 
 
 def from_weights(path: Path, config: NetworkConfig, *, convert_head: bool) -> Network:
-    """The network of `config` with the weights of a file.
+    """The network of `config` with the weights of a file, or of a checkpoint's name.
 
     Weights of another scale are taken only with `convert_head`, which resizes their head's
     sub-pixels. Raises WeightsError for weights that do not fit, and UsageError when only the scale
     does not and no conversion was asked for.
     """
-    state = read_state(Checkpoint(path) if path.is_file() else find(str(path)))
+    scale = None if convert_head or config.any_scale else config.scale
+    state = read_state(Checkpoint(path) if path.is_file() else find(str(path), scale))
     try:
         network = network_from_state(state)
     except WeightsError as error:

@@ -119,6 +119,8 @@ class Recipe:
         for name, value in positive.items():
             if not 0 < value < float("inf"):
                 raise UsageError(f"{name} must be above 0, and is {value}")
+        if not 0 <= self.schedule.minutes < float("inf"):
+            raise UsageError(f"schedule.minutes cannot be {self.schedule.minutes}")
         if not 0 <= self.optimiser.ema < 1:
             raise UsageError(f"optimiser.ema must be in 0..1, and is {self.optimiser.ema}")
         if not 1 <= self.points.scales[0] <= self.points.scales[1]:

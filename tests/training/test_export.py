@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -129,6 +130,14 @@ def test_weights_of_another_scale_are_taken_only_when_asked(out, esc_here, tmp_p
     wanted = to_scale(esc_cli.load_model(mine).state_dict(), 4)
     found = from_weights(mine, config, convert_head=True).state_dict()
     assert all(torch.equal(found[key], value) for key, value in wanted.items())
+
+
+def test_a_name_means_the_weights_of_the_scale_that_is_trained():
+    for scale in (2, 4):
+        wanted = esc_cli.load_model("esc-tiny", scale=scale).state_dict()
+        config = variant_config("esc-tiny", scale)
+        found = from_weights(Path("esc-tiny"), config, convert_head=False).state_dict()
+        assert all(torch.equal(found[key], value) for key, value in wanted.items())
 
 
 def test_weights_of_another_network_are_refused_by_name(out, esc_here, tmp_path):

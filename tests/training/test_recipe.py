@@ -103,6 +103,7 @@ def test_later_settings_win():
         ("optimiser.betas=[0.9]", "optimiser.betas"),
         ("optimiser.ema=1.5", "optimiser.ema"),
         ("schedule.kind=twice", "schedule.kind"),
+        ("schedule.minutes=-1", "schedule.minutes"),
         ("scale=5", "scale 5"),
         ("variant=esc-huge", "esc-huge"),
         ("objective=points", "points"),
