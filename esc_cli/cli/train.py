@@ -12,11 +12,12 @@ EPILOG = (
     "2 wrong usage; 3 the environment (weights, device, disk); 130 and 143 after SIGINT and "
     "SIGTERM, with a checkpoint saved."
 )
+RECIPE_HELP = "esc, esc-light, esc-fp, esc-xl, esc-tiny, esc-real-mse, esc-real-gan, esc-lte, or a .toml file."
 _RECIPE, _DATA, _RUN = "Recipe", "Data", "Run"
 
 
 def train_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per option
-    recipe: Annotated[str, typer.Argument(help="A recipe's name, or a .toml file.")],
+    recipe: Annotated[str, typer.Argument(help=RECIPE_HELP)],
     data: Annotated[
         Path, typer.Option("--data", "-d", rich_help_panel=_DATA, help="Folder of pictures.")
     ],
@@ -61,7 +62,9 @@ def train_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per opt
         Path | None,
         typer.Option(rich_help_panel=_RECIPE, help="VGG19's weights, for the perceptual loss."),
     ] = None,
-    seed: Annotated[int | None, typer.Option(min=0, rich_help_panel=_RECIPE)] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, rich_help_panel=_RECIPE, help="Of all draws.")
+    ] = None,
     data_lr: Annotated[
         Path | None,
         typer.Option(rich_help_panel=_DATA, help="Folder of LR. Default: made by bicubic."),

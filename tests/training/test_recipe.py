@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from esc_cli.cli.train import RECIPE_HELP
 from esc_cli.errors import UsageError
 from esc_cli.training.real_settings import Real
 from esc_cli.training.recipe import changes, from_table, load_recipe, parse_setting, recipe_names
@@ -15,6 +16,7 @@ NAMES = [*CLASSIC, "esc-tiny", "esc-real-mse", "esc-real-gan", "esc-lte"]
 
 def test_the_recipes_that_ship_are_these():
     assert recipe_names() == sorted(NAMES)
+    assert all(f"{name}," in RECIPE_HELP for name in NAMES)
 
 
 @pytest.mark.parametrize("name", NAMES)
