@@ -12,7 +12,10 @@ EPILOG = (
     "2 wrong usage; 3 the environment (weights, device, disk); 130 and 143 after SIGINT and "
     "SIGTERM, with a checkpoint saved."
 )
-RECIPE_HELP = "esc, esc-light, esc-fp, esc-xl, esc-tiny, esc-real-mse, esc-real-gan, esc-lte, or a .toml file."
+RECIPE_HELP = (
+    "esc, esc-light, esc-fp, esc-xl, esc-tiny, esc-real-mse, esc-real-gan, esc-lte, "
+    "or a .toml file."
+)
 _RECIPE, _DATA, _RUN = "Recipe", "Data", "Run"
 
 

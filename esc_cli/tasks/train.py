@@ -138,7 +138,8 @@ class TrainTask:
     def _facts(self, device: torch.device, pictures: int) -> dict[str, str]:
         gpu = device.type == "cuda"
         name = torch.cuda.get_device_name(device) if gpu else processor_name()
-        threads = "" if gpu else f", {torch.get_num_threads()} threads"
+        count = torch.get_num_threads()
+        threads = "" if gpu else f", {count} thread{'s' if count > 1 else ''}"
         data = f"{pictures:,} pictures of {self.options.data.resolve().name}; LR {self._origin()}"
         facts = {"device": f"{name}{threads}", "data": data}
         return facts if self.options.init is None else facts | {"init": self.options.init.name}
