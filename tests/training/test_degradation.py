@@ -10,8 +10,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from conftest import picture
 from PIL import Image
+from running import picture
 
 from esc_cli.training.degradation import blurred, degraded, sharpened
 from esc_cli.training.draws import draw_degradation

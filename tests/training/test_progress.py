@@ -10,8 +10,8 @@ import subprocess
 import sys
 
 import pytest
-from conftest import ROOT
 from PIL import Image
+from running import ROOT
 
 from esc_cli.tasks.train_plot import write_plot
 

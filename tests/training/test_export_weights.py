@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import Ran, picture
 from PIL import Image
+from running import Ran, picture
 from safetensors import safe_open
 
 import esc_cli
