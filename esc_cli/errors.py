@@ -14,6 +14,7 @@
     |   |-- WriteError                the result could not be written
     |   |-- DeviceMemoryError         does not fit the device, even in the smallest tile
     |   `-- NonFiniteError            NaN or Inf even in float32
+    |-- TrainingError           1   a training run that cannot go on
     `-- StoppedError            128+n   stopped by signal n (130 SIGINT, 143 SIGTERM)
 
 A message says what happened, to which file, and what to do about it.
@@ -120,6 +121,10 @@ class DeviceMemoryError(ItemError):
 
 class NonFiniteError(ItemError):
     """The network's output holds NaN or Inf, even in float32."""
+
+
+class TrainingError(EscError):
+    """A training run that cannot go on; the advice names the last good checkpoint."""
 
 
 class StoppedError(EscError):

@@ -18,6 +18,9 @@ from esc_cli.cli.evaluate import EPILOG as EVAL_EPILOG
 from esc_cli.cli.evaluate import eval_command
 from esc_cli.cli.export import EPILOG as EXPORT_EPILOG
 from esc_cli.cli.export import export_command
+from esc_cli.cli.train import EPILOG as TRAIN_EPILOG
+from esc_cli.cli.train import train_command
+from esc_cli.cli.train_export import weights_export_command
 from esc_cli.cli.upscale import EPILOG as UPSCALE_EPILOG
 from esc_cli.cli.upscale import upscale_command
 from esc_cli.cli.weights import weights_app
@@ -62,7 +65,9 @@ app.command("eval", epilog=EVAL_EPILOG)(eval_command)
 app.command("bench", epilog=BENCH_EPILOG)(bench_command)
 app.command("export", epilog=EXPORT_EPILOG)(export_command)
 app.command("compare")(compare_command)
+app.command("train", epilog=TRAIN_EPILOG)(train_command)
 app.add_typer(data_app, name="data")
+weights_app.command("export")(weights_export_command)
 app.add_typer(weights_app, name="weights")
 
 

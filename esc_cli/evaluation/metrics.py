@@ -1,4 +1,4 @@
-"""PSNR, SSIM and MATLAB-style resizing, as the super-resolution literature computes them.
+"""PSNR and SSIM, as the super-resolution literature computes them.
 
 Images are (..., C, H, W) tensors on any device. Metrics take values in 0..255 and compute in
 float64, so that they agree with the published protocol to the last printed digit.
@@ -11,10 +11,12 @@ import math
 import torch
 from torch import Tensor
 
+from esc_cli.engine.resampling import imresize
+
+__all__ = ["crop_border", "imresize", "luma", "psnr", "ssim"]
+
 SSIM_WINDOW, SSIM_SIGMA = 11, 1.5
 SSIM_C1, SSIM_C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
-CUBIC_A = -0.5
-"""Keys' parameter, as in MATLAB's imresize."""
 
 
 def luma(rgb: Tensor) -> Tensor:
@@ -68,40 +70,3 @@ def _blur_axis(x: Tensor, axis: int) -> Tensor:
 
 
 _TAPS = range(SSIM_WINDOW)
-
-
-def imresize(image: Tensor, size: tuple[int, int]) -> Tensor:
-    """MATLAB's imresize with bicubic interpolation and antialiasing.
-
-    (..., H, W) float -> (..., *size) for a size (height, width). Values are not clamped.
-    """
-    rows = _weights(image.shape[-2], size[0], image)
-    columns = _weights(image.shape[-1], size[1], image)
-    return rows @ image @ columns.T
-
-
-def _weights(length: int, out_length: int, like: Tensor) -> Tensor:
-    """The (out_length, length) matrix that resizes one axis.
-
-    The kernel is widened when the axis shrinks; the border is mirrored, its own pixel repeated.
-    """
-    scale = out_length / length
-    widening = max(1.0, 1 / scale)
-    support = 4 * widening
-    centres = (torch.arange(out_length, dtype=torch.float64) + 0.5) / scale - 0.5
-    first = (centres - support / 2).floor().long()
-    taps = first[:, None] + torch.arange(math.ceil(support) + 2)
-    weights = _cubic((centres[:, None] - taps) / widening)
-    weights = weights / weights.sum(dim=1, keepdim=True)
-    folded = taps % (2 * length)
-    mirrored = torch.where(folded < length, folded, 2 * length - 1 - folded)
-    matrix = torch.zeros(out_length, length, dtype=torch.float64)
-    return matrix.scatter_add_(1, mirrored, weights).to(like)
-
-
-def _cubic(x: Tensor) -> Tensor:
-    """Keys' cubic convolution kernel, with support 4."""
-    x = x.abs()
-    near = (CUBIC_A + 2) * x**3 - (CUBIC_A + 3) * x**2 + 1
-    far = CUBIC_A * (x**3 - 5 * x**2 + 8 * x - 4)
-    return torch.where(x <= 1, near, torch.where(x < 2, far, torch.zeros_like(x)))

@@ -11,9 +11,21 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from esc_cli.engine.resampling import degrade, imresize, rounded
 from esc_cli.errors import UnsupportedError
-from esc_cli.evaluation.metrics import SSIM_WINDOW, crop_border, imresize, luma, psnr, ssim
+from esc_cli.evaluation.metrics import SSIM_WINDOW, crop_border, luma, psnr, ssim
 from esc_cli.evaluation.results import Metric
+
+__all__ = [
+    "METRICS",
+    "Space",
+    "bicubic",
+    "crop_to_multiple",
+    "degrade",
+    "most_different",
+    "rounded",
+    "score",
+]
 
 Space = Literal["y", "rgb"]
 
@@ -29,17 +41,6 @@ def crop_to_multiple(hr: Tensor, scale: int) -> Tensor:
     """The top left part whose sides are multiples of the scale."""
     height, width = hr.shape[-2:]
     return hr[..., : height - height % scale, : width - width % scale]
-
-
-def rounded(image: Tensor) -> Tensor:
-    """Float in [0, 1] (clamped) -> uint8 in 0..255, rounded to nearest."""
-    return (image.clamp(0, 1) * 255).round().to(torch.uint8)
-
-
-def degrade(hr: Tensor, scale: int) -> Tensor:
-    """The LR picture of a cropped HR picture: MATLAB-style bicubic, rounded to uint8."""
-    size = (hr.shape[-2] // scale, hr.shape[-1] // scale)
-    return rounded(imresize(hr.double() / 255, size))
 
 
 def bicubic(lr: Tensor, size: tuple[int, int]) -> Tensor:

@@ -33,12 +33,12 @@ esc-fp    4  21.7 158  60.8
 esc-light 4  13.3 213  91.0
 esc       4  21.9 215 149.2
 esc-real  4  59.9 715.9
-esc-real+flashbias 4 51.1 730.2
+esc-real@flashbias 4 51.1 730.2
 """
 
 
 def published_speed(model: str, scale: int) -> PublishedSpeed | None:
-    """The printed figures of a variant ("+flashbias" for that attention), or None."""
+    """The printed figures of a variant ("@flashbias" for that attention), or None."""
     for line in _TABLE.strip().split("\n"):
         name, factor, *figures = line.split()
         if (name, int(factor)) == (model, scale):

@@ -84,8 +84,9 @@ class ESCLTE(Network):
     def query(self, x: Tensor, points: Tensor, cell: Tensor) -> Tensor:
         """Values of the upscaled picture at given points.
 
-        x (B, 3, H, W) in [0, 1]; points (B, Q, 2) as (y, x) in [-1, 1]; cell (2,), the size of an
-        output pixel in the same units. Returns (B, Q, 3), not clamped.
+        x (B, 3, H, W) in [0, 1]; points (B, Q, 2) as (y, x) in [-1, 1]; cell (2,), or (B, 1, 2)
+        for each picture, the size of an output pixel in the same units. Returns (B, Q, 3), not
+        clamped.
         """
         size = x.shape[-2:]
         wide = widen_small(x, smallest_side(self.config))
@@ -100,7 +101,7 @@ class ESCLTE(Network):
         """The ensemble of the four neighbours plus the bilinear picture, in [-1, 1]."""
         sides = torch.tensor(x.shape[-2:], device=x.device)
         scale = 2 / (cell * sides)  # output pixels per input pixel, (y, x)
-        rel_cell = cell * (scale.max() / 4).clamp(min=1) * sides
+        rel_cell = cell * (scale.amax(-1, keepdim=True) / 4).clamp(min=1) * sides
         phase = self.phase(rel_cell.to(self.phase.weight.dtype)).float()
         answers, areas = [], []
         for shift in SHIFTS:

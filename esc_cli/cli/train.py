@@ -1,0 +1,159 @@
+"""`esc train`: parse, call the task, render its events."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+EPILOG = (
+    "Exit codes: 0 trained to the end; 1 a picture or a file failed, or the loss was no number; "
+    "2 wrong usage; 3 the environment (weights, device, disk); 130 and 143 after SIGINT and "
+    "SIGTERM, with a checkpoint saved."
+)
+RECIPE_HELP = (
+    "esc, esc-light, esc-fp, esc-xl, esc-tiny, esc-real-mse, esc-real-gan, esc-lte, "
+    "or a .toml file."
+)
+_RECIPE, _DATA, _RUN = "Recipe", "Data", "Run"
+
+
+def train_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per option
+    recipe: Annotated[str, typer.Argument(help=RECIPE_HELP)],
+    data: Annotated[
+        Path, typer.Option("--data", "-d", rich_help_panel=_DATA, help="Folder of pictures.")
+    ],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", rich_help_panel=_RUN, help="Folder of the run.")
+    ],
+    scale: Annotated[
+        int | None, typer.Option("--scale", "-s", rich_help_panel=_RECIPE, help="2, 3 or 4.")
+    ] = None,
+    iterations: Annotated[
+        int | None, typer.Option(min=1, rich_help_panel=_RECIPE, help="Length of the run.")
+    ] = None,
+    minutes: Annotated[
+        float | None,
+        typer.Option(rich_help_panel=_RECIPE, help="Length of the run, in one cycle."),
+    ] = None,
+    short: Annotated[
+        bool,
+        typer.Option("--short", rich_help_panel=_RECIPE, help="One cycle over --iterations."),
+    ] = False,
+    batch: Annotated[
+        int | None, typer.Option(min=1, rich_help_panel=_RECIPE, help="Patches an iteration.")
+    ] = None,
+    patch: Annotated[
+        int | None, typer.Option(min=1, rich_help_panel=_RECIPE, help="LR pixels a side.")
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", rich_help_panel=_RECIPE, help="Any value: optimiser.learning_rate=1e-3."
+        ),
+    ] = None,
+    init: Annotated[
+        Path | None,
+        typer.Option(rich_help_panel=_RECIPE, help="Weights to begin with, a name or a file."),
+    ] = None,
+    convert_head: Annotated[
+        bool,
+        typer.Option("--convert-head", rich_help_panel=_RECIPE, help="Take --init at any scale."),
+    ] = False,
+    vgg: Annotated[
+        Path | None,
+        typer.Option(rich_help_panel=_RECIPE, help="VGG19's weights, for the perceptual loss."),
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, rich_help_panel=_RECIPE, help="Of all draws.")
+    ] = None,
+    data_lr: Annotated[
+        Path | None,
+        typer.Option(rich_help_panel=_DATA, help="Folder of LR. Default: made by bicubic."),
+    ] = None,
+    cache: Annotated[
+        Path | None,
+        typer.Option(rich_help_panel=_DATA, help="Decoded pictures. Default: OUT/cache."),
+    ] = None,
+    skip_damaged: Annotated[
+        bool,
+        typer.Option("--skip-damaged", rich_help_panel=_DATA, help="Leave out bad pictures."),
+    ] = False,
+    max_pixels: Annotated[
+        int, typer.Option(min=1, rich_help_panel=_DATA, help="Refuse larger pictures.")
+    ] = 500_000_000,
+    validate: Annotated[
+        str | None,
+        typer.Option(rich_help_panel=_DATA, help="Sets to score on: Set5,Set14 or folders."),
+    ] = None,
+    data_root: Annotated[
+        Path | None,
+        typer.Option(rich_help_panel=_DATA, help="Folder of datasets; then $ESC_DATA, the cache."),
+    ] = None,
+    resume: Annotated[
+        str | None,
+        typer.Option(rich_help_panel=_RUN, help="auto: the newest checkpoint of OUT, or a file."),
+    ] = None,
+    log_every: Annotated[
+        int, typer.Option(min=1, rich_help_panel=_RUN, help="Iterations between log lines.")
+    ] = 100,
+    validate_every: Annotated[
+        float, typer.Option(min=0, rich_help_panel=_RUN, help="Minutes between validations.")
+    ] = 10.0,
+    save_every: Annotated[
+        float, typer.Option(min=0, rich_help_panel=_RUN, help="Minutes between checkpoints.")
+    ] = 5.0,
+    keep: Annotated[
+        int, typer.Option(min=1, rich_help_panel=_RUN, help="Checkpoints that are kept.")
+    ] = 3,
+    device: Annotated[
+        str, typer.Option(rich_help_panel=_RUN, help="auto, cpu, cuda, cuda:1.")
+    ] = "auto",
+    loader_threads: Annotated[
+        int, typer.Option(min=1, rich_help_panel=_RUN, help="Threads that cut patches.")
+    ] = 1,
+    compile_: Annotated[
+        bool, typer.Option("--compile", rich_help_panel=_RUN, help="torch.compile the network.")
+    ] = False,
+    plot: Annotated[
+        Path | None,
+        typer.Option(rich_help_panel=_RUN, help="Draw loss and PSNR as PNG."),
+    ] = None,
+) -> None:
+    """Train a network on a folder of pictures."""
+    # Only now, so that `esc --help` does not wait for torch.
+    from esc_cli.cli import evaluation, parsing, training
+    from esc_cli.tasks.train import TrainOptions
+    from esc_cli.training.loop import Intervals
+    from esc_cli.training.recipe import changes, load_recipe
+
+    changed = {
+        "scale": scale,
+        "seed": seed,
+        "data.batch": batch,
+        "data.patch": patch,
+        "schedule.iterations": iterations,
+        "schedule.minutes": minutes,
+        "schedule.kind": "one-cycle" if short or minutes else None,
+    }
+    options = TrainOptions(
+        recipe=load_recipe(recipe, changes(changed, settings or [])),
+        data=data,
+        out=out,
+        data_lr=data_lr,
+        cache=cache,
+        skip_damaged=skip_damaged,
+        init=init,
+        convert_head=convert_head,
+        vgg=vgg,
+        resume=resume,
+        validate=parsing.names(validate),
+        data_roots=evaluation.data_roots(data_root),
+        intervals=Intervals(log_every, validate_every, save_every, keep),
+        max_pixels=max_pixels,
+        device=device,
+        loader_threads=loader_threads,
+        compile=compile_,
+    )
+    training.run(options, plot)

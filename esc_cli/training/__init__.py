@@ -1,0 +1,1 @@
+"""Training: recipes, patches, objectives, and one explicit loop. Prints nothing."""

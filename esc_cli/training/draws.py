@@ -1,0 +1,121 @@
+"""Everything random in the degradation of one patch, drawn before any pixel is touched."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal, cast
+
+import numpy as np
+
+from esc_cli.training.kernels import KINDS, Kernel, bell, centred, pulse, sinc
+from esc_cli.training.real_settings import Order, Real
+
+Mode = Literal["area", "bilinear", "bicubic"]
+MODES: tuple[Mode, ...] = ("area", "bilinear", "bicubic")
+SMALLEST_SIDE = 7
+"""Sides of kernels are odd, from here to the settings' largest."""
+
+
+@dataclass(frozen=True)
+class OrderDraw:
+    """One pass: blur kernel or None, factor and mode of the resize, noise, JPEG quality.
+
+    `strength` is the noise's standard deviation in 0..255, or the factor of Poisson noise.
+    """
+
+    blur: Kernel | None
+    factor: float
+    mode: Mode
+    poisson: bool
+    strength: float
+    grey: bool
+    quality: float
+
+
+@dataclass(frozen=True)
+class Draw:
+    """Both passes, the last resize and filter and whether JPEG comes before them, and the seed of
+    the noise. `corner` is where the trained part begins, (row, column) in LR pixels."""
+
+    first: OrderDraw
+    second: OrderDraw
+    last_mode: Mode
+    last_filter: Kernel
+    jpeg_first: bool
+    noise_seed: int
+    corner: tuple[int, int]
+
+
+def draw_degradation(draw: np.random.Generator, real: Real) -> Draw:
+    """All draws of a patch."""
+    return Draw(
+        first=_order(draw, real.first, real.kernel),
+        second=_order(draw, real.second, real.kernel),
+        last_mode=_mode(draw),
+        last_filter=_last_filter(draw, real),
+        jpeg_first=bool(draw.random() < 0.5),
+        noise_seed=int(draw.integers(1 << 62)),
+        corner=(int(draw.integers(real.context + 1)), int(draw.integers(real.context + 1))),
+    )
+
+
+def _order(draw: np.random.Generator, order: Order, largest: int) -> OrderDraw:
+    blurred = draw.random() < order.blur
+    kernel = _kernel(draw, order, largest)
+    factor = _factor(draw, order)
+    poisson = bool(draw.random() >= order.gaussian)
+    return OrderDraw(
+        blur=kernel if blurred else None,
+        factor=factor,
+        mode=_mode(draw),
+        poisson=poisson,
+        strength=float(draw.uniform(*(order.poisson if poisson else order.noise))),
+        grey=bool(draw.random() < order.grey),
+        quality=float(draw.uniform(*order.jpeg)),
+    )
+
+
+def _mode(draw: np.random.Generator) -> Mode:
+    return MODES[int(draw.integers(len(MODES)))]
+
+
+def _factor(draw: np.random.Generator, order: Order) -> float:
+    up, down, keep = order.resize
+    kind = draw.choice(3, p=np.array((up, down, keep)) / (up + down + keep))
+    bounds = ((1.0, order.up_to), (order.down_to, 1.0), (1.0, 1.0))
+    return float(draw.uniform(*bounds[int(kind)]))
+
+
+def _side(draw: np.random.Generator, largest: int) -> int:
+    smallest = min(SMALLEST_SIDE, largest)
+    return smallest + 2 * int(draw.integers((largest - smallest) // 2 + 1))
+
+
+def _kernel(draw: np.random.Generator, order: Order, largest: int) -> Kernel:
+    side = _side(draw, largest)
+    if draw.random() < order.sinc:
+        lowest = math.pi / 3 if side < 13 else math.pi / 5
+        return centred(sinc(side, float(draw.uniform(lowest, math.pi))), largest)
+    share = np.array(order.kernels)
+    shape, unequal = KINDS[int(draw.choice(len(KINDS), p=share / share.sum()))]
+    sigmas = draw.uniform(*order.sigma, size=2)
+    angle = float(draw.uniform(-math.pi, math.pi))
+    if not unequal:
+        sigmas[1] = sigmas[0]
+    beta = _beta(draw, order.plateau if shape == "plateau" else order.generalised)
+    both = cast("tuple[float, float]", tuple(map(float, sigmas)))
+    return centred(bell(side, shape, both, angle, beta), largest)
+
+
+def _beta(draw: np.random.Generator, bounds: tuple[float, float]) -> float:
+    """Half of the draws between the lower end and 1, half between 1 and the upper end."""
+    lower = draw.random() < 0.5
+    return float(draw.uniform(bounds[0], 1.0) if lower else draw.uniform(1.0, bounds[1]))
+
+
+def _last_filter(draw: np.random.Generator, real: Real) -> Kernel:
+    if draw.random() >= real.final_sinc:
+        return pulse(real.kernel)
+    side = _side(draw, real.kernel)
+    return centred(sinc(side, float(draw.uniform(math.pi / 3, math.pi))), real.kernel)

@@ -1,0 +1,143 @@
+"""The averaged weights of a run as a .safetensors file, with the record that belongs beside it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+from torch import Tensor
+
+from esc_cli.checkpoints.loading import network_from_state
+from esc_cli.errors import UsageError, WeightsError
+from esc_cli.media.atomic import write_atomic
+from esc_cli.model import Network
+from esc_cli.training.folder import RunFolder, read_checkpoint
+from esc_cli.training.recipe import Recipe, from_table
+
+Scores = Mapping[str, Mapping[str, float]]
+DIGITS = {"psnr": 2, "ssim": 4}
+"""Decimals of scores in a record, as the literature prints them."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a checkpoint holds that matters after the training. `facts` are texts such as the
+    device; older checkpoints lack some."""
+
+    path: Path
+    network: Network
+    recipe: Recipe
+    step: int
+    seconds: float
+    facts: Mapping[str, str]
+
+    def how(self) -> str:
+        """The run in words, for the record."""
+        recipe, optimiser, schedule = self.recipe, self.recipe.optimiser, self.recipe.schedule
+        init = self.facts.get("init")
+        parts = [
+            f"from {init}" if init else "",
+            self._objective(),
+            f"AdamW ({optimiser.betas[0]:g}, {optimiser.betas[1]:g})",
+            f"{schedule.kind} schedule from {optimiser.learning_rate:g}",
+            f"gradient clipping {optimiser.clip:g}" if optimiser.clip else "",
+            f"EMA {optimiser.ema:g}",
+            f"batch {recipe.data.batch} of {recipe.data.patch}x{recipe.data.patch} LR patches",
+            "flips and rotations",
+            f"{self.step:,} iterations in {self.seconds / 60:.0f} minutes",
+            f"on {self.facts['device']}" if "device" in self.facts else "",
+        ]
+        return ", ".join(part for part in parts if part)
+
+    def _objective(self) -> str:
+        recipe = self.recipe
+        pixel = recipe.pixel_loss.upper()
+        degraded = " on second-order degradation" if recipe.degradation == "real" else ""
+        if recipe.objective == "points":
+            return f"{pixel} at {recipe.points.count:,} query points"
+        if recipe.objective == "adversarial":
+            weights = recipe.adversarial
+            return (
+                f"{weights.pixel:g} {pixel} + {weights.perceptual:g} VGG19 perceptual"
+                f" + {weights.adversarial:g} GAN{degraded}"
+            )
+        return f"{pixel}{degraded}"
+
+
+def read_trained(run_or_checkpoint: Path) -> Trained:
+    """The newest checkpoint of a run's folder, or the one given.
+
+    Raises UsageError when there is none and WeightsError when it is damaged.
+    """
+    path = run_or_checkpoint
+    if path.is_dir():
+        newest = RunFolder(path).newest()
+        if newest is None:
+            raise UsageError("no checkpoint of a training run in this folder", path)
+        path = newest
+    content = read_checkpoint(path)
+    try:
+        network = network_from_state(content["params_ema"]).eval()
+        recipe, facts = from_table(content["recipe"]), content.get("facts", {})
+        return Trained(path, network, recipe, content["step"], content["seconds"], facts)
+    except (KeyError, TypeError, WeightsError) as error:
+        raise WeightsError(f"no training checkpoint of esc: {error}", path) from error
+
+
+@dataclass(frozen=True)
+class Words:
+    """What a record says in words; empty for what is not known."""
+
+    trained_on: str = ""
+    licence: str = ""
+
+
+def export(trained: Trained, target: Path, scores: Scores, words: Words, *, half: bool) -> Path:
+    """Write weights and record, `mine.safetensors` and `mine.json`; returns the record's path.
+
+    With `half` the weights are stored in half precision; networks compute in float32 all the
+    same. Raises UsageError for another suffix, WriteError and DiskError.
+    """
+    if target.suffix != ".safetensors":
+        raise UsageError("the exported weights must end in .safetensors", target)
+    content = safetensors.torch.save(_stored(trained.network, half), _metadata(trained.recipe))
+    record = json.dumps(_record(trained, target, content, scores, words), indent=2) + "\n"
+    write_atomic(target, content)
+    write_atomic(target.with_suffix(".json"), record.encode())
+    return target.with_suffix(".json")
+
+
+def _stored(network: Network, half: bool) -> dict[str, Tensor]:
+    state = {key: value.contiguous() for key, value in network.state_dict().items()}
+    if not half:
+        return state
+    return {k: v.half() if v.is_floating_point() else v for k, v in state.items()}
+
+
+def _metadata(recipe: Recipe) -> dict[str, str]:
+    return {"format": "pt", "variant": recipe.variant, "scale": str(recipe.scale)}
+
+
+def _record(
+    trained: Trained, target: Path, content: bytes, scores: Scores, words: Words
+) -> dict[str, Any]:
+    return {
+        "name": target.stem,
+        "file": target.name,
+        "variant": trained.recipe.variant,
+        "scale": trained.recipe.scale,
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "bytes": len(content),
+        "trained_on": words.trained_on or trained.facts.get("data", "not stated"),
+        "recipe": trained.how(),
+        "licence": words.licence or "not stated",
+        "scores": {
+            name: {metric: round(value, DIGITS[metric]) for metric, value in values.items()}
+            for name, values in scores.items()
+        },
+    }

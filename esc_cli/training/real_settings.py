@@ -1,0 +1,60 @@
+"""The second-order degradation of Real-ESRGAN (Wang et al., 2021) as values. Imports no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Order:
+    """One pass of blur, resize, noise and JPEG.
+
+    `resize` are the probabilities of up, down and keep, `up_to` and `down_to` the ends of the
+    factor. `sigma` is in pixels; `noise` the standard deviation of Gaussian noise in 0..255,
+    used with probability `gaussian`, else Poisson noise times a factor of `poisson`. `grey` is
+    the probability of the same noise in all channels, `jpeg` the range of qualities. Kernels are
+    `kernels`, in the order of `kernels.KINDS`, or with probability `sinc` a sinc filter.
+    """
+
+    blur: float = 1.0
+    sigma: tuple[float, float] = (0.2, 3.0)
+    resize: tuple[float, float, float] = (0.2, 0.7, 0.1)
+    down_to: float = 0.15
+    up_to: float = 1.5
+    gaussian: float = 0.5
+    noise: tuple[float, float] = (1.0, 30.0)
+    poisson: tuple[float, float] = (0.05, 3.0)
+    grey: float = 0.4
+    jpeg: tuple[float, float] = (30.0, 95.0)
+    kernels: tuple[float, float, float, float, float, float] = (0.45, 0.25, 0.12, 0.03, 0.12, 0.03)
+    sinc: float = 0.1
+    generalised: tuple[float, float] = (0.5, 4.0)
+    plateau: tuple[float, float] = (1.0, 2.0)
+
+
+SECOND = Order(
+    blur=0.8,
+    sigma=(0.2, 1.5),
+    resize=(0.3, 0.4, 0.3),
+    down_to=0.3,
+    up_to=1.2,
+    noise=(1.0, 25.0),
+    poisson=(0.05, 2.5),
+)
+
+
+@dataclass(frozen=True)
+class Real:
+    """Both orders, and the last sinc filter with its probability.
+
+    `kernel` is the side of the largest kernel. A patch is degraded with `context` LR pixels more
+    on a side than is trained on, so that its borders are not those of the filters. `sharpen`:
+    the pixel and perceptual losses compare with the USM-sharpened HR.
+    """
+
+    first: Order = field(default_factory=Order)
+    second: Order = SECOND
+    final_sinc: float = 0.8
+    kernel: int = 21
+    context: int = 36
+    sharpen: bool = True

@@ -1,0 +1,167 @@
+"""From a run to a file for --model, and from weights to a run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from running import Ran, picture
+from safetensors import safe_open
+
+import esc_cli
+from esc_cli.checkpoints.catalog import read_record
+from esc_cli.cli.app import main
+from esc_cli.errors import UsageError, WeightsError
+from esc_cli.model.config import variant_config
+from esc_cli.model.convert import to_scale
+from esc_cli.training.folder import RunFolder, read_checkpoint
+from esc_cli.training.initial import from_weights
+
+
+@pytest.fixture
+def esc_here(monkeypatch, capsys):
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["esc", *map(str, arguments)])
+        try:
+            main()
+            code = 0
+        except SystemExit as end:
+            code = end.code
+        return Ran(code, capsys.readouterr().err)
+
+    return run
+
+
+@pytest.fixture
+def out(train_here, recipe, pictures, tmp_path):
+    ran = train_here(recipe, "--data", pictures, "--out", tmp_path / "run", "--iterations", 3)
+    assert ran.code == 0
+    return tmp_path / "run"
+
+
+@pytest.fixture
+def benchmark(tmp_path):
+    folder = tmp_path / "Own"
+    folder.mkdir()
+    Image.fromarray(picture(7, 40, 36)).save(folder / "one.png")
+    return folder
+
+
+def test_train_export_upscale(out, esc_here, benchmark, tmp_path):
+    mine = tmp_path / "mine.safetensors"
+    words = ("--trained-on", "waves", "--licence", "CC0-1.0")
+    ran = esc_here("weights", "export", out, mine, "--validate", benchmark, *words)
+    assert ran.code == 0, ran.err
+    wanted = read_checkpoint(RunFolder(out).newest())["params_ema"]
+    found = esc_cli.load_model(mine, scale=2).state_dict()
+    assert all(torch.equal(found[key], value) for key, value in wanted.items())
+    with safe_open(mine, "pt") as file:
+        assert file.metadata() == {"format": "pt", "variant": "esc-tiny", "scale": "2"}
+    record = read_record(tmp_path / "mine.json")
+    assert (record.name, record.variant, record.scale) == ("mine", "esc-tiny", 2)
+    assert record.sha256 == hashlib.sha256(mine.read_bytes()).hexdigest()
+    assert record.size_bytes == mine.stat().st_size
+    assert (record.trained_on, record.licence) == ("waves", "CC0-1.0")
+    assert "batch 2 of 16x16 LR patches" in record.recipe
+    assert "3 iterations" in record.recipe
+    assert set(record.scores["Own"]) == {"psnr", "ssim"}
+    score = f"{record.scores['Own']['psnr']:.2f}"
+    ran = esc_here("eval", "-d", benchmark, "-s", 2, "-m", mine, "--json", tmp_path / "s.json")
+    assert ran.code == 0, ran.err
+    assert score in f"{measured(json.loads((tmp_path / 's.json').read_text())):.2f}"
+    assert esc_here("upscale", benchmark, "-o", tmp_path / "large", "--model", mine).code == 0
+    with Image.open(tmp_path / "large" / "one.png") as large:
+        assert large.size == (80, 72)
+
+
+def measured(report):
+    """The first PSNR anywhere in a report of `esc eval`."""
+    if isinstance(report, dict):
+        if isinstance(report.get("psnr_y"), float):
+            return report["psnr_y"]
+        report = list(report.values())
+    found = (measured(entry) for entry in report) if isinstance(report, list) else ()
+    return next((value for value in found if value is not None), None)
+
+
+def test_half_precision_halves_the_file_and_keeps_the_weights_close(out, esc_here, tmp_path):
+    for name, more in (("full", ()), ("half", ("--half",))):
+        assert esc_here("weights", "export", out, tmp_path / f"{name}.safetensors", *more).code == 0
+    sizes = [(tmp_path / f"{name}.safetensors").stat().st_size for name in ("full", "half")]
+    assert sizes[1] < 0.55 * sizes[0]
+    states = [
+        esc_cli.load_model(tmp_path / f"{name}.safetensors").state_dict()
+        for name in ("full", "half")
+    ]
+    for key, value in states[0].items():
+        assert states[1][key].dtype == torch.float32
+        assert torch.allclose(value, states[1][key], rtol=1e-3, atol=1e-6)
+
+
+def test_a_checkpoint_itself_serves_as_model(out, esc_here, benchmark, tmp_path):
+    checkpoint = RunFolder(out).newest()
+    ran = esc_here("upscale", benchmark, "-o", tmp_path / "large", "--model", checkpoint)
+    assert ran.code == 0, ran.err
+
+
+@pytest.mark.parametrize("name", ["mine.pth", "mine"])
+def test_only_safetensors_are_exported(out, esc_here, tmp_path, name):
+    assert esc_here("weights", "export", out, tmp_path / name).code == 2
+    assert not (tmp_path / name).exists()
+
+
+def test_a_folder_without_checkpoints_has_nothing_to_export(esc_here, tmp_path):
+    ran = esc_here("weights", "export", tmp_path, tmp_path / "mine.safetensors")
+    assert ran.code == 2
+    assert "no checkpoint" in ran.err
+
+
+def test_weights_of_another_scale_are_taken_only_when_asked(out, esc_here, tmp_path):
+    mine = tmp_path / "mine.safetensors"
+    assert esc_here("weights", "export", out, mine).code == 0
+    config = variant_config("esc-tiny", 4)
+    with pytest.raises(UsageError, match=r"upscales by 2, and 4 is trained.*--convert-head"):
+        from_weights(mine, config, convert_head=False)
+    wanted = to_scale(esc_cli.load_model(mine).state_dict(), 4)
+    found = from_weights(mine, config, convert_head=True).state_dict()
+    assert all(torch.equal(found[key], value) for key, value in wanted.items())
+
+
+def test_a_name_means_the_weights_of_the_scale_that_is_trained():
+    for scale in (2, 4):
+        wanted = esc_cli.load_model("esc-tiny", scale=scale).state_dict()
+        config = variant_config("esc-tiny", scale)
+        found = from_weights(Path("esc-tiny"), config, convert_head=False).state_dict()
+        assert all(torch.equal(found[key], value) for key, value in wanted.items())
+
+
+def test_weights_of_another_network_are_refused_by_name(out, esc_here, tmp_path):
+    mine = tmp_path / "mine.safetensors"
+    assert esc_here("weights", "export", out, mine).code == 0
+    with pytest.raises(WeightsError, match="is esc-tiny x2, and esc is trained"):
+        from_weights(mine, variant_config("esc", 2), convert_head=True)
+
+
+def test_a_run_begins_with_the_weights_it_is_given(out, train_here, recipe, pictures, tmp_path):
+    init = RunFolder(out).newest()
+    still = ("--set", "optimiser.learning_rate=1e-30", "--iterations", 1)
+    arguments = (recipe, "--data", pictures, "--init", init, *still)
+    assert train_here(*arguments, "--out", tmp_path / "next").code == 0
+    before = read_checkpoint(init)["params_ema"]
+    after = read_checkpoint(RunFolder(tmp_path / "next").newest())
+    assert all(torch.equal(after["params"][key], value) for key, value in before.items())
+    assert after["facts"]["init"] == init.name
+
+
+def test_validation_scores_as_eval_does(train_here, recipe, pictures, benchmark, tmp_path):
+    arguments = (recipe, "--data", pictures, "--out", tmp_path / "run", "--iterations", 1)
+    ran = train_here(*arguments, "--validate", benchmark)
+    assert ran.code == 0
+    lines = (tmp_path / "run" / "log.jsonl").read_text().splitlines()
+    scores = json.loads(lines[-1])["scores"]["Own"]
+    assert f"Own {scores['psnr']:.3f} dB {scores['ssim']:.4f}" in ran.err
