@@ -14,6 +14,7 @@
     |   |-- WriteError                the result could not be written
     |   |-- DeviceMemoryError         does not fit the device, even in the smallest tile
     |   `-- NonFiniteError            NaN or Inf even in float32
+    |-- DeadlineError          75   --deadline or --max-minutes: run again to go on
     `-- StoppedError            128+n   stopped by signal n (130 SIGINT, 143 SIGTERM)
 
 A message says what happened, to which file, and what to do about it.
@@ -120,6 +121,12 @@ class DeviceMemoryError(ItemError):
 
 class NonFiniteError(ItemError):
     """The network's output holds NaN or Inf, even in float32."""
+
+
+class DeadlineError(EscError):
+    """The time that the user set is up; the next run goes on."""
+
+    exit_code = 75  # EX_TEMPFAIL of sysexits.h
 
 
 class StoppedError(EscError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import typer
@@ -21,22 +21,34 @@ from esc_cli.tasks.stream import upscale_bytes
 from esc_cli.tasks.upscale import upscale
 
 
-def run(options: UpscaleOptions, report: Path | None, quiet: bool) -> None:
+@dataclass(frozen=True)
+class Run:
+    """How the command runs a batch. `seconds` is the time it has, None for all it needs."""
+
+    report: Path | None = None
+    quiet: bool = False
+    seconds: float | None = None
+    input_format: str | None = None
+
+
+def run(options: UpscaleOptions, how: Run) -> None:
     """Run a batch or a pipe; ends in typer.Exit with the exit code, or in an EscError."""
     if STANDARD_STREAM in (*options.inputs, options.output):
-        if report is not None or options.dry_run:
-            raise UsageError("--report and --dry-run do not go with -")
+        if how.report is not None or options.dry_run or how.seconds is not None:
+            raise UsageError("--report, --dry-run, --deadline and --max-minutes do not go with -")
         with raising_on_signals():
             _stream(options)
         return
-    stop = Stop()
+    if how.input_format is not None:
+        raise UsageError("--input-format is for stdin", advice="give - as the input")
+    stop = Stop(how.seconds)
     with stopping_on_signals(stop):
-        _batch(options, stop, report, quiet)
+        _batch(options, stop, how)
 
 
-def _batch(options: UpscaleOptions, stop: Stop, report: Path | None, quiet: bool) -> None:
-    writer = None if report is None else Report(report)
-    renderer = Renderer(quiet, options.dry_run, writer)
+def _batch(options: UpscaleOptions, stop: Stop, how: Run) -> None:
+    writer = None if how.report is None else Report(how.report)
+    renderer = Renderer(how.quiet, options.dry_run, writer)
     raise typer.Exit(renderer.run(upscale(options, stop)))
 
 

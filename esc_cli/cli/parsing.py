@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from datetime import datetime, timedelta
+
 from esc_cli.engine.options import WHOLE
 from esc_cli.errors import UsageError
 
@@ -27,3 +30,22 @@ def scales(text: str) -> tuple[int, ...]:
     if not found or not all(part.isdecimal() and int(part) > 0 for part in found):
         raise UsageError(f"--scale {text!r} is no list of whole scales", advice="e.g. 2,3,4")
     return tuple(int(part) for part in found)
+
+
+def seconds_left(deadline: str | None, max_minutes: float | None, now: datetime) -> float | None:
+    """Seconds that a batch has, None for no limit: until the next HH:MM, or so many minutes.
+
+    Raises UsageError for what is no time of the day, and for no time at all.
+    """
+    limits = []
+    if max_minutes is not None:
+        if not 0 < max_minutes < float("inf"):
+            raise UsageError(f"--max-minutes cannot be {max_minutes:g}")
+        limits.append(max_minutes * 60)
+    if deadline is not None:
+        match = re.fullmatch(r"([01]?\d|2[0-3]):([0-5]\d)", deadline)
+        if match is None:
+            raise UsageError(f"--deadline {deadline!r} is no time of the day", advice="e.g. 06:00")
+        end = now.replace(hour=int(match[1]), minute=int(match[2]), second=0, microsecond=0)
+        limits.append(((end if end > now else end + timedelta(days=1)) - now).total_seconds())
+    return min(limits, default=None)

@@ -11,14 +11,15 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 
-from esc_cli.errors import EscError, SetupError, StoppedError
-from esc_cli.tasks.events import Item
+from esc_cli.errors import DeadlineError, EscError, SetupError, StoppedError
+from esc_cli.tasks.events import Item, Progress
+from esc_cli.tasks.job import Job, item_of
 from esc_cli.tasks.models import Models
 from esc_cli.tasks.options import UpscaleOptions
-from esc_cli.tasks.plan import Job, item_of
 from esc_cli.tasks.records import RecordShelf
 from esc_cli.tasks.stages import Work, decode_stage, encode_stage, network_stage
 from esc_cli.tasks.stop import Stop
+from esc_cli.tasks.video.job import VideoJob
 
 DECODED_AHEAD = 2
 ENCODERS = 2
@@ -36,21 +37,32 @@ class _Failure:
     error: EscError
 
 
+_Decoded = Work | VideoJob | _Failure | None
+
+
 @dataclass
 class Pipeline:
-    """Runs jobs; `fatal` is set when the environment failed and the rest was not tried."""
+    """Runs jobs.
+
+    `fatal` is set when the environment failed and the rest was not tried, `late` when the time
+    that the user set was up first.
+    """
 
     options: UpscaleOptions
     models: Models
     shelf: RecordShelf
     stop: Stop
     fatal: EscError | None = None
+    late: EscError | None = None
     _closed: threading.Event = field(default_factory=threading.Event)
     _pending: deque[tuple[Job, Future[Item]]] = field(default_factory=deque)
 
-    def run(self, jobs: Sequence[Job]) -> Iterator[Item]:
-        """The items of the jobs as they finish, until all are done, a stop, or a fatal error."""
-        decoded: queue.Queue[Work | _Failure | None] = queue.Queue(DECODED_AHEAD)
+    def run(self, jobs: Sequence[Job]) -> Iterator[Item | Progress]:
+        """The items of the jobs as they finish, until all are done, a stop, or a fatal error.
+
+        A video, which takes its time, tells of its progress in between.
+        """
+        decoded: queue.Queue[_Decoded] = queue.Queue(DECODED_AHEAD)
         reader = threading.Thread(target=self._read, args=(jobs, decoded), daemon=True)
         reader.start()
         with ThreadPoolExecutor(ENCODERS, thread_name_prefix="encode") as encoders:
@@ -60,16 +72,17 @@ class Pipeline:
                 self._closed.set()
                 reader.join()
 
-    def _read(self, jobs: Sequence[Job], decoded: queue.Queue[Work | _Failure | None]) -> None:
+    def _read(self, jobs: Sequence[Job], decoded: queue.Queue[_Decoded]) -> None:
         for job in jobs:
-            if self._closed.is_set() or self.stop:
+            if self._closed.is_set() or self.stop or self.stop.is_due:
                 break
+            if isinstance(job, VideoJob):
+                self._offer(decoded, job)
+                continue
             self._offer(decoded, _guarded(job, partial(decode_stage, job, self.options.max_pixels)))
         self._offer(decoded, None)
 
-    def _offer(
-        self, decoded: queue.Queue[Work | _Failure | None], value: Work | _Failure | None
-    ) -> None:
+    def _offer(self, decoded: queue.Queue[_Decoded], value: _Decoded) -> None:
         while not self._closed.is_set():
             try:
                 decoded.put(value, timeout=0.1)
@@ -78,9 +91,13 @@ class Pipeline:
             return
 
     def _consume(
-        self, decoded: queue.Queue[Work | _Failure | None], encoders: ThreadPoolExecutor
-    ) -> Iterator[Item]:
-        while not self.fatal and not self.stop and (work := decoded.get()) is not None:
+        self, decoded: queue.Queue[_Decoded], encoders: ThreadPoolExecutor
+    ) -> Iterator[Item | Progress]:
+        while self._goes_on() and (work := decoded.get()) is not None:
+            if isinstance(work, VideoJob):
+                yield from self._finished(lambda: True)
+                yield from self._video(work)
+                continue
             outcome = self._through_network(work) if isinstance(work, Work) else work
             if isinstance(outcome, Work):
                 yield from self._make_room(outcome.job)
@@ -89,6 +106,27 @@ class Pipeline:
                 yield self._failed(outcome)
             yield from self._finished(self._first_is_done)
         yield from self._finished(lambda: True)
+
+    def _goes_on(self) -> bool:
+        if self.stop.is_due and self.late is None:
+            self.late = DeadlineError("the time is up")
+        return not (self.fatal or self.late or self.stop)
+
+    def _video(self, job: VideoJob) -> Iterator[Item | Progress]:
+        from esc_cli.tasks.video.run import VideoRun
+
+        run = VideoRun(job, self.options, self.models, self.shelf.at(job.root), self.stop).run()
+        while True:
+            event = _guarded(job, lambda: next(run, None))
+            if event is None:
+                return
+            if isinstance(event, _Failure):
+                if isinstance(event.error, DeadlineError):
+                    self.late = event.error
+                elif not isinstance(event.error, StoppedError):
+                    yield self._failed(event)
+                return
+            yield event
 
     def _through_network(self, work: Work) -> Work | _Failure:
         return _guarded(work.job, partial(network_stage, work, self.models, self.stop))

@@ -16,10 +16,11 @@ from esc_cli.media.encode import encode
 from esc_cli.media.picture import Picture
 from esc_cli.media.source import read_source, reading
 from esc_cli.tasks.events import Item
+from esc_cli.tasks.job import Job, item_of
 from esc_cli.tasks.models import Models
 from esc_cli.tasks.options import UpscaleOptions
 from esc_cli.tasks.picture import PictureUpscaler
-from esc_cli.tasks.plan import Job, check_overwriting, item_of
+from esc_cli.tasks.plan import check_overwriting
 from esc_cli.tasks.records import FileState, Records
 from esc_cli.tasks.stop import Stop
 

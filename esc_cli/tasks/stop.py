@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import time
+
 from esc_cli.errors import StoppedError
 
 
 class Stop:
-    """A wish to stop, set from a signal handler and looked at between tiles and items."""
+    """A wish to stop, set from a signal handler and looked at between tiles and items.
 
-    def __init__(self) -> None:
+    `seconds` from now on is the time that the batch has; it ends no picture at work, only
+    what would begin after it.
+    """
+
+    def __init__(self, seconds: float | None = None) -> None:
         self.signal_number: int | None = None
+        self._end = None if seconds is None else time.monotonic() + seconds
+
+    @property
+    def is_due(self) -> bool:
+        """Whether the time of the batch is up."""
+        return self._end is not None and time.monotonic() >= self._end
 
     def set(self, signal_number: int) -> None:
         """Ask for a stop. Does nothing that a signal handler may not do."""

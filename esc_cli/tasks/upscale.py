@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from esc_cli.media.atomic import remove_stale_parts
-from esc_cli.tasks.events import Event, Item, Planned, Summary
+from esc_cli.tasks.events import Event, Item, Planned, Progress, Summary
+from esc_cli.tasks.job import item_of
 from esc_cli.tasks.models import Models
 from esc_cli.tasks.options import UpscaleOptions
 from esc_cli.tasks.pipeline import Pipeline
-from esc_cli.tasks.plan import Plan, Planner, check_disk, item_of, make_folders
+from esc_cli.tasks.plan import Plan, Planner, check_disk, make_folders
 from esc_cli.tasks.records import RecordShelf
 from esc_cli.tasks.stop import Stop
 
@@ -32,15 +33,17 @@ def upscale(options: UpscaleOptions, stop: Stop) -> Iterator[Event]:
     pipeline = Pipeline(options, models, shelf, stop)
     counts: Counter[str] = Counter()
     for item in _items(plan, pipeline, options):
-        counts[item.status] += 1
         yield item
+        if isinstance(item, Progress):
+            continue
+        counts[item.status] += 1
         if options.fail_fast and item.status == "failed":
             break
     total = len(plan.jobs) + len(plan.settled)
     yield _summary(counts, total, time.perf_counter() - start, pipeline)
 
 
-def _items(plan: Plan, pipeline: Pipeline, options: UpscaleOptions) -> Iterator[Item]:
+def _items(plan: Plan, pipeline: Pipeline, options: UpscaleOptions) -> Iterator[Item | Progress]:
     yield from plan.settled
     if options.dry_run:
         for job in plan.jobs:
@@ -72,6 +75,8 @@ def _summary(counts: Counter[str], total: int, seconds: float, pipeline: Pipelin
     reason, code = "", 1 if counts["failed"] else 0
     if pipeline.fatal is not None:
         reason, code = "what is left was not tried", pipeline.fatal.exit_code
+    elif pipeline.late is not None:
+        reason, code = str(pipeline.late), pipeline.late.exit_code
     if pipeline.stop.signal_number is not None:
         reason, code = "stopped by a signal", 128 + pipeline.stop.signal_number
     return Summary(

@@ -12,7 +12,7 @@ TREE = ["b.PNG", "a.jpg", "sub/c.webp", "sub/deep/d.heic", ".hidden.png", ".git/
 
 @pytest.fixture
 def tree(tmp_path):
-    for name in [*TREE, "notes.txt", "clip.mp4", "layers.psd"]:
+    for name in [*TREE, "notes.txt", "song.mp3", "layers.psd"]:
         (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "in" / name).touch()
     return tmp_path / "in"

@@ -1,0 +1,157 @@
+"""The written file against its source: frames, timestamps, streams, colours, geometry.
+
+Both are read back through the demuxer; nothing is taken from what the writer meant to write.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from esc_cli.errors import WriteError
+from esc_cli.media.video.colour import UNSPECIFIED, ColourTags
+from esc_cli.media.video.facts import VideoFacts
+from esc_cli.media.video.probe import DISCARD_ALL, probe_video
+from esc_cli.media.video.settings import Encoding
+from esc_cli.media.video.source import open_video
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What the result must hold: PTS in the source's time base, packets of each copied stream.
+
+    `whole`: all of the source was done, so that the other streams must be as long as there.
+    """
+
+    facts: VideoFacts
+    encoding: Encoding
+    pts: array[int]
+    copied: dict[int, int]
+    shift_s: Fraction = Fraction(0)
+    whole: bool = True
+
+
+@dataclass
+class _Read:
+    """What demuxing found: PTS and time base of the video, packets and end of each stream."""
+
+    base: Fraction = Fraction(1)
+    pts: list[int] = field(default_factory=list)
+    packets: Counter[int] = field(default_factory=Counter)
+    ends: dict[int, float] = field(default_factory=dict)
+
+
+def verify(part: Path, source: Path, expected: Expected) -> None:
+    """Raise WriteError, naming all that differs, unless `part` holds what is expected."""
+    differences = list(_differences(part, source, expected))
+    if differences:
+        what = "the written video differs from its source: " + "; ".join(differences)
+        raise WriteError(what, advice="nothing was kept; please report it, or use --no-verify")
+
+
+def _differences(part: Path, source: Path, expected: Expected) -> Iterator[str]:
+    found = probe_video(part, 1 << 62)
+    yield from _picture_differences(found, expected)
+    with open_video(part) as result:
+        read = _read(result, found.stream)
+        yield from _time_differences(read, expected)
+        with open_video(source) as original:
+            yield from _stream_differences(result, original, expected)
+            if len(result.chapters()) != len(original.chapters()) and expected.whole:
+                yield f"{len(result.chapters())} of {len(original.chapters())} chapters"
+            kept = [o.index for o in expected.facts.others if o.kept]
+            order = sorted([*kept, expected.facts.stream])
+            for place, index in enumerate(order):
+                count = expected.copied.get(index, 0)
+                if index != expected.facts.stream and read.packets[place] != count:
+                    yield f"stream {index} has {read.packets[place]} of {count} packets"
+
+
+def _picture_differences(found: VideoFacts, expected: Expected) -> Iterator[str]:
+    encoding = expected.encoding
+    pairs: tuple[tuple[str, Any, Any], ...] = (
+        ("size", (found.width, found.height), (encoding.width, encoding.height)),
+        ("bits", found.layout.bits, encoding.layout.bits),
+        ("rotation", found.rotation, expected.facts.rotation),
+        ("sample aspect ratio", found.sar or 1, encoding.sar or 1),
+    )
+    for name, one, other in pairs:
+        if one != other:
+            yield f"{name} {one} instead of {other}"
+    yield from _tag_differences(found.tags, encoding)
+
+
+def _tag_differences(found: ColourTags, encoding: Encoding) -> Iterator[str]:
+    wanted = encoding.tags
+    pairs = (
+        ("matrix", found.matrix, wanted.matrix),
+        ("primaries", found.primaries, wanted.primaries),
+        ("transfer", found.transfer, wanted.transfer),
+    )
+    for name, one, other in pairs:
+        # The encoders of RGB state the matrix that RGB has where the source states none.
+        if one != other and other not in (UNSPECIFIED, 0):
+            yield f"{name} {one} instead of {other}"
+    if max(found.full_range, 1) != max(wanted.full_range, 1) and encoding.layout.kind == "yuv":
+        yield f"range {found.full_range} instead of {wanted.full_range}"
+
+
+def _time_differences(read: _Read, expected: Expected) -> Iterator[str]:
+    wanted, base = expected.pts, expected.encoding.time_base
+    if len(read.pts) != len(wanted):
+        yield f"{len(read.pts)} of {len(wanted)} frames"
+        return
+    # A container with coarser units (Matroska: milliseconds) can only come as near as half a unit.
+    tolerance = Fraction(0) if (base / read.base).denominator == 1 else read.base / 2
+    shift = round(expected.shift_s / base)
+    for number, (one, other) in enumerate(zip(read.pts, wanted, strict=True)):
+        if abs(one * read.base - (other - shift) * base) > tolerance:
+            seconds = float(one * read.base), float((other - shift) * base)
+            yield f"frame {number} is shown at {seconds[0]:.4f} s instead of {seconds[1]:.4f} s"
+            return
+
+
+def _stream_differences(
+    result: InputContainer, original: InputContainer, expected: Expected
+) -> Iterator[str]:
+    kept = {other.index for other in expected.facts.others if other.kept}
+    kept.add(expected.facts.stream)
+    wanted = [stream for stream in original.streams if stream.index in kept]
+    found = [s for s in result.streams if not (s.type == "data" and int(s.discard) == DISCARD_ALL)]
+    if len(found) != len(wanted):
+        yield f"{len(found)} of {len(wanted)} streams"
+        return
+    for one, other in zip(found, wanted, strict=True):
+        is_main = other.index == expected.facts.stream
+        name = f"stream {other.index}"
+        if one.type != other.type or (not is_main and one.name != other.name):
+            yield f"{name} is {one.type} {one.name} instead of {other.type} {other.name}"
+        if (one.language or "und") != (other.language or "und"):
+            yield f"{name} has the language {one.language} instead of {other.language}"
+        if one.disposition != other.disposition:
+            yield f"{name} has the disposition {one.disposition!r} instead of {other.disposition!r}"
+
+
+def _is_gap(packet: Any) -> bool:
+    """Whether this is what MP4 puts where no subtitle is shown: a text of no bytes."""
+    return bool(packet.size == 2 and packet.stream.type == "subtitle")
+
+
+def _read(container: InputContainer, video: int) -> _Read:
+    read = _Read(base=container.streams[video].time_base or Fraction(1))
+    for packet in container.demux():
+        if not packet.size or _is_gap(packet):
+            continue
+        read.packets[packet.stream_index] += 1
+        if packet.stream_index == video and packet.pts is not None:
+            read.pts.append(packet.pts)
+    read.pts.sort()
+    return read
