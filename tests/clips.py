@@ -177,6 +177,31 @@ def _sound(container: Any, track: Any, seconds: float) -> None:
     container.mux(track.encode(None))
 
 
+def samples_of(frame: Any) -> list[Any]:
+    """The planes of a frame without their padding."""
+    deep = frame.format.components[0].bits > 8
+    sizes = [(c.height, c.width) for c in frame.format.components]
+    return [
+        np.frombuffer(plane, np.dtype("<u2") if deep else np.uint8)
+        .reshape(-1, plane.line_size // (1 + deep))[:rows, :columns]
+        .copy()
+        for plane, (rows, columns) in zip(frame.planes, sizes, strict=True)
+    ]
+
+
+def _digest(frame: Any) -> str:
+    digest = hashlib.sha256()
+    for plane in samples_of(frame):
+        digest.update(plane.tobytes())
+    return digest.hexdigest()
+
+
+def frames_of(path: Path) -> list[list[Any]]:
+    """The planes of every frame."""
+    with av.open(str(path)) as container:
+        return [samples_of(frame) for frame in container.decode(video=0)]
+
+
 @dataclass
 class Seen:
     """What a reader of a video sees."""
@@ -207,7 +232,7 @@ def look(path: Path) -> Seen:
             if packet.stream is main:
                 for frame in packet.decode():
                     pts.append(frame.pts * main.time_base)
-                    hashes.append(hashlib.sha256(frame.to_ndarray().tobytes()).hexdigest())
+                    hashes.append(_digest(frame))
             elif packet.size and not (packet.size == 2 and packet.stream.type == "subtitle"):
                 # MP4 fills the gaps between subtitles with texts of no bytes.
                 digests[packet.stream_index].update(bytes(packet))
