@@ -167,19 +167,21 @@ class Reader:
             self.end_s = max(self.end_s, end)
         if packet.size and packet.stream_index == self.facts.stream:
             self._packets += 1
+        if packet.is_corrupt:
+            self.damage.append(f"a packet{_when(packet)} is damaged")
 
     def _check_end(self) -> None:
         """Note it when the file ends before what it declares."""
         facts = self.facts
         if facts.exact_frames and self._packets < facts.exact_frames:
             what = f"{self._packets} of {facts.exact_frames} frames"
-            self.damage.append(f"the file is cut short: it ends at {self._last_s:.3f} s, {what}")
+            self.damage.insert(0, f"the file is cut short: it ends at {self._last_s:.3f} s, {what}")
             return
         slack = 2 / float(facts.rate) + 0.05
         declared = facts.start_s + facts.duration_s
         if facts.declares_end and self.end_s < declared - slack:
             what = f"it ends at {self.end_s:.3f} s of {declared:.3f} s"
-            self.damage.append(f"the file is cut short: {what}")
+            self.damage.insert(0, f"the file is cut short: {what}")
 
     @property
     def _last_s(self) -> float:

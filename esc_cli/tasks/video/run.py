@@ -12,6 +12,7 @@ from typing import Any
 from esc_cli.errors import DeadlineError, ReadError, UnsupportedError
 from esc_cli.media.atomic import atomic_file
 from esc_cli.media.video.encoder import SegmentEncoder, StoredPacket
+from esc_cli.media.video.integrity import structural_damage
 from esc_cli.media.video.mux import Muxer, Window
 from esc_cli.media.video.reader import Part, RawFrame, Reader
 from esc_cli.media.video.segments import write_segment
@@ -129,9 +130,11 @@ class VideoRun:
             raise ReadError("changed while the batch ran", path, "run again")
         if not reader.pts:
             raise UnsupportedError("no frame lies in the part that was asked for", path)
+        if reader.part.whole and not reader.damage:
+            reader.damage.extend(structural_damage(path, self.job.facts.demuxer))
         if reader.damage and not self.options.video.allow_truncated:
             more = len(reader.damage) - 1
-            what = reader.damage[0] + (f", and {more} more such places" if more else "")
+            what = reader.damage[0] + (f", and {more} more places" if more else "")
             advice = "--allow-truncated keeps what could be decoded, without doing it again"
             raise ReadError(what, path, advice)
 
