@@ -37,7 +37,10 @@ def run(options: UpscaleOptions, how: Run) -> None:
         if how.report is not None or options.dry_run or how.seconds is not None:
             raise UsageError("--report, --dry-run, --deadline and --max-minutes do not go with -")
         with raising_on_signals():
-            _stream(options)
+            if how.input_format is None:
+                _stream(options)
+            else:
+                _video_stream(options, how.input_format)
         return
     if how.input_format is not None:
         raise UsageError("--input-format is for stdin", advice="give - as the input")
@@ -73,3 +76,17 @@ def _stream(options: UpscaleOptions) -> None:
         sys.stdout.buffer.flush()
     except OSError as error:
         raise WriteError(f"stdout cannot be written: {error.strerror}") from error
+
+
+def _video_stream(options: UpscaleOptions, input_format: str) -> None:
+    """Raw video, from stdin to stdout."""
+    from esc_cli.tasks.video.pipe import upscale_y4m
+
+    if input_format != "y4m":
+        raise UsageError(f"--input-format {input_format!r} is not known", advice="y4m")
+    if options.inputs != (STANDARD_STREAM,) or options.output not in (None, STANDARD_STREAM):
+        what = "--input-format y4m goes from stdin to stdout"
+        raise UsageError(what, advice="esc upscale - -o - --input-format y4m")
+    # Without a buffer, whose lock a thread that waits for input would hold at the end for ever.
+    with open(sys.stdin.fileno(), "rb", buffering=0, closefd=False) as stdin:
+        upscale_y4m(stdin, sys.stdout.buffer, options)

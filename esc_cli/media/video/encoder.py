@@ -10,7 +10,7 @@ import numpy as np
 
 from esc_cli.errors import UnsupportedError, WriteError
 from esc_cli.media.video.layouts import Layout, closest
-from esc_cli.media.video.reader import RawFrame
+from esc_cli.media.video.planes import RawFrame
 from esc_cli.media.video.settings import Codec, Encoding
 from esc_cli.media.video.source import load_av
 

@@ -10,6 +10,16 @@ from esc_cli.media.video.layouts import Layout
 
 
 @dataclass(frozen=True)
+class FrameFormat:
+    """What the samples of a frame mean: their layout, (width, height) in pixels, their colours."""
+
+    layout: Layout
+    width: int
+    height: int
+    tags: ColourTags
+
+
+@dataclass(frozen=True)
 class StreamFacts:
     """One stream beside the video: its index in the file, type and codec as FFmpeg names them.
 
@@ -59,6 +69,11 @@ class VideoFacts:
     rotation: int
     others: tuple[StreamFacts, ...]
     refused: tuple[tuple[str, tuple[StreamFacts, ...]], ...]
+
+    @property
+    def format(self) -> FrameFormat:
+        """What its frames are."""
+        return FrameFormat(self.layout, self.width, self.height, self.tags)
 
     @property
     def upright(self) -> tuple[int, int]:

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from esc_cli.errors import EscError, ReadError, UnsupportedError
 from esc_cli.media.video.facts import VideoFacts
 from esc_cli.media.video.layouts import Layout
+from esc_cli.media.video.planes import Plane, RawFrame
 from esc_cli.media.video.probe import check_progressive, main_stream
 from esc_cli.media.video.source import is_ffmpeg_error, open_video
 
@@ -21,26 +21,6 @@ if TYPE_CHECKING:
     from av.container import InputContainer
     from av.packet import Packet
     from av.video.frame import VideoFrame
-
-Plane = NDArray[Any]
-"""(rows, columns) uint8, or uint16 for more than 8 bits."""
-
-
-@dataclass(frozen=True)
-class RawFrame:
-    """A frame as coded: `planes` as its layout says, `pts` and `duration` in the time base.
-
-    `duration` is 0 when the file does not tell.
-    """
-
-    pts: int
-    duration: int
-    planes: tuple[Plane, ...]
-
-    def same_pixels(self, other: RawFrame) -> bool:
-        """Whether every sample is equal."""
-        pairs = zip(self.planes, other.planes, strict=True)
-        return all(np.array_equal(mine, its) for mine, its in pairs)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from fractions import Fraction
 
 from esc_cli.errors import UsageError
 from esc_cli.media.video.colour import ColourTags
+from esc_cli.media.video.facts import FrameFormat
 from esc_cli.media.video.layouts import Layout
 
 CONTAINERS = {
@@ -90,6 +91,11 @@ class Encoding:
     sar: Fraction | None
     tags: ColourTags
     display_matrix: tuple[int, ...] | None
+
+    @property
+    def format(self) -> FrameFormat:
+        """What its frames are."""
+        return FrameFormat(self.layout, self.width, self.height, self.tags)
 
 
 def container_of(suffix: str) -> str | None:

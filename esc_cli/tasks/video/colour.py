@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from esc_cli.media.video.colour import Levels
 from esc_cli.media.video.layouts import Layout
-from esc_cli.media.video.reader import Plane
+from esc_cli.media.video.planes import Plane
 
 
 @dataclass(frozen=True)

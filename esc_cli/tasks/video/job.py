@@ -12,7 +12,7 @@ from esc_cli.media.formats import OutputPlan
 from esc_cli.media.paths import Source
 from esc_cli.media.picture import Header
 from esc_cli.media.video.colour import FULL_RANGE, UNSPECIFIED, ColourTags, resolved_matrix
-from esc_cli.media.video.facts import VideoFacts
+from esc_cli.media.video.facts import FrameFormat, VideoFacts
 from esc_cli.media.video.settings import (
     CONTAINERS,
     Encoding,
@@ -175,12 +175,12 @@ def estimated_bytes(
     return int(2 * source.path.stat().st_size * min(1.0, share) * growth)
 
 
-def segment_frames(encoding: Encoding, wanted: int | None) -> int:
+def segment_frames(result: FrameFormat, wanted: int | None) -> int:
     """Frames in a segment: what a kill may cost, and the distance of the key frames."""
     if wanted is not None:
         return wanted
     low, high = SEGMENT_FRAMES
-    return max(low, min(high, SEGMENT_PIXELS // (encoding.width * encoding.height)))
+    return max(low, min(high, SEGMENT_PIXELS // (result.width * result.height)))
 
 
 def encoder_threads() -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -14,11 +14,10 @@ from torch import Tensor
 from esc_cli.engine import memory
 from esc_cli.engine.precision import DTYPES
 from esc_cli.media.resize import resize_lanczos
-from esc_cli.media.video.colour import RGB, levels, resolved_matrix
-from esc_cli.media.video.facts import VideoFacts
+from esc_cli.media.video.colour import BT601, RGB, levels, resolved_matrix
+from esc_cli.media.video.facts import FrameFormat
 from esc_cli.media.video.layouts import Layout
-from esc_cli.media.video.reader import Plane, RawFrame
-from esc_cli.media.video.settings import Encoding
+from esc_cli.media.video.planes import Plane, RawFrame
 from esc_cli.tasks.video.colour import ColourSpace
 from esc_cli.tasks.video.job import is_full_range
 
@@ -32,8 +31,8 @@ BATCH_LIMITS = {"cpu": 4, "cuda": 8, "mps": 4}
 class FrameUpscaler:
     """Enlarges frames of a video; after `run`, `passes` holds what the engine said."""
 
-    facts: VideoFacts
-    encoding: Encoding
+    source: FrameFormat
+    target: FrameFormat
     upscaler: Upscaler | None
     check: Callable[[], None]
     passes: list[Upscaled] = field(default_factory=list)
@@ -50,12 +49,12 @@ class FrameUpscaler:
         """
         self.check()
         with torch.inference_mode():
-            rgb = self._source.to_rgb([frame.planes for frame in frames], self.device)
-            return self._target.to_planes(self._enlarged(rgb).to(self.device))
+            rgb = self._reading.to_rgb([frame.planes for frame in frames], self.device)
+            return self._writing.to_planes(self._enlarged(rgb).to(self.device))
 
     def _enlarged(self, rgb: Tensor) -> Tensor:
         """(B, 3, H, W) -> (B, 3, height, width) of the result, float32 in [0, 1]."""
-        size = (self.encoding.height, self.encoding.width)
+        size = (self.target.height, self.target.width)
         if self.upscaler is not None:
             wanted = size if self.upscaler.config.any_scale else None
             done = self.upscaler.upscale(rgb, size=wanted, dtype=torch.float32, check=self.check)
@@ -65,8 +64,6 @@ class FrameUpscaler:
 
     def _note(self, done: Upscaled) -> None:
         """Keep what differs from the last batch, without the pixels."""
-        from dataclasses import replace
-
         plain = replace(done, image=torch.empty(0))
         last = self.passes[-1] if self.passes else None
         facts = (plain.tile, plain.precision, plain.notes)
@@ -74,21 +71,21 @@ class FrameUpscaler:
             self.passes.append(plain)
 
     @cached_property
-    def _source(self) -> ColourSpace:
-        return self._space(self.facts.layout)
+    def _reading(self) -> ColourSpace:
+        return self._space(self.source.layout)
 
     @cached_property
-    def _target(self) -> ColourSpace:
-        return self._space(self.encoding.layout)
+    def _writing(self) -> ColourSpace:
+        return self._space(self.target.layout)
 
     def _space(self, layout: Layout) -> ColourSpace:
         """RGB sources that become YUV are written as their tags say, by default as BT.601."""
         if layout.kind == "rgb":
             return ColourSpace(layout, None)
-        facts, tags = self.facts, self.encoding.tags
-        matrix = resolved_matrix(tags, facts.width, facts.height)
+        tags = self.target.tags
+        matrix = resolved_matrix(tags, self.source.width, self.source.height)
         if matrix == RGB:
-            matrix = 6
+            matrix = BT601
         return ColourSpace(layout, levels(matrix, is_full_range(tags), layout.bits))
 
 
@@ -98,11 +95,11 @@ def _resized(rgb: Tensor, size: tuple[int, int]) -> Tensor:
     return torch.from_numpy(done).permute(0, 3, 1, 2).clamp(0, 1)  # (B, 3, height, width)
 
 
-def batch_size(upscaler: Upscaler | None, facts: VideoFacts) -> int:
+def batch_size(upscaler: Upscaler | None, source: FrameFormat) -> int:
     """Frames that fit the memory of the device at once, at least 1."""
     if upscaler is None:
         return 1
     itemsize = DTYPES[upscaler.precision].itemsize
     room = memory.pixels_that_fit(upscaler.config, upscaler.device, itemsize)
     most = BATCH_LIMITS.get(upscaler.device.type, 1)
-    return max(1, min(most, room // (facts.width * facts.height)))
+    return max(1, min(most, room // (source.width * source.height)))

@@ -14,7 +14,8 @@ from esc_cli.media.atomic import atomic_file
 from esc_cli.media.video.encoder import SegmentEncoder, StoredPacket
 from esc_cli.media.video.integrity import structural_damage
 from esc_cli.media.video.mux import Muxer, Window
-from esc_cli.media.video.reader import Part, RawFrame, Reader
+from esc_cli.media.video.planes import RawFrame
+from esc_cli.media.video.reader import Part, Reader
 from esc_cli.media.video.segments import write_segment
 from esc_cli.media.video.source import load_av
 from esc_cli.media.video.verify import Expected, verify
@@ -57,12 +58,14 @@ class VideoRun:
         upscaler = None if job.choice is None else self.models.upscaler(job.choice)
         threads, frames = (
             encoder_threads(),
-            segment_frames(job.encoding, self.options.video.segment_frames),
+            segment_frames(job.encoding.format, self.options.video.segment_frames),
         )
-        fresh = Settled(batch_size(upscaler, job.facts), threads, frames)
+        fresh = Settled(batch_size(upscaler, job.facts.format), threads, frames)
         journal = open_journal(job.output, self._fingerprint(status), fresh)
         try:
-            network = FrameUpscaler(job.facts, job.encoding, upscaler, self.stop.check)
+            network = FrameUpscaler(
+                job.facts.format, job.encoding.format, upscaler, self.stop.check
+            )
             reader = Reader(job.source.path, job.facts, self._part)
             yield from self._encode(journal, reader, network)
             self._check(reader, status)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from esc_cli.errors import DeadlineError
-from esc_cli.media.video.reader import Plane, RawFrame
+from esc_cli.media.video.planes import Plane, RawFrame
 
 T = TypeVar("T")
 _STAGES = ("decode", "network", "encode")
@@ -74,6 +74,7 @@ class FrameStream:
 
     skip: frames that finished segments hold already, a whole number of segments. `seconds` is the
     time that each stage worked. `is_due` ends it at a border of segments with DeadlineError.
+    join_s: how long to wait at the end for a decoder that itself may wait for ever, on a pipe.
     """
 
     stages: Stages
@@ -82,6 +83,7 @@ class FrameStream:
     skip: int = 0
     first_segment: int = 0
     is_due: Callable[[], bool] = lambda: False
+    join_s: float | None = None
     seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(_STAGES, 0.0))
     done: int = 0
     _ended_by_deadline: bool = False
@@ -107,7 +109,7 @@ class FrameStream:
             writer.join()
         finally:
             self._closed.set()
-            reader.join()
+            reader.join(self.join_s)
             writer.join()
         if failures:
             raise failures[0]
