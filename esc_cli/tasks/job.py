@@ -33,6 +33,11 @@ class Job:
         header = self.header
         return self.size[0] * self.size[1] * header.frames * header.channels * header.bits // 8
 
+    @property
+    def disk_bytes(self) -> int:
+        """Disk space that it takes at its peak, estimated."""
+        return self.bytes_estimate
+
     def record(self, source: FileState, result: FileState, output: str) -> OutputRecord:
         """The record of the finished job; `output` is relative to the folder of the records."""
         return OutputRecord(

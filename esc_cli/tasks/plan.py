@@ -322,7 +322,7 @@ def check_disk(plan: Plan) -> None:
     needs: dict[Path, int] = {}
     for job in plan.jobs:
         home = next(folder for folder in ancestors(job.output) if os.path.exists(folder))  # noqa: PTH110
-        needs[home] = needs.get(home, 0) + job.bytes_estimate
+        needs[home] = needs.get(home, 0) + job.disk_bytes
     by_device: dict[int, tuple[Path, int]] = {}
     for home, need in needs.items():
         if not home.is_dir() or not os.access(home, os.W_OK | os.X_OK):

@@ -9,13 +9,14 @@ from dataclasses import replace
 
 from esc_cli.media.atomic import remove_stale_parts
 from esc_cli.tasks.events import Event, Item, Planned, Progress, Summary
-from esc_cli.tasks.job import item_of
+from esc_cli.tasks.job import Job, item_of
 from esc_cli.tasks.models import Models
 from esc_cli.tasks.options import UpscaleOptions
 from esc_cli.tasks.pipeline import Pipeline
 from esc_cli.tasks.plan import Plan, Planner, check_disk, make_folders
 from esc_cli.tasks.records import RecordShelf
 from esc_cli.tasks.stop import Stop
+from esc_cli.tasks.video.job import VideoJob
 
 
 def upscale(options: UpscaleOptions, stop: Stop) -> Iterator[Event]:
@@ -47,7 +48,7 @@ def _items(plan: Plan, pipeline: Pipeline, options: UpscaleOptions) -> Iterator[
     yield from plan.settled
     if options.dry_run:
         for job in plan.jobs:
-            yield replace(item_of(job, "planned"), output_bytes=job.bytes_estimate)
+            yield _planned_item(job, pipeline.models, options)
         return
     if plan.jobs:
         for choice in {job.choice.sha256: job.choice for job in plan.jobs if job.choice}.values():
@@ -56,6 +57,15 @@ def _items(plan: Plan, pipeline: Pipeline, options: UpscaleOptions) -> Iterator[
         for folder in dict.fromkeys(job.output.parent for job in plan.jobs):
             remove_stale_parts(folder)
         yield from pipeline.run(plan.jobs)
+
+
+def _planned_item(job: Job, models: Models, options: UpscaleOptions) -> Item:
+    item = replace(item_of(job, "planned"), output_bytes=job.bytes_estimate)
+    if not isinstance(job, VideoJob):
+        return item
+    from esc_cli.tasks.video.forecast import described
+
+    return replace(item, frames=job.header.frames, notes=(described(job, models, options),))
 
 
 def _planned(plan: Plan) -> Planned:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from fractions import Fraction
 
@@ -241,3 +242,14 @@ def test_the_result_does_not_hang_on_where_it_was_cut(tmp_path):
     for frames in (1, 2, 5, 11):
         cut = replace(lossless, segment_frames=frames)
         assert look(result_of(source, video=cut, name=f"cut{frames}")) == one
+
+
+def test_a_dry_run_measures_a_few_frames_and_writes_nothing(tmp_path):
+    source = Clip(frames=50, size=(64, 48)).write(tmp_path / "clip.mkv")
+    (item,), summary = run(source, dry_run=True)
+    assert (item.status, item.frames, summary.exit_code) == ("planned", 50, 0)
+    (note,) = item.notes
+    match = re.fullmatch(r"about 50 frames at ([\d.]+) s each, \d+ s in all, ([\d.]+) MB", note)
+    assert match, note
+    assert float(match[1]) > 0
+    assert list(tmp_path.iterdir()) == [source]

@@ -39,6 +39,11 @@ class VideoJob(Job):
     facts: VideoFacts
     encoding: Encoding
 
+    @property
+    def disk_bytes(self) -> int:
+        """The segments lie beside the result until it is checked."""
+        return 2 * self.bytes_estimate
+
 
 def video_settings_key(options: UpscaleOptions) -> str:
     """Everything in the options that changes the frames or the streams of a result."""
@@ -169,10 +174,10 @@ def header_of(facts: VideoFacts, frames: int) -> Header:
 def estimated_bytes(
     source: Source, facts: VideoFacts, job_size: tuple[int, int], frames: int
 ) -> int:
-    """Bytes for the result, as many per pixel as in the input, and as much again for segments."""
+    """Bytes of the result: as many per pixel as in the input."""
     share = frames / max(1, facts.frames)
     growth = job_size[0] * job_size[1] / (facts.width * facts.height)
-    return int(2 * source.path.stat().st_size * min(1.0, share) * growth)
+    return int(source.path.stat().st_size * min(1.0, share) * growth)
 
 
 def segment_frames(result: FrameFormat, wanted: int | None) -> int:
