@@ -60,7 +60,7 @@ def main_stream(container: InputContainer) -> VideoStream:
 def _facts(container: InputContainer, max_pixels: int) -> VideoFacts:
     stream = main_stream(container)
     context: Any = stream.codec_context
-    if context.field_order in _INTERLACED_ORDERS:
+    if getattr(context, "field_order", 0) in _INTERLACED_ORDERS:  # PyAV 18 and later tell
         raise UnsupportedError("the video is interlaced", advice=_ADVICE)
     if context.width * context.height > max_pixels:
         what = f"{context.width} x {context.height} is more than the limit of {max_pixels:,} pixels"
