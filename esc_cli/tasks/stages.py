@@ -78,7 +78,7 @@ def decode_stage(job: Job, max_pixels: int) -> Work:
     """Read and decode the input. Raises the errors of `media.decode`."""
     work = Work(job)
     with work.timed("decode"):
-        status = _status(job.source.path)  # before reading: a later change shows next time
+        status = status_of(job.source.path)  # before reading: a later change shows next time
         content = read_source(job.source.path)
         digest = hashlib.sha256(content).hexdigest()
         work.source_state = FileState(status.st_size, status.st_mtime_ns, digest)
@@ -89,7 +89,8 @@ def decode_stage(job: Job, max_pixels: int) -> Work:
     return work
 
 
-def _status(path: Path) -> os.stat_result:
+def status_of(path: Path) -> os.stat_result:
+    """The status of an input. Raises ReadError."""
     try:
         return path.stat()
     except OSError as error:

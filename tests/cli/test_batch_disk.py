@@ -8,6 +8,7 @@ import sys
 
 import numpy as np
 import pytest
+from clips import Clip, look
 from PIL import Image
 
 
@@ -99,3 +100,24 @@ def test_a_record_that_did_not_fit_does_not_strand_its_output(photos, esc, small
         again = esc(*command)
         assert again.code == 0, again.err
         assert " 0 failed" in again.err
+
+
+def test_a_disk_that_fills_up_in_the_middle_of_a_video(tmp_path, esc, small_disk):
+    source = Clip(frames=30, size=(160, 120), codec="ffv1", options={}).write(tmp_path / "clip.mkv")
+    out = small_disk / "out.mkv"
+    command = (source, "-o", out, "-s", "1", "--codec", "ffv1", "--segment-frames", "3")
+    fill(small_disk, 450_000)  # a part of the segments fits
+    ran = esc(*command)
+    assert ran.code == 3, ran.err
+    assert ran.lines_naming("free some space")
+    assert not out.exists()
+    kept = len(list(small_disk.glob(".out.mkv.esc-segments/*.segment")))
+    assert not list(small_disk.rglob("*.esc-part"))
+    reference = tmp_path / "reference.mkv"
+    assert esc(*(reference if word is out else word for word in command)).code == 0
+    segments_bytes = reference.stat().st_size
+    (small_disk / "fill").unlink()
+    if 2.2 * segments_bytes < 1e6:
+        assert kept > 0
+        assert esc(*command).code == 0
+        assert look(out) == look(reference)

@@ -11,6 +11,7 @@ import av
 import numpy as np
 import pytest
 from clips import Clip, look
+from PIL import Image
 
 from esc_cli.errors import EscError, MissingExtraError, UsageError
 from esc_cli.tasks.events import Item, Progress
@@ -268,6 +269,13 @@ def test_without_pyav_the_message_holds_the_install_line(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "av", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'esc-cli\[video\]'"):
         source.load_av()
+    Clip(frames=2).write(tmp_path / "in" / "clip.mkv")
+    Image.new("RGB", (8, 8)).save(tmp_path / "in" / "picture.png")
+    *events, summary = upscale(UpscaleOptions((str(tmp_path / "in"),)), Stop())
+    assert (summary.done, summary.failed, summary.exit_code) == (1, 1, 1)  # the picture is done
+    (failed,) = (e for e in events if isinstance(e, Item) and e.status == "failed")
+    assert failed.input.name == "clip.mkv"
+    assert "pip install 'esc-cli[video]'" in failed.reason
 
 
 def test_a_source_that_changes_meanwhile_fails(tmp_path):

@@ -39,6 +39,22 @@ class Window:
         return time_s >= self.start_s and (self.stop_s is None or time_s < self.stop_s)
 
 
+class _Watched:
+    """A file that remembers why it could not be written."""
+
+    def __init__(self, target: BinaryIO) -> None:
+        self._target = target
+        self.seek, self.tell = target.seek, target.tell
+        self.failure: OSError | None = None
+
+    def write(self, block: bytes) -> int:
+        try:
+            return self._target.write(block)
+        except OSError as error:
+            self.failure = self.failure or error
+            raise
+
+
 @dataclass
 class Muxer:
     """Writes one result. `copied` counts the packets of each stream of the source."""
@@ -53,21 +69,25 @@ class Muxer:
     def write(self, target: BinaryIO, segments: Iterable[Path]) -> None:
         """Write the file. Raises ReadError and WriteError; OSError of the target passes through."""
         av = load_av()
+        watched = _Watched(target)
         with open_video(self.source) as source:
             options = {"movflags": "use_metadata_tags"} if self._has_long_tags(source) else {}
             try:
                 with av.open(
-                    target,
+                    watched,
                     "w",
                     format=self.encoding.container,
                     container_options=options,
                     metadata_errors="surrogateescape",
                 ) as result:
                     self._fill(source, result, segments)
-            except av.FFmpegError as error:
-                if isinstance(error, OSError) and error.errno:
+            except Exception as error:
+                if watched.failure is not None:  # FFmpeg may tell of it later and in other words
+                    raise watched.failure from error
+                if isinstance(error, EscError) or not is_ffmpeg_error(error):
                     raise
-                raise WriteError(f"cannot be written: {error.strerror or error}") from error
+                reason = getattr(error, "strerror", None) or error
+                raise WriteError(f"cannot be written: {reason}") from error
 
     def _has_long_tags(self, source: InputContainer) -> bool:
         """Whether tags such as com.apple.quicktime.make ask for the kind that leaves no covers."""

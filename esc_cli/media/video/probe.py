@@ -75,7 +75,9 @@ def _facts(container: InputContainer, max_pixels: int) -> VideoFacts:
     duration = (container.duration or 0) / 1_000_000
     others = tuple(_stream_facts(s) for s in container.streams if s.index != stream.index)
     refused = {name: _refused(container, others, name) for name in CONTAINERS}
-    lost = set(refused["matroska"]).intersection(*refused.values())
+    # What no container holds: tracks of data are told of later, anything else is a refusal.
+    nowhere = set(refused["matroska"]).intersection(*refused.values())
+    lost = {other for other in nowhere if other.type in ("data", "unknown")}
     return VideoFacts(
         demuxer=container.format.name.split(",")[0],
         stream=stream.index,

@@ -25,6 +25,7 @@ from esc_cli.tasks.models import Models
 from esc_cli.tasks.options import UpscaleOptions
 from esc_cli.tasks.plan import check_overwriting
 from esc_cli.tasks.records import FileState, Records, sha256_of
+from esc_cli.tasks.stages import status_of
 from esc_cli.tasks.stop import Stop
 from esc_cli.tasks.video.job import VideoJob, encoder_threads, segment_frames
 from esc_cli.tasks.video.journal import Journal, Settled, open_journal
@@ -54,7 +55,7 @@ class VideoRun:
         how much is left. Finished segments stay for the next run, whatever is raised.
         """
         job = self.job
-        status = job.source.path.stat()
+        status = status_of(job.source.path)
         upscaler = None if job.choice is None else self.models.upscaler(job.choice)
         threads, frames = (
             encoder_threads(),
@@ -128,7 +129,7 @@ class VideoRun:
 
     def _check(self, reader: Reader, status: os.stat_result) -> None:
         """Raise ReadError for a source that has changed, holds no frame, or is damaged."""
-        path, now = self.job.source.path, self.job.source.path.stat()
+        path, now = self.job.source.path, status_of(self.job.source.path)
         if (now.st_size, now.st_mtime_ns) != (status.st_size, status.st_mtime_ns):
             raise ReadError("changed while the batch ran", path, "run again")
         if not reader.pts:
