@@ -255,3 +255,16 @@ def look(path: Path) -> Seen:
             dict(container.metadata),
             [s.data for s in container.streams if s.type == "attachment"],
         )
+
+
+def remuxed(source: Path, target: Path, shift_s: float = 0.0, **options: str) -> Path:
+    """The same packets in another file, earlier by `shift_s`; `options` are the muxer's."""
+    with av.open(str(source)) as one, av.open(str(target), "w", container_options=options) as other:
+        copies = {s.index: other.add_stream_from_template(s, opaque=True) for s in one.streams}
+        for packet in one.demux():
+            if packet.size:
+                shift = round(shift_s / packet.time_base)
+                packet.pts, packet.dts = packet.pts - shift, packet.dts - shift
+                packet.stream = copies[packet.stream_index]
+                other.mux(packet)
+    return target

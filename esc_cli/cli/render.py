@@ -112,7 +112,7 @@ class Renderer:
 
     def _advance(self) -> None:
         if self._progress is not None and self._task is not None:
-            self._progress.update(self._task, completed=self._seen)
+            self._progress.update(self._task, completed=self._seen, description="")
         elif not self.dry_run and time.monotonic() - self._last_line >= PLAIN_INTERVAL_S:
             self._last_line = time.monotonic()
             rate = self._seen / (self._last_line - self._start)

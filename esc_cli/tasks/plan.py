@@ -38,17 +38,8 @@ from esc_cli.tasks.job import Job, item_of
 from esc_cli.tasks.models import Models
 from esc_cli.tasks.options import UpscaleOptions
 from esc_cli.tasks.records import OutputRecord, RecordShelf
-from esc_cli.tasks.video.job import (
-    DEFAULT_SCALE,
-    VideoJob,
-    asked_container,
-    draft,
-    estimated_bytes,
-    frames_wanted,
-    header_of,
-    result_size,
-    video_settings_key,
-)
+from esc_cli.tasks.video.draft import draft, look_at
+from esc_cli.tasks.video.job import VideoJob, asked_container, video_settings_key
 
 DISK_SHARE = 0.6
 """Share of the estimate below which free space is too little; estimates err to both sides."""
@@ -158,35 +149,14 @@ class Planner:
     def _video_draft(
         self, source: Source, chosen: Destination | None, label: str, root: Path
     ) -> VideoJob:
-        from esc_cli.media.video.probe import probe_video
-
-        options, alone = self.options, source.folder is None
-        facts = probe_video(source.path, options.max_pixels)
-        default = self.models.default_scale
-        if alone and options.model is None:
-            default = DEFAULT_SCALE
-            label = options.target.label(default)
-        size = result_size(facts, options.target, default)
-        factor = max(size[0] / facts.width, size[1] / facts.height)
-        exact = factor if self._boxed else options.target.scale or default
-        choice = self.models.choose(exact) if factor > 1 else None
-        own = chosen.file if chosen else None
-        made = draft(facts, size, options, source.path.suffix, own)
-        frames = frames_wanted(facts, options)
-        output = own or self._output(source, chosen, label, (size, exact, made.format, root))
-        return VideoJob(
-            source,
-            header_of(facts, frames),
-            size,
-            choice,
-            made.format,
-            root,
-            output,
-            self.video_settings,
-            estimated_bytes(source, facts, size, frames),
-            facts,
-            made.encoding,
-        )
+        options, own = self.options, chosen.file if chosen else None
+        found = look_at(source, options, self.models)
+        exact = found.factor if self._boxed else options.target.scale or found.scale
+        choice = self.models.choose(exact) if found.factor > 1 else None
+        made = draft(found, options, source.path.suffix, own)
+        named = label if source.folder else options.target.label(found.scale)
+        output = own or self._output(source, chosen, named, (found.size, exact, made.format, root))
+        return found.job(source, choice, made, (root, output), self.video_settings)
 
     def _output(
         self,

@@ -10,7 +10,7 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
-from clips import Clip, look
+from clips import Clip, look, remuxed
 from PIL import Image
 
 from esc_cli.errors import EscError, MissingExtraError, UsageError
@@ -73,23 +73,10 @@ def test_a_truncated_video_is_kept_when_asked_without_doing_it_again(long_clip):
     assert not folder.exists()
 
 
-def fast_start(source, path):
-    """The same with the index in front, so that a cut file can be opened."""
-    with (
-        av.open(str(source)) as one,
-        av.open(str(path), "w", container_options={"movflags": "faststart"}) as other,
-    ):
-        stream = other.add_stream_from_template(one.streams.video[0], opaque=True)
-        for packet in one.demux(one.streams.video[0]):
-            if packet.size:
-                packet.stream = stream
-                other.mux(packet)
-    return path
-
-
 def test_a_truncated_mp4_file_fails_and_says_where_it_ends(tmp_path):
     clip = Clip(frames=60, size=(64, 48)).write(tmp_path / "clip.mp4")
-    reason = failure(cut(fast_start(clip, tmp_path / "fast.mp4"), "cut.mp4", 0.5))
+    fast = remuxed(clip, tmp_path / "fast.mp4", movflags="faststart")  # the index in front
+    reason = failure(cut(fast, "cut.mp4", 0.5))
     assert re.search(r"cut short: it ends at 2\.\d{3} s, \d+ of 60 frames", reason)
     reason = failure(cut(clip, "headless.mp4", 0.5))  # the index was at the end
     assert "damaged or cut short" in reason
@@ -324,6 +311,10 @@ def test_the_check_of_the_result_finds_what_differs(tmp_path):
         with pytest.raises(EscError) as caught:
             verify(written, source, expected)
         assert what in str(caught.value)
+    longer = replace(expected, facts=replace(facts, duration_s=9.0))
+    with pytest.raises(EscError, match=r"it lasts 0\.6\d+ s instead of 9\.000 s"):
+        verify(source, source, longer)
+    verify(source, source, replace(longer, intact=False))
     for name, tags in (
         ("matrix", replace(facts.tags, matrix=1)),
         ("range", replace(facts.tags, full_range=2)),

@@ -152,15 +152,14 @@ class Reader:
 
     def _check_end(self) -> None:
         """Note it when the file ends before what it declares."""
-        facts = self.facts
-        if facts.exact_frames and self._packets < facts.exact_frames:
+        facts, left = self.facts, self.facts.exact_frames - self._packets
+        missing_s = facts.start_s + facts.duration_s - self.end_s
+        # An edit list hides frames that the file counts, but then nothing is missing at the end.
+        if facts.exact_frames and left > 0 and missing_s > 0.5 / float(facts.rate):
             what = f"{self._packets} of {facts.exact_frames} frames"
             self.damage.insert(0, f"the file is cut short: it ends at {self._last_s:.3f} s, {what}")
-            return
-        slack = 2 / float(facts.rate) + 0.05
-        declared = facts.start_s + facts.duration_s
-        if facts.declares_end and self.end_s < declared - slack:
-            what = f"it ends at {self.end_s:.3f} s of {declared:.3f} s"
+        elif facts.declares_end and missing_s > 2 / float(facts.rate) + 0.05:
+            what = f"it ends at {self.end_s:.3f} s of {self.end_s + missing_s:.3f} s"
             self.damage.insert(0, f"the file is cut short: {what}")
 
     @property

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 class Expected:
     """What the result must hold: PTS in the source's time base, packets of each copied stream.
 
-    `whole`: all of the source was done, so that the other streams must be as long as there.
+    whole: all of the source was done, with all its chapters. intact: and nothing of it was damaged,
+    so that the result must be as long as it says.
     """
 
     facts: VideoFacts
@@ -37,6 +38,7 @@ class Expected:
     copied: dict[int, int]
     shift_s: Fraction = Fraction(0)
     whole: bool = True
+    intact: bool = True
 
 
 @dataclass
@@ -60,6 +62,7 @@ def verify(part: Path, source: Path, expected: Expected) -> None:
 def _differences(part: Path, source: Path, expected: Expected) -> Iterator[str]:
     found = probe_video(part, 1 << 62)
     yield from _picture_differences(found, expected)
+    yield from _length_differences(found, expected)
     with open_video(part) as result:
         read = _read(result, found.stream)
         yield from _time_differences(read, expected)
@@ -87,6 +90,15 @@ def _picture_differences(found: VideoFacts, expected: Expected) -> Iterator[str]
         if one != other:
             yield f"{name} {one} instead of {other}"
     yield from _tag_differences(found.tags, encoding)
+
+
+def _length_differences(found: VideoFacts, expected: Expected) -> Iterator[str]:
+    facts = expected.facts
+    if not (expected.whole and expected.intact and facts.declares_end and found.declares_end):
+        return
+    # Some files state less than they hold, and none states how long the last frame is shown.
+    if found.duration_s < facts.duration_s - 2 / float(facts.rate) - 0.05:
+        yield f"it lasts {found.duration_s:.3f} s instead of {facts.duration_s:.3f} s"
 
 
 def _tag_differences(found: ColourTags, encoding: Encoding) -> Iterator[str]:

@@ -3,26 +3,17 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 
 from esc_cli.engine.threads import available_cores
-from esc_cli.errors import UnsupportedError, UsageError
-from esc_cli.media.formats import OutputPlan
-from esc_cli.media.paths import Source
-from esc_cli.media.picture import Header
-from esc_cli.media.video.colour import FULL_RANGE, UNSPECIFIED, ColourTags, resolved_matrix
+from esc_cli.media.video.colour import FULL_RANGE, ColourTags
 from esc_cli.media.video.facts import FrameFormat, VideoFacts
 from esc_cli.media.video.settings import (
-    CONTAINERS,
     Encoding,
-    codec_by_name,
-    codec_options,
-    container_candidates,
     container_of,
 )
 from esc_cli.tasks.job import Job
-from esc_cli.tasks.options import Target, UpscaleOptions
+from esc_cli.tasks.options import UpscaleOptions
 
 DEFAULT_SCALE = 2
 """Of a video that is given by itself; in a folder, the scale of the folder holds."""
@@ -69,115 +60,9 @@ def asked_container(options: UpscaleOptions) -> str | None:
     return None if options.format is None else container_of(f".{options.format}")
 
 
-def result_size(facts: VideoFacts, target: Target, default_scale: float) -> tuple[int, int]:
-    """The coded (width, height) of the result; the target counts for the picture as shown."""
-    width, height = target.size(*facts.upright, default_scale)
-    return (height, width) if facts.rotation % 180 else (width, height)
-
-
-@dataclass(frozen=True)
-class Draft:
-    """The encoder and the container for a video."""
-
-    encoding: Encoding
-    format: OutputPlan
-
-
-def draft(
-    facts: VideoFacts, size: tuple[int, int], options: UpscaleOptions, suffix: str, own: Path | None
-) -> Draft:
-    """Decide how a video is written. `suffix`: the input's; `own`: the file named by -o.
-
-    Raises UsageError for options that do not go together, UnsupportedError when the container
-    that was asked for cannot hold a stream or the encoder is not there.
-    """
-    from esc_cli.media.video.encoder import output_layout
-
-    wish = options.video
-    codec = codec_by_name(wish.codec)
-    asked = asked_container(options) if own is None else _named(own)
-    candidates = container_candidates(codec, suffix, asked)
-    container = _holding(facts, candidates, asked)
-    layout = output_layout(codec, facts.layout, wish.pix_fmt)
-    rate = facts.rate if facts.rate > 0 else facts.time_base
-    encoding = Encoding(
-        codec.encoder,
-        codec_options(codec, wish.crf, wish.preset),
-        container,
-        layout,
-        *size,
-        facts.time_base,
-        rate,
-        facts.sar,
-        result_tags(facts, size),
-        facts.display_matrix,
-    )
-    known = CONTAINERS[container]
-    ending = own.suffix if own is not None else suffix
-    return Draft(encoding, OutputPlan(container, ending if ending.lower() in known else known[0]))
-
-
-def _named(own: Path) -> str:
-    container = container_of(own.suffix)
-    if container is None:
-        held = ", ".join(suffixes[0] for suffixes in CONTAINERS.values())
-        raise UsageError("is no name for a video", own, f"use one of {held}")
-    return container
-
-
-def _holding(facts: VideoFacts, candidates: tuple[str, ...], asked: str | None) -> str:
-    """The first container that holds every stream. Raises UnsupportedError naming the stream."""
-    for container in candidates:
-        if not facts.refused_by(container):
-            return container
-    container = asked or candidates[0]
-    refused = ", ".join(str(stream) for stream in facts.refused_by(container))
-    others = [name for name in CONTAINERS if not facts.refused_by(name)]
-    advice = f"{CONTAINERS[others[0]][0][1:]} can" if others else "remove the stream first"
-    raise UnsupportedError(f"{container} cannot hold {refused}", advice=advice)
-
-
-def result_tags(facts: VideoFacts, size: tuple[int, int]) -> ColourTags:
-    """The source's tags. A matrix that it leaves to the size is stated when the size tips it."""
-    tags = facts.tags
-    own = resolved_matrix(tags, facts.width, facts.height)
-    left_open = tags.matrix == UNSPECIFIED and facts.layout.kind == "yuv"
-    if left_open and resolved_matrix(tags, *size) != own:
-        return replace(tags, matrix=own)
-    return tags
-
-
 def is_full_range(tags: ColourTags) -> bool:
     """Whether samples use all levels."""
     return tags.full_range == FULL_RANGE
-
-
-def frames_wanted(facts: VideoFacts, options: UpscaleOptions) -> int:
-    """About how many frames a run will do."""
-    wish = options.video
-    frames = facts.frames
-    if wish.start is not None:
-        frames -= round(wish.start * facts.rate)
-    if wish.duration is not None:
-        frames = min(frames, round(wish.duration * facts.rate))
-    if wish.frames is not None:
-        frames = min(frames, wish.frames)
-    return max(1, frames)
-
-
-def header_of(facts: VideoFacts, frames: int) -> Header:
-    """The header for plan and records."""
-    bits = 8 * facts.layout.bytes_per_sample
-    return Header(facts.demuxer, facts.width, facts.height, 3, bits, frames)
-
-
-def estimated_bytes(
-    source: Source, facts: VideoFacts, job_size: tuple[int, int], frames: int
-) -> int:
-    """Bytes of the result: as many per pixel as in the input."""
-    share = frames / max(1, facts.frames)
-    growth = job_size[0] * job_size[1] / (facts.width * facts.height)
-    return int(source.path.stat().st_size * min(1.0, share) * growth)
 
 
 def segment_frames(result: FrameFormat, wanted: int | None) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
@@ -30,7 +30,7 @@ from esc_cli.tasks.stop import Stop
 from esc_cli.tasks.video.job import VideoJob, encoder_threads, segment_frames
 from esc_cli.tasks.video.journal import Journal, Settled, open_journal
 from esc_cli.tasks.video.network import FrameUpscaler, batch_size
-from esc_cli.tasks.video.stream import FrameStream, Result, Stages
+from esc_cli.tasks.video.stream import FrameStream, Stages
 
 PROGRESS_INTERVAL_S = 0.5
 JOURNAL_VERSION = 1
@@ -57,11 +57,8 @@ class VideoRun:
         job = self.job
         status = status_of(job.source.path)
         upscaler = None if job.choice is None else self.models.upscaler(job.choice)
-        threads, frames = (
-            encoder_threads(),
-            segment_frames(job.encoding.format, self.options.video.segment_frames),
-        )
-        fresh = Settled(batch_size(upscaler, job.facts.format), threads, frames)
+        frames = segment_frames(job.encoding.format, self.options.video.segment_frames)
+        fresh = Settled(batch_size(upscaler, job.facts.format), encoder_threads(), frames)
         journal = open_journal(job.output, self._fingerprint(status), fresh)
         try:
             network = FrameUpscaler(
@@ -103,12 +100,9 @@ class VideoRun:
             state = write_segment(journal.folder, number, encoder.headers, packets)
             journal.append(state, repeated[0])
 
-        def enlarge(frames: Sequence[RawFrame]) -> list[Result]:
-            return network.run(frames)
-
         before, total = journal.frames, self.job.header.frames
         stream = FrameStream(
-            Stages(reader.frames, enlarge, write),
+            Stages(reader.frames, network.run, write),
             journal.settled.batch,
             journal.settled.segment_frames,
             skip=before,
@@ -167,7 +161,8 @@ class VideoRun:
     def _expected(self, reader: Reader, muxer: Muxer, window: Window | None) -> Expected:
         shift = Fraction(0) if window is None else window.shift_s
         facts, encoding = self.job.facts, self.job.encoding
-        return Expected(facts, encoding, reader.pts, muxer.copied, shift, window is None)
+        whole, intact = window is None, not reader.damage
+        return Expected(facts, encoding, reader.pts, muxer.copied, shift, whole, intact)
 
     def _window(self, reader: Reader) -> Window | None:
         """What of the other streams goes with the frames that were done; None for all."""
