@@ -208,6 +208,9 @@ def test_a_part_for_a_try_begins_at_zero_and_takes_its_sound_along(tmp_path):
     assert part.chapters == [(0, 1, "One")]
     assert part.streams == all_of_it.streams
     assert len(look(result_of(source, video=VideoOptions(start=1.5, duration=0.5))).pts_s) == 5
+    first = look(result_of(source, video=VideoOptions(frames=30)))
+    assert first.pts_s == all_of_it.pts_s[:30]
+    assert first.chapters == [(0, 2, "One"), (2, 3, "Two")]
     assert len(look(result_of(source)).pts_s) == 40
 
 

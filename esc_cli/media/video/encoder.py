@@ -86,6 +86,12 @@ def _check_sides(encoding: Encoding) -> None:
         raise UnsupportedError(what, advice="use --pix-fmt yuv444p, --codec ffv1 or another scale")
 
 
+def _advice(encoding: Encoding) -> str:
+    if encoding.encoder.endswith("nvenc"):
+        return "it needs an NVIDIA GPU and its driver; use another --codec"
+    return "another --codec, --preset or --pix-fmt"
+
+
 class SegmentEncoder:
     """One encoder for one segment: its first frame is a key frame, and none refers outside."""
 
@@ -101,7 +107,7 @@ class SegmentEncoder:
         except (av.FFmpegError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             what = f"{encoding.encoder} refuses {encoding.width} x {encoding.height}: {reason}"
-            raise UnsupportedError(what, advice="another --codec, --preset or --pix-fmt") from error
+            raise UnsupportedError(what, advice=_advice(encoding)) from error
 
     @property
     def headers(self) -> bytes:

@@ -28,15 +28,18 @@ _OWN_STREAM_TAGS = frozenset(("encoder", "duration", "vendor_id", "_statistics_t
 
 @dataclass(frozen=True)
 class Window:
-    """The seconds of the source that the result shows, in its own time; `shift_s` becomes 0."""
+    """The seconds of the source that the result shows, in its own time; `shift_s` becomes 0.
 
-    start_s: float
-    stop_s: float | None
+    start_s is None where nothing is cut off at the beginning.
+    """
+
+    start_s: float | None
+    stop_s: float
     shift_s: Fraction
 
     def holds(self, time_s: float) -> bool:
         """Whether a packet of this time belongs to the result."""
-        return time_s >= self.start_s and (self.stop_s is None or time_s < self.stop_s)
+        return (self.start_s is None or time_s >= self.start_s) and time_s < self.stop_s
 
 
 class _Watched:
@@ -205,8 +208,8 @@ class Muxer:
         if window is None:
             return chapter
         start, end = chapter["start"] * base, chapter["end"] * base
-        stop = end if window.stop_s is None else min(end, Fraction(window.stop_s))
-        start = max(start, Fraction(window.start_s))
+        stop = min(end, Fraction(window.stop_s))
+        start = start if window.start_s is None else max(start, Fraction(window.start_s))
         if start >= stop:
             return None
         moved = {"start": round((start - self._shift) / base)}

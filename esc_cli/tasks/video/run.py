@@ -171,7 +171,7 @@ class VideoRun:
             return None
         shift = Fraction(0) if wish.start is None else reader.pts[0] * base
         stop = float(reader.pts[-1] * base + 1 / self.job.facts.rate)
-        start = float(shift) if wish.start is not None else float("-inf")
+        start = float(shift) if wish.start is not None else None
         return Window(start, stop, shift)
 
     def _item(self, journal: Journal, reader: Reader, network: FrameUpscaler, size: int) -> Item:
