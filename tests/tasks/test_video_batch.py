@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 from fractions import Fraction
 
+import av
 import numpy as np
 import pytest
 from clips import ROTATE_90, Clip, look, remuxed
@@ -269,3 +270,40 @@ def test_an_edit_list_that_cuts_or_delays_the_beginning(tmp_path, shift_s):
     assert len(before.pts_s) == (16 if shift_s > 0 else 20)
     assert before.pts_s[0] == (0 if shift_s > 0 else Fraction(3, 2))
     assert len(after.hashes) == len(before.hashes)
+
+
+def test_where_a_container_has_no_times_below_zero_all_streams_move_alike(tmp_path):
+    """In MP4 the sound begins before 0, with what its decoder needs to start."""
+    source = Clip(frames=10, audio=("eng",)).write(tmp_path / "clip.mp4")
+    (item,), _ = run(source, format="mkv")
+    assert item.status == "done", item.reason
+    assert item.notes == ("matroska has no times below 0: all is 0.021 s later",)
+    before, after = look(source), look(item.output)
+    delay = Fraction(21, 1000)
+    assert after.pts_s == [time + delay for time in before.pts_s]
+    assert after.payloads == before.payloads
+    with av.open(str(source)) as one, av.open(str(item.output)) as other:
+        times = [
+            [float(p.pts * p.time_base) for p in container.demux(audio=0) if p.size]
+            for container in (one, other)
+        ]
+    assert times[0][0] < 0
+    assert np.allclose(np.array(times[1]) - float(delay), times[0], atol=0.0006)
+
+
+@pytest.mark.parametrize(
+    ("name", "clip"),
+    [
+        ("clip.ts", Clip(pts=[9000 * n for n in range(10)], time_base=Fraction(1, 90000))),
+        ("clip.flv", Clip(audio=("eng",))),
+        ("clip.mpg", Clip(codec="mpeg2video", options={}, time_base=Fraction(1, 25))),
+        ("clip.avi", Clip(codec="mpeg4", options={})),
+    ],
+)
+def test_containers_that_are_only_read_become_mkv(tmp_path, name, clip):
+    source = clip.write(tmp_path / name)
+    result = result_of(source)
+    assert result.name == "clip_x2.mkv"
+    before, after = look(source), look(result)
+    off = [abs(one - other) for one, other in zip(before.pts_s, after.pts_s, strict=True)]
+    assert max(off) <= Fraction(1, 2000)

@@ -60,7 +60,11 @@ class _Watched:
 
 @dataclass
 class Muxer:
-    """Writes one result. `copied` counts the packets of each stream of the source."""
+    """Writes one result.
+
+    copied: the packets of each stream of the source. earliest_s: the first time of them all;
+    below 0 in MP4, where the sound begins with what the decoder needs to start.
+    """
 
     source: Path
     facts: VideoFacts
@@ -68,6 +72,7 @@ class Muxer:
     threads: int
     window: Window | None = None
     copied: dict[int, int] = field(default_factory=dict)
+    earliest_s: Fraction = Fraction(0)
 
     def write(self, target: BinaryIO, segments: Iterable[Path]) -> None:
         """Write the file. Raises ReadError and WriteError; OSError of the target passes through."""
@@ -117,6 +122,8 @@ class Muxer:
             limit = packet.pts if packet.dts is None else packet.dts
             if limit is not None:
                 _mux_until(result, packets, float(limit * packet.time_base))
+            if packet.pts is not None:
+                self.earliest_s = min(self.earliest_s, packet.pts * packet.time_base)
             packet.stream = outputs[packet.stream_index]
             result.mux(packet)
         _mux_until(result, packets, None)

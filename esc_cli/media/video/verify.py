@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 class Expected:
     """What the result must hold: PTS in the source's time base, packets of each copied stream.
 
+    shift_s: what became 0. earliest_s: the first time of any packet, 0 or below.
     whole: all of the source was done, with all its chapters. intact: and nothing of it was damaged,
     so that the result must be as long as it says.
     """
@@ -37,6 +38,7 @@ class Expected:
     pts: array[int]
     copied: dict[int, int]
     shift_s: Fraction = Fraction(0)
+    earliest_s: Fraction = Fraction(0)
     whole: bool = True
     intact: bool = True
 
@@ -123,12 +125,28 @@ def _time_differences(read: _Read, expected: Expected) -> Iterator[str]:
         return
     # A container with coarser units (Matroska: milliseconds) can only come as near as half a unit.
     tolerance = Fraction(0) if (base / read.base).denominator == 1 else read.base / 2
-    shift = round(expected.shift_s / base)
+    delay = _delay(read, expected)
+    if delay:
+        tolerance = read.base  # the first frame, by which it is known, is rounded as well
+    shift = round(expected.shift_s / base) - delay
     for number, (one, other) in enumerate(zip(read.pts, wanted, strict=True)):
         if abs(one * read.base - (other - shift) * base) > tolerance:
             seconds = float(one * read.base), float((other - shift) * base)
             yield f"frame {number} is shown at {seconds[0]:.4f} s instead of {seconds[1]:.4f} s"
             return
+
+
+def _delay(read: _Read, expected: Expected) -> Fraction:
+    """By how much, in units of the source, everything is later, sound and pictures alike.
+
+    Matroska holds no times below 0: its muxer moves all streams until the first begins there.
+    """
+    base = expected.encoding.time_base
+    first = expected.pts[0] - round(expected.shift_s / base)
+    delay_s = read.pts[0] * read.base - first * base
+    allowed = -expected.earliest_s + read.base
+    is_moved = expected.earliest_s < 0 and 0 < delay_s <= allowed
+    return delay_s / base if is_moved else Fraction(0)
 
 
 def _stream_differences(

@@ -47,6 +47,7 @@ class VideoRun:
     records: Records
     stop: Stop
     _seconds: dict[str, float] = field(default_factory=dict)
+    _moved: list[str] = field(default_factory=list)
 
     def run(self) -> Iterator[Progress | Item]:
         """`Progress` while it runs, at last the `Item`.
@@ -155,14 +156,25 @@ class VideoRun:
             digest = sha256_of(part.path)
             if self.options.video.verify:
                 verify(part.path, job.source.path, self._expected(reader, muxer, window))
+        if muxer.earliest_s < 0 and job.encoding.container in ("matroska", "webm"):
+            late = f"{float(-muxer.earliest_s):.3f} s"
+            self._moved.append(
+                f"{job.encoding.container} has no times below 0: all is {late} later"
+            )
         self._seconds["join"] = round(time.perf_counter() - start, 4)
         return part.written.st_size
 
     def _expected(self, reader: Reader, muxer: Muxer, window: Window | None) -> Expected:
-        shift = Fraction(0) if window is None else window.shift_s
-        facts, encoding = self.job.facts, self.job.encoding
-        whole, intact = window is None, not reader.damage
-        return Expected(facts, encoding, reader.pts, muxer.copied, shift, whole, intact)
+        return Expected(
+            self.job.facts,
+            self.job.encoding,
+            reader.pts,
+            muxer.copied,
+            Fraction(0) if window is None else window.shift_s,
+            muxer.earliest_s,
+            whole=window is None,
+            intact=not reader.damage,
+        )
 
     def _window(self, reader: Reader) -> Window | None:
         """What of the other streams goes with the frames that were done; None for all."""
@@ -178,6 +190,7 @@ class VideoRun:
         tiles = [done.tile for done in network.passes]
         used = {done.precision for done in network.passes}
         notes = [note for done in network.passes for note in done.notes]
+        notes += self._moved
         notes += [f"left out: {other}, which no container holds" for other in self._lost]
         return replace(
             item_of(self.job, "done"),
