@@ -4,8 +4,8 @@
 
 Prints frames per second. "together" runs the same three stages as `esc upscale` does, over the
 same frames; its share of the slowest stage alone is what the pipeline loses. The runs alternate,
-so that a machine that others use as well slows all of them down alike; the best run of each
-counts, and all are printed.
+so that a machine that others use as well slows all of them down alike; the median of each counts,
+and all are printed. That the network waits for the others is measured within each run.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import tempfile
 import time
 from fractions import Fraction
 from pathlib import Path
+from statistics import median
 
 import av
 import numpy as np
@@ -158,10 +159,10 @@ def report(bench: Bench, wish: argparse.Namespace) -> None:
                 waits.append(value)
     for stage, all_runs in rates.items():
         runs = ", ".join(f"{run:.2f}" for run in all_runs)
-        print(f"{stage:9} {max(all_runs):8.2f} frames/s   (runs: {runs})")
-    slowest = min(max(runs) for stage, runs in rates.items() if stage != "together")
-    print(f"together / slowest stage alone: {max(rates['together']) / slowest:.3f}")
-    print(f"the network waited {min(waits):.1%} of the time")
+        print(f"{stage:9} {median(all_runs):8.2f} frames/s   (runs: {runs})")
+    slowest = min(median(runs) for stage, runs in rates.items() if stage != "together")
+    print(f"together / slowest stage alone: {median(rates['together']) / slowest:.3f}")
+    print(f"the network waited {median(waits):.1%} of the time")
 
 
 if __name__ == "__main__":

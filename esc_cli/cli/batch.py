@@ -44,7 +44,9 @@ def run(options: UpscaleOptions, how: Run) -> None:
         return
     if how.input_format is not None:
         raise UsageError("--input-format is for stdin", advice="give - as the input")
-    stop = Stop(how.seconds)
+    stop = Stop()
+    if how.seconds is not None:
+        stop.limit(how.seconds)
     with stopping_on_signals(stop):
         _batch(options, stop, how)
 

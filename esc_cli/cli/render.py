@@ -70,9 +70,9 @@ class Renderer:
         for path in plan.earlier_outputs:
             self._say(f"left out, an earlier output: {shown(path)}")
         for path in plan.empty_folders:
-            print_line(f"no pictures found in {shown(path)}", "yellow")
+            print_line(f"no pictures or videos found in {shown(path)}", "yellow")
         if plan.no_pictures:
-            self._say(f"left out: {plan.no_pictures} files that are no pictures")
+            self._say(f"left out: {plan.no_pictures} files that are no pictures or videos")
         if self.dry_run:
             size = f"{plan.megapixels:,.1f} megapixels in, about {_bytes(plan.bytes_estimate)} out"
             self._say(f"{plan.to_do} of {plan.total} to do: {size}")

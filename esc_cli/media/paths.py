@@ -85,7 +85,7 @@ def find_sources(
         scan.add(name)
     found = scan.found
     if not found.count:
-        raise UsageError("no pictures found", Path(inputs[0]), "see --include and --help")
+        raise UsageError("no pictures or videos found", Path(inputs[0]), "see --include and --help")
     return found
 
 

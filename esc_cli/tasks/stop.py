@@ -8,15 +8,15 @@ from esc_cli.errors import StoppedError
 
 
 class Stop:
-    """A wish to stop, set from a signal handler and looked at between tiles and items.
+    """A wish to stop, set from a signal handler and looked at between tiles and items."""
 
-    `seconds` from now on is the time that the batch has; it ends no picture at work, only
-    what would begin after it.
-    """
-
-    def __init__(self, seconds: float | None = None) -> None:
+    def __init__(self) -> None:
         self.signal_number: int | None = None
-        self._end = None if seconds is None else time.monotonic() + seconds
+        self._end: float | None = None
+
+    def limit(self, seconds: float) -> None:
+        """Give the batch so many seconds from now. It ends no work, only what would come next."""
+        self._end = time.monotonic() + seconds
 
     @property
     def is_due(self) -> bool:

@@ -92,7 +92,7 @@ def test_missing_ones_are_problems_unless_all_are_missing(tree):
 def test_a_folder_without_pictures_is_no_input(tmp_path):
     (tmp_path / "texts").mkdir()
     (tmp_path / "texts" / "a.txt").touch()
-    with pytest.raises(UsageError, match="no pictures found"):
+    with pytest.raises(UsageError, match="no pictures or videos found"):
         find(tmp_path)
 
 

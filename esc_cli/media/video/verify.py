@@ -53,20 +53,26 @@ class _Read:
     ends: dict[int, float] = field(default_factory=dict)
 
 
-def verify(part: Path, source: Path, expected: Expected) -> None:
-    """Raise WriteError, naming all that differs, unless `part` holds what is expected."""
-    differences = list(_differences(part, source, expected))
+def verify(part: Path, source: Path, expected: Expected) -> float:
+    """Raise WriteError, naming all that differs, unless `part` holds what is expected.
+
+    Returns the seconds by which all streams are later alike, because the container has no times
+    below 0: Matroska's muxer moves them until the first begins there.
+    """
+    read = _Read()
+    differences = list(_differences(part, source, expected, read))
     if differences:
         what = "the written video differs from its source: " + "; ".join(differences)
         raise WriteError(what, advice="nothing was kept; please report it, or use --no-verify")
+    return float(_delay(read, expected) * expected.encoding.time_base)
 
 
-def _differences(part: Path, source: Path, expected: Expected) -> Iterator[str]:
+def _differences(part: Path, source: Path, expected: Expected, read: _Read) -> Iterator[str]:
     found = probe_video(part, 1 << 62)
     yield from _picture_differences(found, expected)
     yield from _length_differences(found, expected)
     with open_video(part) as result:
-        read = _read(result, found.stream)
+        _fill(read, result, found.stream)
         yield from _time_differences(read, expected)
         with open_video(source) as original:
             yield from _stream_differences(result, original, expected)
@@ -137,10 +143,7 @@ def _time_differences(read: _Read, expected: Expected) -> Iterator[str]:
 
 
 def _delay(read: _Read, expected: Expected) -> Fraction:
-    """By how much, in units of the source, everything is later, sound and pictures alike.
-
-    Matroska holds no times below 0: its muxer moves all streams until the first begins there.
-    """
+    """By how much everything is later, sound and pictures alike, in units of the source."""
     base = expected.encoding.time_base
     first = expected.pts[0] - round(expected.shift_s / base)
     delay_s = read.pts[0] * read.base - first * base
@@ -175,8 +178,8 @@ def _is_gap(packet: Any) -> bool:
     return bool(packet.size == 2 and packet.stream.type == "subtitle")
 
 
-def _read(container: InputContainer, video: int) -> _Read:
-    read = _Read(base=container.streams[video].time_base or Fraction(1))
+def _fill(read: _Read, container: InputContainer, video: int) -> None:
+    read.base = container.streams[video].time_base or Fraction(1)
     for packet in container.demux():
         if not packet.size or _is_gap(packet):
             continue
@@ -184,4 +187,3 @@ def _read(container: InputContainer, video: int) -> _Read:
         if packet.stream_index == video and packet.pts is not None:
             read.pts.append(packet.pts)
     read.pts.sort()
-    return read

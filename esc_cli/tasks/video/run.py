@@ -47,7 +47,7 @@ class VideoRun:
     records: Records
     stop: Stop
     _seconds: dict[str, float] = field(default_factory=dict)
-    _moved: list[str] = field(default_factory=list)
+    _notes: list[str] = field(default_factory=list)
 
     def run(self) -> Iterator[Progress | Item]:
         """`Progress` while it runs, at last the `Item`.
@@ -155,12 +155,11 @@ class VideoRun:
             part.stream.flush()
             digest = sha256_of(part.path)
             if self.options.video.verify:
-                verify(part.path, job.source.path, self._expected(reader, muxer, window))
-        if muxer.earliest_s < 0 and job.encoding.container in ("matroska", "webm"):
-            late = f"{float(-muxer.earliest_s):.3f} s"
-            self._moved.append(
-                f"{job.encoding.container} has no times below 0: all is {late} later"
-            )
+                expected = self._expected(reader, muxer, window)
+                late_s = verify(part.path, job.source.path, expected)
+                if late_s:
+                    name = job.encoding.container
+                    self._notes.append(f"{name} has no times below 0: all is {late_s:.3f} s later")
         self._seconds["join"] = round(time.perf_counter() - start, 4)
         return part.written.st_size
 
@@ -190,7 +189,7 @@ class VideoRun:
         tiles = [done.tile for done in network.passes]
         used = {done.precision for done in network.passes}
         notes = [note for done in network.passes for note in done.notes]
-        notes += self._moved
+        notes += self._notes
         notes += [f"left out: {other}, which no container holds" for other in self._lost]
         return replace(
             item_of(self.job, "done"),
