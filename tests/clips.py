@@ -42,6 +42,7 @@ class Clip:
     rotation: tuple[int, ...] | None = None
     colour: tuple[int, ...] | None = None  # constant samples instead of a picture
     interlaced: bool = False
+    timecode: str | None = None
     format: str | None = None
     metadata: dict[str, str] = field(default_factory=lambda: {"title": "A clip"})
 
@@ -105,6 +106,8 @@ class Clip:
             context.sample_aspect_ratio = self.sar
         if self.rotation is not None:
             stream.set_display_matrix(self.rotation)
+        if self.timecode is not None:
+            stream.metadata["timecode"] = self.timecode
         if self.interlaced:
             context.flags |= 1 << 18 | 1 << 29
         return stream
@@ -125,6 +128,9 @@ class Clip:
 
     def _cover(self, container: Any) -> Any:
         if not self.cover:
+            return None
+        if container.format.name == "matroska":
+            container.add_attachment("cover.jpg", "image/jpeg", _jpeg())
             return None
         stream = container.add_mux_stream("mjpeg", width=16, height=16)
         stream.disposition = 1 << 10

@@ -112,6 +112,7 @@ CLIPS = {
     "late.mkv": Clip(pts=[n + 15 for n in range(10)], audio=("eng",)),
     "fine.mp4": Clip(pts=[n * 1001 + 7 for n in range(10)], time_base=Fraction(1, 30000)),
     "turned.mov": Clip(rotation=ROTATE_90, sar=Fraction(4, 3), audio=("eng",)),
+    "timecode.mov": Clip(timecode="01:00:00:00", audio=("eng",)),
     "reordered.mp4": Clip(frames=14, options={"bf": "3", "b_strategy": "0"}, audio=("eng",)),
     "full.mkv": Clip(full_range=2, matrix=1, primaries=1, transfer=1),
     "limited.mkv": Clip(full_range=1, matrix=1, primaries=1, transfer=1),
@@ -307,3 +308,26 @@ def test_containers_that_are_only_read_become_mkv(tmp_path, name, clip):
     before, after = look(source), look(result)
     off = [abs(one - other) for one, other in zip(before.pts_s, after.pts_s, strict=True)]
     assert max(off) <= Fraction(1, 2000)
+
+
+def test_from_one_container_to_another(tmp_path):
+    """MP4's muxer sets flags that the source does not have, and that is no difference."""
+    clip = Clip(audio=("eng", "ger"), chapters=True, cover=True)
+    for name, other in (("a.mkv", "mp4"), ("b.mp4", "mkv"), ("c.mov", "mkv"), ("d.mkv", "mov")):
+        source = replace(clip, cover="mov" not in (other, name[2:])).write(tmp_path / name)
+        before, after = look(source), look(result_of(source, format=other))
+        languages = [[s[2] or "und" for s in seen.streams] for seen in (before, after)]
+        assert languages[0] == languages[1]
+        assert after.payloads == before.payloads
+        assert after.chapters == before.chapters
+
+
+def test_tags_of_a_telephone_are_kept(tmp_path):
+    tags = {"com.apple.quicktime.make": "A telephone", "title": "A clip"}
+    source = tmp_path / "clip.mov"
+    with av.open(
+        str(source), "w", container_options={"movflags": "use_metadata_tags"}
+    ) as container:
+        Clip(frames=3, metadata=tags)._fill(container)
+    assert tags.items() <= look(source).metadata.items()
+    assert tags.items() <= look(result_of(source)).metadata.items()

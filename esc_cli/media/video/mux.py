@@ -113,12 +113,14 @@ class Muxer:
         for stream in source.streams:
             if stream.index == self.facts.stream:
                 outputs[stream.index] = self._video(result, stream)
+            elif stream.index in kept and self._is_loose_cover(stream):
+                self._attach(result, stream)
             elif stream.index in kept:
                 outputs[stream.index] = _copy_of(result, stream)
         result.start_encoding()
         video = outputs[self.facts.stream]
         packets = self._encoded(segments, video)
-        for packet in self._others(source, kept):
+        for packet in self._others(source, set(outputs) - {self.facts.stream}):
             limit = packet.pts if packet.dts is None else packet.dts
             if limit is not None:
                 _mux_until(result, packets, float(limit * packet.time_base))
@@ -139,6 +141,19 @@ class Muxer:
         if encoding.display_matrix is not None:
             stream.set_display_matrix(encoding.display_matrix)
         return stream  # type: ignore[no-any-return]
+
+    def _is_loose_cover(self, stream: Stream) -> bool:
+        """Whether this is a cover that must become an attachment, as Matroska keeps covers."""
+        is_cover = bool(stream.disposition & ATTACHED_PICTURE)
+        return is_cover and self.encoding.container in ("matroska", "webm")
+
+    def _attach(self, result: OutputContainer, stream: Stream) -> None:
+        with open_video(self.source) as other:
+            packet = next(other.demux(other.streams[stream.index]))
+        suffix = {"mjpeg": "jpg"}.get(stream.name or "", stream.name or "bin")
+        name = stream.metadata.get("filename", f"cover.{suffix}")
+        kind = stream.metadata.get("mimetype", f"image/{suffix.replace('jpg', 'jpeg')}")
+        result.add_attachment(name, kind, bytes(packet))
 
     def _encoded(self, segments: Iterable[Path], stream: Any) -> _Peekable:
         return _Peekable(self._packets(segments, stream))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Any
 from esc_cli.errors import WriteError
 from esc_cli.media.video.colour import UNSPECIFIED, ColourTags
 from esc_cli.media.video.facts import VideoFacts
-from esc_cli.media.video.probe import DISCARD_ALL, probe_video
+from esc_cli.media.video.probe import ATTACHED_PICTURE, DISCARD_ALL, probe_video
 from esc_cli.media.video.settings import Encoding
 from esc_cli.media.video.source import open_video
 
 if TYPE_CHECKING:
     from av.container import InputContainer
+    from av.stream import Stream
 
 
 @dataclass(frozen=True)
@@ -75,15 +76,9 @@ def _differences(part: Path, source: Path, expected: Expected, read: _Read) -> I
         _fill(read, result, found.stream)
         yield from _time_differences(read, expected)
         with open_video(source) as original:
-            yield from _stream_differences(result, original, expected)
+            yield from _stream_differences(result, original, expected, read)
             if len(result.chapters()) != len(original.chapters()) and expected.whole:
                 yield f"{len(result.chapters())} of {len(original.chapters())} chapters"
-            kept = [o.index for o in expected.facts.others if o.kept]
-            order = sorted([*kept, expected.facts.stream])
-            for place, index in enumerate(order):
-                count = expected.copied.get(index, 0)
-                if index != expected.facts.stream and read.packets[place] != count:
-                    yield f"stream {index} has {read.packets[place]} of {count} packets"
 
 
 def _picture_differences(found: VideoFacts, expected: Expected) -> Iterator[str]:
@@ -153,24 +148,50 @@ def _delay(read: _Read, expected: Expected) -> Fraction:
 
 
 def _stream_differences(
-    result: InputContainer, original: InputContainer, expected: Expected
+    result: InputContainer, original: InputContainer, expected: Expected, read: _Read
 ) -> Iterator[str]:
-    kept = {other.index for other in expected.facts.others if other.kept}
-    kept.add(expected.facts.stream)
-    wanted = [stream for stream in original.streams if stream.index in kept]
-    found = [s for s in result.streams if not (s.type == "data" and int(s.discard) == DISCARD_ALL)]
+    main = expected.facts.stream
+    kept = {main, *(other.index for other in expected.facts.others if other.kept)}
+    sources = [stream for stream in original.streams if stream.index in kept]
+    found, wanted = _tracks(result.streams), _tracks(sources)
     if len(found) != len(wanted):
         yield f"{len(found)} of {len(wanted)} streams"
         return
     for one, other in zip(found, wanted, strict=True):
-        is_main = other.index == expected.facts.stream
-        name = f"stream {other.index}"
-        if one.type != other.type or (not is_main and one.name != other.name):
-            yield f"{name} is {one.type} {one.name} instead of {other.type} {other.name}"
-        if (one.language or "und") != (other.language or "und"):
-            yield f"{name} has the language {one.language} instead of {other.language}"
-        if one.disposition != other.disposition:
-            yield f"{name} has the disposition {one.disposition!r} instead of {other.disposition!r}"
+        count = expected.copied.get(other.index, 0)
+        if other.index != main and read.packets[one.index] != count:
+            yield f"stream {other.index} has {read.packets[one.index]} of {count} packets"
+        yield from _track_differences(one, other, expected)
+    attached = Counter(map(_kind, result.streams)), Counter(map(_kind, sources))
+    if attached[0][_ATTACHED] != attached[1][_ATTACHED]:
+        yield f"{attached[0][_ATTACHED]} of {attached[1][_ATTACHED]} attachments and covers"
+
+
+def _track_differences(one: Stream, other: Stream, expected: Expected) -> Iterator[str]:
+    name, is_main = f"stream {other.index}", other.index == expected.facts.stream
+    if one.type != other.type or (not is_main and one.name != other.name):
+        yield f"{name} is {one.type} {one.name} instead of {other.type} {other.name}"
+    if (one.language or "und") != (other.language or "und"):
+        yield f"{name} has the language {one.language} instead of {other.language}"
+    # MP4 has no such flag: its muxer enables the first track of a kind, or those that have it.
+    ignored = 1 if expected.encoding.container in ("mp4", "mov") else 0
+    if (one.disposition | ignored) != (other.disposition | ignored):
+        yield f"{name} has the disposition {one.disposition!r} instead of {other.disposition!r}"
+
+
+_TRACK, _ATTACHED, _MADE = "track", "attached", "made by the muxer"
+
+
+def _kind(stream: Stream) -> str:
+    """Attachments and covers come last in any order; chapter tracks and time codes are made."""
+    if stream.type == "attachment" or stream.disposition & ATTACHED_PICTURE:
+        return _ATTACHED
+    is_made = int(stream.discard) == DISCARD_ALL or "timecode" in stream.metadata
+    return _MADE if stream.type == "data" and is_made else _TRACK
+
+
+def _tracks(streams: Iterable[Stream]) -> list[Stream]:
+    return [stream for stream in streams if _kind(stream) == _TRACK]
 
 
 def _is_gap(packet: Any) -> bool:
