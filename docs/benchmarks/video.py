@@ -5,7 +5,8 @@
 Prints frames per second. "together" runs the same three stages as `esc upscale` does, over the
 same frames; its share of the slowest stage alone is what the pipeline loses. The runs alternate,
 so that a machine that others use as well slows all of them down alike; the median of each counts,
-and all are printed. That the network waits for the others is measured within each run.
+and all are printed. How long the network waits for the others is measured within each run, and
+processor time beside the rate, because both tell something on a busy machine too.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from statistics import median
@@ -111,11 +113,21 @@ class Bench:
         return 1 - stream.seconds["network"] / (time.perf_counter() - start)
 
 
-def rate(frames: int, work) -> tuple[float, object]:
-    """Frames per second, and what the work returned."""
-    start = time.perf_counter()
+@dataclass(frozen=True)
+class Run:
+    """One run: frames per second, seconds of processor time per frame, what the work returned."""
+
+    rate: float
+    cpu_s: float
+    value: object
+
+
+def measured(frames: int, work) -> Run:
+    """Run once."""
+    start, start_cpu = time.perf_counter(), time.process_time()
     value = work()
-    return frames / (time.perf_counter() - start), value
+    seconds, cpu_s = time.perf_counter() - start, time.process_time() - start_cpu
+    return Run(frames / seconds, cpu_s / frames, value)
 
 
 def main() -> None:
@@ -149,20 +161,20 @@ def report(bench: Bench, wish: argparse.Namespace) -> None:
     for name, value in environment_facts().items():
         print(f"{name}: {value}")
     print(f"{wish.size}, scale {wish.scale:g}, {wish.frames} frames, batches of {bench.batch}")
-    rates: dict[str, list[float]] = {}
-    waits = []
+    runs: dict[str, list[Run]] = {}
     for _ in range(wish.repeats):
         for stage in ("decode", "enlarge", "encode", "together"):
-            per_second, value = rate(wish.frames, getattr(bench, stage))
-            rates.setdefault(stage, []).append(per_second)
-            if stage == "together":
-                waits.append(value)
-    for stage, all_runs in rates.items():
-        runs = ", ".join(f"{run:.2f}" for run in all_runs)
-        print(f"{stage:9} {median(all_runs):8.2f} frames/s   (runs: {runs})")
-    slowest = min(median(runs) for stage, runs in rates.items() if stage != "together")
-    print(f"together / slowest stage alone: {median(rates['together']) / slowest:.3f}")
-    print(f"the network waited {median(waits):.1%} of the time")
+            runs.setdefault(stage, []).append(measured(wish.frames, getattr(bench, stage)))
+    rates = {stage: median(run.rate for run in done) for stage, done in runs.items()}
+    cpu_s = {stage: median(run.cpu_s for run in done) for stage, done in runs.items()}
+    for stage, done in runs.items():
+        every = ", ".join(f"{run.rate:.2f}" for run in done)
+        print(f"{stage:9} {rates[stage]:8.2f} frames/s {cpu_s[stage]:7.4f} s CPU   (runs: {every})")
+    slowest = min((stage for stage in runs if stage != "together"), key=rates.__getitem__)
+    print(f"together / {slowest} alone: {rates['together'] / rates[slowest]:.3f}")
+    print(f"{slowest} alone / together, processor time: {cpu_s[slowest] / cpu_s['together']:.3f}")
+    waited = median(run.value for run in runs["together"])
+    print(f"the network waited {waited:.1%} of the time")
 
 
 if __name__ == "__main__":

@@ -9,8 +9,8 @@ import time
 import pytest
 from clips import Clip, look
 
-FRAMES = 48
-SEGMENT = "6"
+FRAMES = 30
+SEGMENT = "3"
 KILLS = 3
 
 
@@ -18,7 +18,7 @@ KILLS = 3
 def clip(tmp_path_factory):
     folder = tmp_path_factory.mktemp("killed")
     seeds = [n - n % 5 % 2 for n in range(FRAMES)]
-    clip = Clip(frames=FRAMES, size=(96, 64), audio=("eng", "ger"), chapters=True, seeds=seeds)
+    clip = Clip(frames=FRAMES, size=(64, 48), audio=("eng", "ger"), chapters=True, seeds=seeds)
     return clip.write(folder / "clip.mkv")
 
 

@@ -140,6 +140,19 @@ def test_an_unknown_codec(tmp_path):
     assert failure(path) == "there is no decoder for its video stream"
 
 
+def test_a_size_or_a_clock_that_jumps_fails_with_the_time(tmp_path):
+    """Transport streams can be put one behind the other, whatever they hold."""
+    base = Fraction(1, 90000)
+    first = Clip(time_base=base, pts=[9000 * n for n in range(10)]).write(tmp_path / "1.ts")
+    later = [9000 * n for n in range(12, 22)]
+    other = Clip(time_base=base, pts=later, size=(48, 32)).write(tmp_path / "2.ts")
+    path = tmp_path / "both.ts"
+    path.write_bytes(first.read_bytes() + other.read_bytes())
+    assert re.search(r"the size changes at \d\.\d+ s", failure(path))
+    path.write_bytes(first.read_bytes() * 2)
+    assert re.search(r"timestamps do not increase at \d\.\d+ s", failure(path))
+
+
 def test_interlaced_video_is_refused_with_advice(tmp_path):
     path = Clip(frames=4, size=(64, 64), interlaced=True).write(tmp_path / "fields.mp4")
     reason = failure(path)
