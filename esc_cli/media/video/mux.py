@@ -195,9 +195,8 @@ class Muxer:
             if packet is None:
                 return
             if packet.size and self._shifted(packet):
-                is_gap = packet.size == 2 and packet.stream.type == "subtitle"
                 index = packet.stream_index
-                self.copied[index] = self.copied.get(index, 0) + int(not is_gap)
+                self.copied[index] = self.copied.get(index, 0) + int(not is_gap(packet))
                 yield packet
 
     def _shifted(self, packet: Packet[Any]) -> bool:
@@ -236,6 +235,11 @@ class Muxer:
             return None
         moved = {"start": round((start - self._shift) / base)}
         return chapter | moved | {"end": round((stop - self._shift) / base)}
+
+
+def is_gap(packet: Packet[Any]) -> bool:
+    """Whether this is what MP4 puts where no subtitle is shown: a text of no bytes."""
+    return bool(packet.size == 2 and packet.stream.type == "subtitle")
 
 
 def _without(tags: dict[str, str], own: frozenset[str]) -> dict[str, str]:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from esc_cli.errors import WriteError
 from esc_cli.media.video.colour import UNSPECIFIED, ColourTags
 from esc_cli.media.video.facts import VideoFacts
+from esc_cli.media.video.mux import is_gap
 from esc_cli.media.video.probe import ATTACHED_PICTURE, DISCARD_ALL, probe_video
 from esc_cli.media.video.settings import Encoding
 from esc_cli.media.video.source import open_video
@@ -194,15 +195,10 @@ def _tracks(streams: Iterable[Stream]) -> list[Stream]:
     return [stream for stream in streams if _kind(stream) == _TRACK]
 
 
-def _is_gap(packet: Any) -> bool:
-    """Whether this is what MP4 puts where no subtitle is shown: a text of no bytes."""
-    return bool(packet.size == 2 and packet.stream.type == "subtitle")
-
-
 def _fill(read: _Read, container: InputContainer, video: int) -> None:
     read.base = container.streams[video].time_base or Fraction(1)
     for packet in container.demux():
-        if not packet.size or _is_gap(packet):
+        if not packet.size or is_gap(packet):
             continue
         read.packets[packet.stream_index] += 1
         if packet.stream_index == video and packet.pts is not None:
