@@ -14,7 +14,8 @@
     |   |-- WriteError                the result could not be written
     |   |-- DeviceMemoryError         does not fit the device, even in the smallest tile
     |   `-- NonFiniteError            NaN or Inf even in float32
-    |-- TrainingError           1   a training run that cannot go on
+    |-- TrainingError             1   a training run that cannot go on
+    |-- DeadlineError            75   --deadline or --max-minutes: run again to go on
     `-- StoppedError            128+n   stopped by signal n (130 SIGINT, 143 SIGTERM)
 
 A message says what happened, to which file, and what to do about it.
@@ -125,6 +126,12 @@ class NonFiniteError(ItemError):
 
 class TrainingError(EscError):
     """A training run that cannot go on; the advice names the last good checkpoint."""
+
+
+class DeadlineError(EscError):
+    """The time that the user set is up; the next run goes on."""
+
+    exit_code = 75  # EX_TEMPFAIL of sysexits.h
 
 
 class StoppedError(EscError):

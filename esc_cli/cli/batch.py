@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import typer
@@ -22,23 +22,41 @@ from esc_cli.tasks.stream import upscale_bytes
 from esc_cli.tasks.upscale import upscale
 
 
-def run(options: UpscaleOptions, report: Path | None, *, quiet: bool, offline: bool) -> None:
+@dataclass(frozen=True)
+class Run:
+    """How the command runs a batch. `seconds` is the time it has, None for all it needs."""
+
+    report: Path | None = None
+    quiet: bool = False
+    offline: bool = False
+    seconds: float | None = None
+    input_format: str | None = None
+
+
+def run(options: UpscaleOptions, how: Run) -> None:
     """Run a batch or a pipe; ends in typer.Exit with the exit code, or in an EscError."""
-    options = replace(options, supply=supply(offline=offline, quiet=quiet))
+    options = replace(options, supply=supply(offline=how.offline, quiet=how.quiet))
     if STANDARD_STREAM in (*options.inputs, options.output):
-        if report is not None or options.dry_run:
-            raise UsageError("--report and --dry-run do not go with -")
+        if how.report is not None or options.dry_run or how.seconds is not None:
+            raise UsageError("--report, --dry-run, --deadline and --max-minutes do not go with -")
         with raising_on_signals():
-            _stream(options)
+            if how.input_format is None:
+                _stream(options)
+            else:
+                _video_stream(options, how.input_format)
         return
+    if how.input_format is not None:
+        raise UsageError("--input-format is for stdin", advice="give - as the input")
     stop = Stop()
+    if how.seconds is not None:
+        stop.limit(how.seconds)
     with stopping_on_signals(stop):
-        _batch(options, stop, report, quiet)
+        _batch(options, stop, how)
 
 
-def _batch(options: UpscaleOptions, stop: Stop, report: Path | None, quiet: bool) -> None:
-    writer = None if report is None else Report(report)
-    renderer = Renderer(quiet, options.dry_run, writer)
+def _batch(options: UpscaleOptions, stop: Stop, how: Run) -> None:
+    writer = None if how.report is None else Report(how.report)
+    renderer = Renderer(how.quiet, options.dry_run, writer)
     raise typer.Exit(renderer.run(upscale(options, stop)))
 
 
@@ -63,3 +81,17 @@ def _stream(options: UpscaleOptions) -> None:
         sys.stdout.buffer.flush()
     except OSError as error:
         raise WriteError(f"stdout cannot be written: {error.strerror}") from error
+
+
+def _video_stream(options: UpscaleOptions, input_format: str) -> None:
+    """Raw video, from stdin to stdout."""
+    from esc_cli.tasks.video.pipe import upscale_y4m
+
+    if input_format != "y4m":
+        raise UsageError(f"--input-format {input_format!r} is not known", advice="y4m")
+    if options.inputs != (STANDARD_STREAM,) or options.output not in (None, STANDARD_STREAM):
+        what = "--input-format y4m goes from stdin to stdout"
+        raise UsageError(what, advice="esc upscale - -o - --input-format y4m")
+    # Without a buffer, whose lock a thread that waits for input would hold at the end for ever.
+    with open(sys.stdin.fileno(), "rb", buffering=0, closefd=False) as stdin:
+        upscale_y4m(stdin, sys.stdout.buffer, options)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 from esc_cli.engine.options import WHOLE
@@ -63,3 +65,22 @@ def device_list(device: str, devices: str | None) -> tuple[str, ...]:
     if not all(parts) or "auto" in parts:
         raise UsageError(f"--devices {devices!r} is no list of devices", advice="cuda:0,cuda:1")
     return parts
+
+
+def seconds_left(deadline: str | None, max_minutes: float | None, now: datetime) -> float | None:
+    """Seconds that a batch has, None for no limit: until the next HH:MM, or so many minutes.
+
+    Raises UsageError for what is no time of the day, and for no time at all.
+    """
+    limits = []
+    if max_minutes is not None:
+        if not 0 < max_minutes < float("inf"):
+            raise UsageError(f"--max-minutes cannot be {max_minutes:g}")
+        limits.append(max_minutes * 60)
+    if deadline is not None:
+        match = re.fullmatch(r"([01]?\d|2[0-3]):([0-5]\d)", deadline)
+        if match is None:
+            raise UsageError(f"--deadline {deadline!r} is no time of the day", advice="e.g. 06:00")
+        end = now.replace(hour=int(match[1]), minute=int(match[2]), second=0, microsecond=0)
+        limits.append(((end if end > now else end + timedelta(days=1)) - now).total_seconds())
+    return min(limits, default=None)

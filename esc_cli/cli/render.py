@@ -14,6 +14,7 @@ from rich.progress import (
     ProgressColumn,
     Task,
     TaskID,
+    TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
@@ -22,6 +23,7 @@ from rich.text import Text
 from esc_cli.cli.console import print_line, print_result, stderr
 from esc_cli.errors import shown
 from esc_cli.tasks.events import Event, Item, Planned, Summary
+from esc_cli.tasks.events import Progress as VideoProgress
 from esc_cli.tasks.report import Report
 
 PLAIN_INTERVAL_S = 10.0
@@ -51,6 +53,8 @@ class Renderer:
                     self._begin(event)
                 elif isinstance(event, Item):
                     self._item(event)
+                elif isinstance(event, VideoProgress):
+                    self._video(event)
                 else:
                     self._close_progress()
                     self._end(event)
@@ -66,9 +70,9 @@ class Renderer:
         for path in plan.earlier_outputs:
             self._say(f"left out, an earlier output: {shown(path)}")
         for path in plan.empty_folders:
-            print_line(f"no pictures found in {shown(path)}", "yellow")
+            print_line(f"no pictures or videos found in {shown(path)}", "yellow")
         if plan.no_pictures:
-            self._say(f"left out: {plan.no_pictures} files that are no pictures")
+            self._say(f"left out: {plan.no_pictures} files that are no pictures or videos")
         if self.dry_run:
             size = f"{plan.megapixels:,.1f} megapixels in, about {_bytes(plan.bytes_estimate)} out"
             self._say(f"{plan.to_do} of {plan.total} to do: {size}")
@@ -91,6 +95,15 @@ class Renderer:
             self._say(f"note: {shown(item.input)}: {note}")
         self._advance()
 
+    def _video(self, video: VideoProgress) -> None:
+        """How far a video is: on the bar, or in a line now and then."""
+        text = f"{shown(video.input.name)}: frame {video.done} of {video.total}"
+        if self._progress is not None and self._task is not None:
+            self._progress.update(self._task, description=text)
+        elif time.monotonic() - self._last_line >= PLAIN_INTERVAL_S:
+            self._last_line = time.monotonic()
+            self._say(text)
+
     def _say_planned(self, item: Item) -> None:
         width, height = item.output_size or (0, 0)
         name = "" if item.output is None else shown(item.output)
@@ -99,7 +112,7 @@ class Renderer:
 
     def _advance(self) -> None:
         if self._progress is not None and self._task is not None:
-            self._progress.update(self._task, completed=self._seen)
+            self._progress.update(self._task, completed=self._seen, description="")
         elif not self.dry_run and time.monotonic() - self._last_line >= PLAIN_INTERVAL_S:
             self._last_line = time.monotonic()
             rate = self._seen / (self._last_line - self._start)
@@ -135,6 +148,7 @@ class _RateColumn(ProgressColumn):
 
 def _progress_bar() -> Progress:
     return Progress(
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         _RateColumn(),

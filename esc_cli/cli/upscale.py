@@ -28,15 +28,17 @@ class Precision(str, Enum):
 
 EPILOG = (
     "Exit codes: 0 all done or skipped; 1 at least one item failed; 2 wrong usage or no input; "
-    "3 the environment (weights, device, disk); 130 and 143 after SIGINT and SIGTERM."
+    "3 the environment (weights, device, disk); 75 --deadline or --max-minutes reached; "
+    "130 and 143 after SIGINT and SIGTERM."
 )
 _SIZE, _RESULT, _BATCH, _ENGINE = "Size", "Result", "Batch", "Network"
+_VIDEO = "Videos"
 
 
 def upscale_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per option
     inputs: Annotated[
         list[str],
-        typer.Argument(help="Pictures and folders; - is one picture on stdin.", metavar="INPUT..."),
+        typer.Argument(help="Pictures, videos, folders; - is stdin.", metavar="INPUT..."),
     ],
     output: Annotated[
         str | None,
@@ -73,7 +75,8 @@ def upscale_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per o
             "--format",
             "-f",
             rich_help_panel=_RESULT,
-            help="png, jpg, webp, tiff, bmp, gif, avif, heic. Default: the input's, if it fits.",
+            help="png, jpg, webp, tiff, bmp, gif, avif, heic; videos: mkv, mp4, mov, webm. "
+            "Default: the input's, if it fits.",
         ),
     ] = None,
     quality: Annotated[
@@ -181,18 +184,84 @@ def upscale_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per o
             help="Never fetch a network (also ESC_OFFLINE=1).",
         ),
     ] = False,
+    deadline: Annotated[
+        str | None,
+        typer.Option(
+            rich_help_panel=_BATCH, help="HH:MM at which to stop with code 75; run again to go on."
+        ),
+    ] = None,
+    max_minutes: Annotated[
+        float | None, typer.Option(rich_help_panel=_BATCH, help="The same after so many minutes.")
+    ] = None,
+    codec: Annotated[
+        str | None,
+        typer.Option(
+            rich_help_panel=_VIDEO,
+            help="h264 (default), hevc, av1, ffv1, prores, h264_nvenc, hevc_nvenc, av1_nvenc.",
+        ),
+    ] = None,
+    crf: Annotated[
+        int | None,
+        typer.Option(
+            min=0, max=63, rich_help_panel=_VIDEO, help="Quality, lower is better. h264: 17."
+        ),
+    ] = None,
+    preset: Annotated[
+        str | None, typer.Option(rich_help_panel=_VIDEO, help="Of the encoder: slow, 6, p5 ...")
+    ] = None,
+    pix_fmt: Annotated[
+        str | None,
+        typer.Option(rich_help_panel=_VIDEO, help="E.g. yuv420p10le. Default: like the input."),
+    ] = None,
+    start: Annotated[
+        float | None, typer.Option(rich_help_panel=_VIDEO, help="Begin after so many seconds.")
+    ] = None,
+    duration: Annotated[
+        float | None, typer.Option(rich_help_panel=_VIDEO, help="Do so many seconds.")
+    ] = None,
+    frames: Annotated[
+        int | None, typer.Option(min=1, rich_help_panel=_VIDEO, help="Do so many frames.")
+    ] = None,
+    verify: Annotated[
+        bool,
+        typer.Option(
+            "--verify/--no-verify", rich_help_panel=_VIDEO, help="Check the result by its source."
+        ),
+    ] = True,
+    allow_truncated: Annotated[
+        bool,
+        typer.Option(
+            "--allow-truncated",
+            rich_help_panel=_VIDEO,
+            help="Accept a video that is cut short or damaged.",
+        ),
+    ] = False,
+    segment_frames: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            rich_help_panel=_VIDEO,
+            help="Frames that are safe at a time. Default: 24 to 240, by their size.",
+        ),
+    ] = None,
+    input_format: Annotated[
+        str | None,
+        typer.Option(rich_help_panel=_VIDEO, help="y4m: stdin is a video, and so is stdout."),
+    ] = None,
 ) -> None:
-    """Upscale pictures and folders of pictures.
+    """Upscale pictures, videos, and folders of them.
 
     A folder photos/ becomes photos_x4/ beside it, a file name.jpg becomes name_x4.jpg. A second
     run does only what is new or has changed.
     """
     # Only now, so that `esc --help` does not wait for numpy and Pillow.
+    from datetime import datetime
+
     from esc_cli.cli import batch
-    from esc_cli.cli.parsing import device_list, tile_side
+    from esc_cli.cli.parsing import device_list, seconds_left, tile_side
     from esc_cli.engine.options import EngineOptions
     from esc_cli.media.paths import Selection
-    from esc_cli.tasks.options import Target, UpscaleOptions
+    from esc_cli.tasks.options import Target, UpscaleOptions, VideoOptions
 
     several = device_list(device, devices)
     first = several[0] if several else device
@@ -213,5 +282,18 @@ def upscale_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per o
         max_pixels=max_pixels,
         dry_run=dry_run,
         devices=several,
+        video=VideoOptions(
+            codec,
+            crf,
+            preset,
+            pix_fmt,
+            start,
+            duration,
+            frames,
+            verify,
+            allow_truncated,
+            segment_frames,
+        ),
     )
-    batch.run(options, report, quiet=quiet, offline=offline)
+    seconds = seconds_left(deadline, max_minutes, datetime.now())
+    batch.run(options, batch.Run(report, quiet, offline, seconds, input_format))

@@ -10,7 +10,9 @@ import platform
 import re
 import zlib
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import psutil
 
@@ -26,7 +28,33 @@ _counter = itertools.count()
 def write_atomic(
     path: Path, content: bytes, before_rename: Callable[[os.stat_result], None] | None = None
 ) -> os.stat_result:
-    """Write `content` under `path`, all or nothing, and return its status.
+    """Write `content` under `path`, all or nothing, and return its status; see `atomic_file`."""
+    with atomic_file(path, before_rename) as part:
+        part.stream.write(content)
+    return part.written
+
+
+@dataclass
+class Part:
+    """A result on its way: `stream` writes to the hidden sibling `path`."""
+
+    path: Path
+    stream: BinaryIO
+    status: os.stat_result | None = None
+
+    @property
+    def written(self) -> os.stat_result:
+        """The status of the complete file."""
+        if self.status is None:
+            raise ValueError("the file is not complete yet")
+        return self.status
+
+
+@contextlib.contextmanager
+def atomic_file(
+    path: Path, before_rename: Callable[[os.stat_result], None] | None = None
+) -> Iterator[Part]:
+    """A file to write under `path`, all or nothing.
 
     The bytes go to a hidden sibling, reach the disk, and take the name in one step; a symbolic
     link of that name is replaced, not followed. `before_rename` sees the status of the complete
@@ -35,20 +63,23 @@ def write_atomic(
     Raises DiskError when space or quota runs out, WriteError with the path for the rest; what
     `before_rename` raises passes through.
     """
-    part = path.with_name(_part_name(path.name))
+    place = path.with_name(_part_name(path.name))
     try:
-        with _failures_for(path):
-            status = _write_through(part, content)
+        with _failures_for(path), _open_new(place) as stream:
+            part = Part(place, stream)
+            yield part
+            stream.flush()
+            os.fsync(stream.fileno())
+            part.status = os.fstat(stream.fileno())
         if before_rename is not None:
-            before_rename(status)
+            before_rename(part.written)
         with _failures_for(path):
-            part.replace(path)
+            place.replace(path)
     except BaseException:
         with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
+            place.unlink(missing_ok=True)
         raise
     _sync_folder(path.parent)
-    return status
 
 
 def _part_name(name: str) -> str:
@@ -63,14 +94,10 @@ def _host() -> str:
     return f"{zlib.crc32(platform.node().encode('utf-8', 'surrogateescape')):08x}"
 
 
-def _write_through(part: Path, content: bytes) -> os.stat_result:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+def _open_new(part: Path) -> BinaryIO:
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL
     flags |= getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
-    with os.fdopen(os.open(part, flags, 0o666), "wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-        return os.fstat(stream.fileno())
+    return os.fdopen(os.open(part, flags, 0o666), "w+b")
 
 
 @contextlib.contextmanager

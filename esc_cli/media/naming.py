@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from esc_cli.errors import UsageError
-from esc_cli.media.paths import PICTURES, Source
+from esc_cli.media.paths import PICTURES, VIDEOS, Source
 
 PLACEHOLDERS = ("stem", "scale", "label", "width", "height")
 
@@ -36,12 +36,12 @@ def destination(inputs: tuple[str, ...], output: str | None) -> Destination | No
         raise UsageError("-o is empty")
     path = Path(output)
     wants_folder = output.endswith(("/", os.sep)) or os.path.isdir(path)  # noqa: PTH112
-    if wants_folder or path.suffix.lower() not in PICTURES:
+    if wants_folder or path.suffix.lower() not in PICTURES | VIDEOS:
         if os.path.isfile(path):  # noqa: PTH113
             raise UsageError("is a file, and a folder is needed", path, "choose another -o")
         return Destination(path)
     if len(inputs) != 1 or os.path.isdir(inputs[0]):  # noqa: PTH112
-        raise UsageError("is one picture, and there are several", path, "give a folder to -o")
+        raise UsageError("is one file, and there are several", path, "give a folder to -o")
     return Destination(path.parent, path)
 
 

@@ -14,6 +14,10 @@ from esc_cli.media.formats import SUFFIXES
 
 PICTURES = frozenset(suffix for suffixes in SUFFIXES.values() for suffix in suffixes)
 
+_VIDEO_NAMES = "mkv webm mp4 m4v mov avi flv ts m2ts mts mpg mpeg vob ogv wmv 3gp y4m"
+VIDEOS = frozenset(f".{name}" for name in _VIDEO_NAMES.split())
+"""Every suffix that a folder scan takes for a video."""
+
 _REFUSED_NAMES = (
     "psd psb svg svgz ico jp2 j2k jpx jxl tga pcx ppm pgm pbm pnm exr hdr dds dng cr2 cr3 nef "
     "arw raf orf rw2 pef srw raw xcf eps fits qoi"
@@ -75,13 +79,13 @@ def find_sources(
     """
     missing = [name for name in inputs if is_missing(name)]
     if len(missing) == len(inputs):
-        raise UsageError(f"no such file or folder: '{shown(missing[0])}'")
+        raise UsageError(f"{_missing(missing[0])}: '{shown(missing[0])}'")
     scan = _Scan(selection, output_root, is_output, Found())
     for name in inputs:
         scan.add(name)
     found = scan.found
     if not found.count:
-        raise UsageError("no pictures found", Path(inputs[0]), "see --include and --help")
+        raise UsageError("no pictures or videos found", Path(inputs[0]), "see --include and --help")
     return found
 
 
@@ -96,7 +100,7 @@ class _Scan:
     def add(self, name: str) -> None:
         path = Path(name)  # "" would become "."
         if is_missing(name):
-            self._problem(path, "no such file or folder")
+            self._problem(path, _missing(name))
         elif os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises in a locked folder
             before = self.found.count
             self._add_folder(path, path, ())
@@ -151,13 +155,21 @@ class _Scan:
             return False
         if self.selection.include:
             return _matches(relative, self.selection.include)
-        if path.suffix.lower() in PICTURES or path.suffix.lower() in REFUSED:
+        if path.suffix.lower() in PICTURES | VIDEOS | REFUSED:
             return True
         self.found.no_pictures += 1
         return False
 
     def _problem(self, path: Path, what: str) -> None:
         self.found.problems.append((path, ReadError(what, path)))
+
+
+def _missing(name: str) -> str:
+    is_url = "://" in name
+    return "a URL; only local files are read, download it first" if is_url else _NOTHING
+
+
+_NOTHING = "no such file or folder"
 
 
 def is_missing(name: str) -> bool:

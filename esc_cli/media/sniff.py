@@ -69,10 +69,17 @@ def sniff(head: bytes) -> str:
         return _riff(head)
     for magic, name in _REFUSED:
         if head.startswith(magic):
-            raise UnsupportedError(f"{name} are not supported")
+            raise _refusal(name)
     if head.startswith(_PNM) and head[2:3].isspace():
         raise UnsupportedError("PNM pictures are not supported")
     raise _no_picture(head)
+
+
+def _refusal(name: str) -> UnsupportedError:
+    if not name.endswith("videos"):
+        return UnsupportedError(f"{name} are not supported")
+    advice = "give it as a file with the suffix of a video; pipes: --input-format y4m"
+    return UnsupportedError(f"{name} cannot be done as pictures", advice=advice)
 
 
 def _iso_media(head: bytes) -> str:
@@ -85,14 +92,14 @@ def _iso_media(head: bytes) -> str:
         return "HEIF"
     if head[8:11] == b"crx":
         raise UnsupportedError("camera raw pictures are not supported")
-    raise UnsupportedError("MP4 and QuickTime videos are not supported")
+    raise _refusal("MP4 and QuickTime videos")
 
 
 def _riff(head: bytes) -> str:
     if head[8:12] == b"WEBP":
         return "WEBP"
     if head[8:12] == b"AVI ":
-        raise UnsupportedError("AVI videos are not supported")
+        raise _refusal("AVI videos")
     raise ReadError("not a picture (another kind of RIFF file)")
 
 

@@ -21,10 +21,12 @@ from esc_cli.tasks.events import Item
 from esc_cli.tasks.models import Models
 from esc_cli.tasks.options import DEFAULT_MAX_PIXELS, Target, UpscaleOptions
 from esc_cli.tasks.pipeline import Pipeline
-from esc_cli.tasks.plan import Job, Planner, check_disk, make_folders
+from esc_cli.tasks.job import Job
+from esc_cli.tasks.plan import Planner, check_disk, make_folders
 from esc_cli.tasks.records import RecordShelf
 from esc_cli.tasks.stages import decode_stage, network_stage
 from esc_cli.tasks.stop import Stop
+from esc_cli.tasks.video.job import VideoJob
 
 STAGES = ("decode", "network", "encode")
 
@@ -56,7 +58,8 @@ class EndToEnd:
         self._alone(jobs[:1], models)  # warm
         halves = [self._alone(jobs[::2], models)]
         start = time.perf_counter()
-        items = list(Pipeline(options, models, shelf, self.stop).run(jobs))
+        events = Pipeline(options, models, shelf, self.stop).run(jobs)
+        items = [event for event in events if isinstance(event, Item)]
         seconds = time.perf_counter() - start
         self.stop.check()
         _refuse_failures(items)
@@ -81,6 +84,7 @@ class EndToEnd:
     def _jobs(self, options: UpscaleOptions, models: Models, shelf: RecordShelf) -> list[Job]:
         plan = Planner(options, models, shelf).plan()
         _refuse_failures(plan.settled)
+        plan.jobs = [job for job in plan.jobs if not isinstance(job, VideoJob)]
         if not plan.jobs:
             raise UsageError("holds no pictures", self.folder)
         check_disk(plan)

@@ -14,7 +14,8 @@ class Item:
     """One input and what became of it. Sizes are (width, height) pixels, times seconds.
 
     `reason` says why an item failed, was skipped, or is not yet finished; `notes` what memory or
-    precision forced on the way. `planned` stands for a dry run.
+    precision forced on the way. `planned` stands for a dry run. `frames` of a video, and how many
+    of them repeated the one before and took over its result.
     """
 
     input: Path
@@ -31,11 +32,23 @@ class Item:
     model: str | None = None
     weights_sha256: str | None = None
     notes: tuple[str, ...] = ()
+    frames: int | None = None
+    repeated_frames: int | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The object of `--report`: paths as text (a byte that is no UTF-8 as U+DC80 to U+DCFF)."""
         texts = {"input": str(self.input), "output": self.output and str(self.output)}
         return asdict(self) | texts
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A video on its way: frames done of those expected, and the frames that this run did."""
+
+    input: Path
+    done: int
+    total: int
+    done_now: int
 
 
 @dataclass(frozen=True)
@@ -64,4 +77,4 @@ class Summary:
     stopped: str = ""
 
 
-Event = Planned | Item | Summary
+Event = Planned | Progress | Item | Summary

@@ -62,6 +62,35 @@ class Target:
 
 
 @dataclass(frozen=True)
+class VideoOptions:
+    """What concerns videos only.
+
+    codec: a name as in `media.video.settings.CODECS`. crf: its quality, lower is better. start,
+    duration: seconds. frames: at most so many. verify: compare the written file with its source.
+    allow_truncated: accept a file that is cut short or damaged. segment_frames: frames that are
+    finished at a time, None to decide by their size.
+    """
+
+    codec: str | None = None
+    crf: int | None = None
+    preset: str | None = None
+    pix_fmt: str | None = None
+    start: float | None = None
+    duration: float | None = None
+    frames: int | None = None
+    verify: bool = True
+    allow_truncated: bool = False
+    segment_frames: int | None = None
+
+    def __post_init__(self) -> None:
+        """Raise UsageError for values that mean nothing."""
+        if self.start is not None and not 0 <= self.start < float("inf"):
+            raise UsageError("--start is a number of seconds, 0 or more")
+        if self.duration is not None and not 0 < self.duration < float("inf"):
+            raise UsageError("--duration is a number of seconds above 0")
+
+
+@dataclass(frozen=True)
 class UpscaleOptions:
     """Everything that `esc upscale` takes; see `esc upscale --help` for each."""
 
@@ -82,3 +111,4 @@ class UpscaleOptions:
     dry_run: bool = False
     supply: Supply = SILENT_SUPPLY
     devices: tuple[str, ...] = ()  # one worker each; the first is also `engine.device`
+    video: VideoOptions = field(default_factory=VideoOptions)

@@ -12,14 +12,15 @@ from functools import partial
 from typing import TypeVar
 
 from esc_cli.engine.threads import available_cores
-from esc_cli.errors import EscError, SetupError, StoppedError
-from esc_cli.tasks.events import Item
+from esc_cli.errors import DeadlineError, EscError, SetupError, StoppedError
+from esc_cli.tasks.events import Item, Progress
+from esc_cli.tasks.job import Job, item_of
 from esc_cli.tasks.models import Models
 from esc_cli.tasks.options import UpscaleOptions
-from esc_cli.tasks.plan import Job, item_of
 from esc_cli.tasks.records import RecordShelf
 from esc_cli.tasks.stages import Work, decode_stage, encode_stage, network_stage
 from esc_cli.tasks.stop import Stop
+from esc_cli.tasks.video.job import VideoJob
 from esc_cli.tasks.workers import Workers
 
 DECODED_AHEAD = 2
@@ -42,15 +43,39 @@ class _Failure:
     error: EscError
 
 
+_Decoded = Work | VideoJob | _Failure | None
+
+
+@dataclass
+class _Pictures:
+    """Decoded pictures up to the next video, which is kept in `video`, or to the end."""
+
+    decoded: queue.Queue[_Decoded]
+    goes_on: Callable[[], bool]
+    video: VideoJob | None = None
+
+    def __iter__(self) -> Iterator[Work | _Failure]:
+        while self.goes_on() and (work := self.decoded.get()) is not None:
+            if isinstance(work, VideoJob):
+                self.video = work
+                return
+            yield work
+
+
 @dataclass
 class Pipeline:
-    """Runs jobs; `fatal` is set when the environment failed and the rest was not tried."""
+    """Runs jobs.
+
+    `fatal` is set when the environment failed and the rest was not tried, `late` when the time
+    that the user set was up first.
+    """
 
     options: UpscaleOptions
     models: Models
     shelf: RecordShelf
     stop: Stop
     fatal: EscError | None = None
+    late: EscError | None = None
     encoders: int = field(default_factory=encoder_count)
     _closed: threading.Event = field(default_factory=threading.Event)
     _pending: deque[tuple[Job, Future[Item]]] = field(default_factory=deque)
@@ -59,11 +84,12 @@ class Pipeline:
         """Nothing is loaded yet."""
         self.workers = Workers(self.models, self.options.devices)
 
-    def run(self, jobs: Sequence[Job]) -> Iterator[Item]:
-        """The items of the jobs as they finish, until all are done, a stop, or a fatal error."""
-        decoded: queue.Queue[Work | _Failure | None] = queue.Queue(
-            max(DECODED_AHEAD, len(self.options.devices))
-        )
+    def run(self, jobs: Sequence[Job]) -> Iterator[Item | Progress]:
+        """The items of the jobs as they finish, until all are done, a stop, or a fatal error.
+
+        A video, which takes its time, tells of its progress in between.
+        """
+        decoded: queue.Queue[_Decoded] = queue.Queue(max(DECODED_AHEAD, len(self.options.devices)))
         reader = threading.Thread(target=self._read, args=(jobs, decoded), daemon=True)
         reader.start()
         with ThreadPoolExecutor(self.encoders, thread_name_prefix="encode") as encoders:
@@ -73,16 +99,17 @@ class Pipeline:
                 self._closed.set()
                 reader.join()
 
-    def _read(self, jobs: Sequence[Job], decoded: queue.Queue[Work | _Failure | None]) -> None:
+    def _read(self, jobs: Sequence[Job], decoded: queue.Queue[_Decoded]) -> None:
         for job in jobs:
-            if self._closed.is_set() or self.stop:
+            if self._closed.is_set() or self.stop or self.stop.is_due:
                 break
+            if isinstance(job, VideoJob):
+                self._offer(decoded, job)
+                continue
             self._offer(decoded, _guarded(job, partial(decode_stage, job, self.options.max_pixels)))
         self._offer(decoded, None)
 
-    def _offer(
-        self, decoded: queue.Queue[Work | _Failure | None], value: Work | _Failure | None
-    ) -> None:
+    def _offer(self, decoded: queue.Queue[_Decoded], value: _Decoded) -> None:
         while not self._closed.is_set():
             try:
                 decoded.put(value, timeout=0.1)
@@ -91,26 +118,48 @@ class Pipeline:
             return
 
     def _consume(
-        self, decoded: queue.Queue[Work | _Failure | None], encoders: ThreadPoolExecutor
-    ) -> Iterator[Item]:
-        works = self._decoded(decoded)
-        for outcome in self.workers.spread(works, self._through_network, _result_bytes):
-            if isinstance(outcome, Work):
-                yield from self._make_room(outcome.job)
-                self._submit(outcome, encoders)
-            elif not isinstance(outcome.error, StoppedError):
-                yield self._failed(outcome)
-            yield from self._finished(self._first_is_done)
-        yield from self._finished(lambda: True)
-
-    def _decoded(self, decoded: queue.Queue[Work | _Failure | None]) -> Iterator[Work | _Failure]:
-        while not self.fatal and not self.stop and (work := decoded.get()) is not None:
-            yield work
+        self, decoded: queue.Queue[_Decoded], encoders: ThreadPoolExecutor
+    ) -> Iterator[Item | Progress]:
+        """Pictures are shared by the devices; a video waits for them and has the first device."""
+        while True:
+            pictures = _Pictures(decoded, self._goes_on)
+            for outcome in self.workers.spread(pictures, self._through_network, _result_bytes):
+                if isinstance(outcome, Work):
+                    yield from self._make_room(outcome.job)
+                    self._submit(outcome, encoders)
+                elif not isinstance(outcome.error, StoppedError):
+                    yield self._failed(outcome)
+                yield from self._finished(self._first_is_done)
+            yield from self._finished(lambda: True)
+            if pictures.video is None:
+                return
+            yield from self._video(pictures.video)
 
     def _through_network(self, work: Work | _Failure, models: Models) -> Work | _Failure:
         if isinstance(work, _Failure):
             return work
         return _guarded(work.job, partial(network_stage, work, models, self.stop))
+
+    def _goes_on(self) -> bool:
+        if self.stop.is_due and self.late is None:
+            self.late = DeadlineError("the time is up")
+        return not (self.fatal or self.late or self.stop)
+
+    def _video(self, job: VideoJob) -> Iterator[Item | Progress]:
+        from esc_cli.tasks.video.run import VideoRun
+
+        run = VideoRun(job, self.options, self.models, self.shelf.at(job.root), self.stop).run()
+        while True:
+            event = _guarded(job, lambda: next(run, None))
+            if event is None:
+                return
+            if isinstance(event, _Failure):
+                if isinstance(event.error, DeadlineError):
+                    self.late = event.error
+                elif not isinstance(event.error, StoppedError):
+                    yield self._failed(event)
+                return
+            yield event
 
     def _submit(self, work: Work, encoders: ThreadPoolExecutor) -> None:
         records = self.shelf.at(work.job.root)

@@ -10,7 +10,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from esc_cli.errors import DiskError, EscError, UsageError, WeightsError, WriteError, shown
+from esc_cli.errors import (
+    DiskError,
+    EscError,
+    ItemError,
+    UsageError,
+    WeightsError,
+    WriteError,
+    shown,
+)
 from esc_cli.media.decode import check_pixels, probe
 from esc_cli.media.formats import SUFFIXES, OutputPlan, plan_output
 from esc_cli.media.naming import (
@@ -24,46 +32,17 @@ from esc_cli.media.naming import (
 )
 from esc_cli.media.paths import Found, Source, absolute, ancestors, find_sources
 from esc_cli.media.picture import Header
-from esc_cli.tasks.events import Item, Status
-from esc_cli.tasks.models import Choice, Models
+from esc_cli.media.video.kinds import is_video
+from esc_cli.tasks.events import Item
+from esc_cli.tasks.job import Job, item_of
+from esc_cli.tasks.models import Models
 from esc_cli.tasks.options import UpscaleOptions
-from esc_cli.tasks.records import FileState, OutputRecord, RecordShelf
+from esc_cli.tasks.records import OutputRecord, RecordShelf
+from esc_cli.tasks.video.draft import draft, look_at
+from esc_cli.tasks.video.job import VideoJob, asked_container, video_settings_key
 
 DISK_SHARE = 0.6
 """Share of the estimate below which free space is too little; estimates err to both sides."""
-
-
-@dataclass(frozen=True)
-class Job:
-    """One input that is to become one output. `size` is the result's (width, height)."""
-
-    source: Source
-    header: Header
-    size: tuple[int, int]
-    choice: Choice | None  # None: the result is no larger than the input, no network is needed
-    format: OutputPlan
-    root: Path
-    output: Path
-    settings: str
-    bytes_estimate: int
-
-    @property
-    def result_bytes(self) -> int:
-        """Memory that the decoded result takes."""
-        header = self.header
-        return self.size[0] * self.size[1] * header.frames * header.channels * header.bits // 8
-
-    def record(self, source: FileState, result: FileState, output: str) -> OutputRecord:
-        """The record of the finished job; `output` is relative to the folder of the records."""
-        return OutputRecord(
-            str(absolute(self.source.path)),
-            output,
-            source,
-            result,
-            self.header,
-            self.settings,
-            None if self.choice is None else self.choice.sha256,
-        )
 
 
 @dataclass
@@ -106,6 +85,7 @@ class Planner:
     def __init__(self, options: UpscaleOptions, models: Models, shelf: RecordShelf) -> None:
         self.options, self.models, self.shelf = options, models, shelf
         self.settings = settings_key(options)
+        self.video_settings = video_settings_key(options)
 
     def plan(self) -> Plan:
         """Find the inputs and decide on each. Raises UsageError, WeightsError and DiskError."""
@@ -147,13 +127,15 @@ class Planner:
 
     def _try_draft(self, source: Source, chosen: Destination | None, label: str, root: Path) -> Job:
         options, target = self.options, self.options.target
+        if is_video(source.path):
+            return self._video_draft(source, chosen, label, root)
         header = self._header(source, root)
         size = target.size(header.width, header.height, self.models.default_scale)
         factor = max(size[0] / header.width, size[1] / header.height)
         choice = self.models.choose(self._exact(factor)) if factor > 1 else None
         own = chosen.file if chosen else None
         suffix = source.path.suffix if own is None else own.suffix
-        wanted = options.format
+        wanted = None if asked_container(options) else options.format
         if wanted is None and own is not None:
             wanted = own.suffix[1:]
         form = plan_output(header, size, wanted, suffix)
@@ -161,10 +143,7 @@ class Planner:
             raise UsageError(
                 f"is no name for a {form.format} picture", own, "change -o or --format"
             )
-        pattern = options.name or default_pattern(source, chosen)
-        values = _values(source, label, size, self._exact(factor))
-        name = result_name(pattern, values) + form.suffix
-        output = own or root / source.relative.with_name(name)
+        output = own or self._output(source, chosen, label, (size, self._exact(factor), form, root))
         estimate = _estimate(source, header, size, form)
         return Job(source, header, size, choice, form, root, output, self.settings, estimate)
 
@@ -176,6 +155,31 @@ class Planner:
         if job.choice is None or job.choice.sha256 or self.options.dry_run:
             return job
         return replace(job, choice=self.models.fetch(job.choice))
+
+    def _video_draft(
+        self, source: Source, chosen: Destination | None, label: str, root: Path
+    ) -> VideoJob:
+        options, own = self.options, chosen.file if chosen else None
+        found = look_at(source, options, self.models)
+        exact = found.factor if self._boxed else options.target.scale or found.scale
+        choice = self.models.choose(exact) if found.factor > 1 else None
+        made = draft(found, options, source.path.suffix, own)
+        named = label if source.folder else options.target.label(found.scale)
+        output = own or self._output(source, chosen, named, (found.size, exact, made.format, root))
+        return found.job(source, choice, made, (root, output), self.video_settings)
+
+    def _output(
+        self,
+        source: Source,
+        chosen: Destination | None,
+        label: str,
+        made: tuple[tuple[int, int], float, OutputPlan, Path],
+    ) -> Path:
+        """The path of a result, from its size, factor, format and the root of its tree."""
+        size, factor, form, root = made
+        pattern = self.options.name or default_pattern(source, chosen)
+        name = result_name(pattern, _values(source, label, size, factor)) + form.suffix
+        return root / source.relative.with_name(name)
 
     def _exact(self, factor: float) -> float:
         """A factor from rounded sizes, as the scale that was asked for."""
@@ -205,6 +209,8 @@ class Planner:
             plan.settled.append(item_of(job, "failed", problem))
         elif self.options.existing == "skip" and self._finished(job):
             plan.settled.append(item_of(job, "skipped", "finished earlier"))
+        elif problem := _encoder_problem(job):
+            plan.settled.append(item_of(job, "failed", problem))
         else:
             plan.jobs.append(job)
 
@@ -241,6 +247,19 @@ class Planner:
         )
 
 
+def _encoder_problem(job: Job) -> str:
+    """Why the encoder would refuse a video, found by opening it; "" if it does not."""
+    if not isinstance(job, VideoJob):
+        return ""
+    from esc_cli.media.video.encoder import check_encoder
+
+    try:
+        check_encoder(job.encoding, threads=1)
+    except ItemError as error:
+        return error.reason
+    return ""
+
+
 def _mode(path: Path) -> int:
     """The mode of what has this name, 0 if nothing has. Raises OSError for an impossible name.
 
@@ -259,20 +278,6 @@ def _refuse_inputs(sources: Iterable[Source], outputs: Iterable[Path]) -> None:
         if absolute(output) in inputs:
             advice = "choose another -o, or a --name that differs"
             raise UsageError("is an input and would be overwritten", output, advice)
-
-
-def item_of(job: Job, status: Status, reason: str = "") -> Item:
-    """The item that a job becomes."""
-    return Item(
-        job.source.path,
-        status,
-        job.output,
-        reason,
-        input_size=(job.header.width, job.header.height),
-        output_size=job.size,
-        model=None if job.choice is None else job.choice.checkpoint.name,
-        weights_sha256=None if job.choice is None else job.choice.sha256 or None,
-    )
 
 
 def _values(source: Source, label: str, size: tuple[int, int], factor: float) -> dict[str, str]:
@@ -297,7 +302,7 @@ def check_disk(plan: Plan) -> None:
     needs: dict[Path, int] = {}
     for job in plan.jobs:
         home = next(folder for folder in ancestors(job.output) if os.path.exists(folder))  # noqa: PTH110
-        needs[home] = needs.get(home, 0) + job.bytes_estimate
+        needs[home] = needs.get(home, 0) + job.disk_bytes
     by_device: dict[int, tuple[Path, int]] = {}
     for home, need in needs.items():
         if not home.is_dir() or not os.access(home, os.W_OK | os.X_OK):

@@ -16,10 +16,11 @@ from esc_cli.media.encode import encode
 from esc_cli.media.picture import Picture
 from esc_cli.media.source import read_source, reading
 from esc_cli.tasks.events import Item
+from esc_cli.tasks.job import Job, item_of
 from esc_cli.tasks.models import Models
 from esc_cli.tasks.options import UpscaleOptions
 from esc_cli.tasks.picture import PictureUpscaler
-from esc_cli.tasks.plan import Job, check_overwriting, item_of
+from esc_cli.tasks.plan import check_overwriting
 from esc_cli.tasks.records import FileState, Records
 from esc_cli.tasks.stop import Stop
 
@@ -77,7 +78,7 @@ def decode_stage(job: Job, max_pixels: int) -> Work:
     """Read and decode the input. Raises the errors of `media.decode`."""
     work = Work(job)
     with work.timed("decode"):
-        status = _status(job.source.path)  # before reading: a later change shows next time
+        status = status_of(job.source.path)  # before reading: a later change shows next time
         content = read_source(job.source.path)
         digest = hashlib.sha256(content).hexdigest()
         work.source_state = FileState(status.st_size, status.st_mtime_ns, digest)
@@ -88,7 +89,8 @@ def decode_stage(job: Job, max_pixels: int) -> Work:
     return work
 
 
-def _status(path: Path) -> os.stat_result:
+def status_of(path: Path) -> os.stat_result:
+    """The status of an input. Raises ReadError."""
     try:
         return path.stat()
     except OSError as error:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from esc_cli.errors import StoppedError
 
 
@@ -10,6 +12,16 @@ class Stop:
 
     def __init__(self) -> None:
         self.signal_number: int | None = None
+        self._end: float | None = None
+
+    def limit(self, seconds: float) -> None:
+        """Give the batch so many seconds from now. It ends no work, only what would come next."""
+        self._end = time.monotonic() + seconds
+
+    @property
+    def is_due(self) -> bool:
+        """Whether the time of the batch is up."""
+        return self._end is not None and time.monotonic() >= self._end
 
     def set(self, signal_number: int) -> None:
         """Ask for a stop. Does nothing that a signal handler may not do."""

@@ -8,13 +8,15 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from esc_cli.media.atomic import remove_stale_parts
-from esc_cli.tasks.events import Event, Item, Planned, Summary
+from esc_cli.tasks.events import Event, Item, Planned, Progress, Summary
+from esc_cli.tasks.job import Job, item_of
 from esc_cli.tasks.models import Models
 from esc_cli.tasks.options import UpscaleOptions
 from esc_cli.tasks.pipeline import Pipeline
-from esc_cli.tasks.plan import Plan, Planner, check_disk, item_of, make_folders
+from esc_cli.tasks.plan import Plan, Planner, check_disk, make_folders
 from esc_cli.tasks.records import RecordShelf
 from esc_cli.tasks.stop import Stop
+from esc_cli.tasks.video.job import VideoJob
 
 
 def upscale(options: UpscaleOptions, stop: Stop) -> Iterator[Event]:
@@ -35,8 +37,10 @@ def upscale(options: UpscaleOptions, stop: Stop) -> Iterator[Event]:
     pipeline = Pipeline(options, models, shelf, stop)
     counts: Counter[str] = Counter()
     for item in _items(plan, pipeline, options):
-        counts[item.status] += 1
         yield item
+        if isinstance(item, Progress):
+            continue
+        counts[item.status] += 1
         if options.fail_fast and item.status == "failed":
             break
     total = len(plan.jobs) + len(plan.settled)
@@ -50,11 +54,11 @@ def _fetch_networks(plan: Plan, models: Models) -> None:
         models.fetch(choice)
 
 
-def _items(plan: Plan, pipeline: Pipeline, options: UpscaleOptions) -> Iterator[Item]:
+def _items(plan: Plan, pipeline: Pipeline, options: UpscaleOptions) -> Iterator[Item | Progress]:
     yield from plan.settled
     if options.dry_run:
         for job in plan.jobs:
-            yield replace(item_of(job, "planned"), output_bytes=job.bytes_estimate)
+            yield _planned_item(job, pipeline.models, options)
         return
     if plan.jobs:
         for choice in {job.choice.sha256: job.choice for job in plan.jobs if job.choice}.values():
@@ -63,6 +67,15 @@ def _items(plan: Plan, pipeline: Pipeline, options: UpscaleOptions) -> Iterator[
         for folder in dict.fromkeys(job.output.parent for job in plan.jobs):
             remove_stale_parts(folder)
         yield from pipeline.run(plan.jobs)
+
+
+def _planned_item(job: Job, models: Models, options: UpscaleOptions) -> Item:
+    item = replace(item_of(job, "planned"), output_bytes=job.bytes_estimate)
+    if not isinstance(job, VideoJob):
+        return item
+    from esc_cli.tasks.video.forecast import described
+
+    return replace(item, frames=job.header.frames, notes=(described(job, models, options),))
 
 
 def _planned(plan: Plan) -> Planned:
@@ -82,6 +95,8 @@ def _summary(counts: Counter[str], total: int, seconds: float, pipeline: Pipelin
     reason, code = "", 1 if counts["failed"] else 0
     if pipeline.fatal is not None:
         reason, code = "what is left was not tried", pipeline.fatal.exit_code
+    elif pipeline.late is not None:
+        reason, code = str(pipeline.late), pipeline.late.exit_code
     if pipeline.stop.signal_number is not None:
         reason, code = "stopped by a signal", 128 + pipeline.stop.signal_number
     return Summary(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
@@ -39,7 +39,7 @@ class Workers:
             models.prepare(choice)
 
     def spread(
-        self, works: Iterator[T], step: Callable[[T, Models], T], weigh: Callable[[T], int]
+        self, works: Iterable[T], step: Callable[[T, Models], T], weigh: Callable[[T], int]
     ) -> Iterator[T]:
         """The results of `step`, which must not raise, in the order of `works`.
 

@@ -8,7 +8,12 @@ import sys
 
 import numpy as np
 import pytest
+from clips import Clip, look
 from PIL import Image
+
+from esc_cli.tasks.options import Target, UpscaleOptions, VideoOptions
+from esc_cli.tasks.stop import Stop
+from esc_cli.tasks.upscale import upscale
 
 
 def noise(path, seed, side=48):
@@ -99,3 +104,28 @@ def test_a_record_that_did_not_fit_does_not_strand_its_output(photos, esc, small
         again = esc(*command)
         assert again.code == 0, again.err
         assert " 0 failed" in again.err
+
+
+@pytest.mark.parametrize(("leave", "segments"), [(150_000, 9), (450_000, 10)])
+def test_a_disk_that_fills_up_in_the_middle_of_a_video(tmp_path, small_disk, leave, segments):
+    """Among the segments, and in the join: the input is small, so that nobody sees it coming."""
+    clip = Clip(frames=30, size=(160, 120), options={"crf": "35"}).write(tmp_path / "clip.mkv")
+    out = small_disk / "out.mkv"
+    options = UpscaleOptions(
+        (str(clip),),
+        output=str(out),
+        target=Target(1),
+        video=VideoOptions(codec="ffv1", segment_frames=3),
+    )
+    fill(small_disk, leave)
+    *_, item, summary = upscale(options, Stop())
+    assert summary.exit_code == 3
+    assert "No space left" in item.reason
+    assert not out.exists()
+    kept = len(list(small_disk.glob(".out.mkv.esc-segments/*.segment")))
+    assert 0 < kept <= segments
+    assert not list(small_disk.rglob("*.esc-part"))
+    (small_disk / "fill").unlink()
+    *_, item, summary = upscale(options, Stop())
+    assert summary.exit_code == 0, item.reason
+    assert len(look(out).pts_s) == 30

@@ -12,7 +12,7 @@ TREE = ["b.PNG", "a.jpg", "sub/c.webp", "sub/deep/d.heic", ".hidden.png", ".git/
 
 @pytest.fixture
 def tree(tmp_path):
-    for name in [*TREE, "notes.txt", "clip.mp4", "layers.psd"]:
+    for name in [*TREE, "notes.txt", "song.mp3", "layers.psd"]:
         (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "in" / name).touch()
     return tmp_path / "in"
@@ -92,7 +92,7 @@ def test_missing_ones_are_problems_unless_all_are_missing(tree):
 def test_a_folder_without_pictures_is_no_input(tmp_path):
     (tmp_path / "texts").mkdir()
     (tmp_path / "texts" / "a.txt").touch()
-    with pytest.raises(UsageError, match="no pictures found"):
+    with pytest.raises(UsageError, match="no pictures or videos found"):
         find(tmp_path)
 
 

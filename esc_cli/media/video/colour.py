@@ -1,0 +1,73 @@
+"""YUV <-> RGB as numbers: the coefficients of the matrices and the levels of the ranges.
+
+Numbers of matrices and ranges are those of ITU-T H.273 as FFmpeg writes them. No pixels here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from esc_cli.errors import UnsupportedError
+
+UNSPECIFIED = 2
+RGB = 0
+BT709 = 1
+BT601 = 6
+FULL_RANGE = 2
+"""FFmpeg's AVCOL_RANGE_JPEG; 1 is limited and 0 unspecified, which means limited."""
+
+_LUMA_WEIGHTS = {  # (Kr, Kb), ITU-T H.273 table 4
+    1: (0.2126, 0.0722),
+    4: (0.30, 0.11),
+    5: (0.299, 0.114),
+    6: (0.299, 0.114),
+    7: (0.212, 0.087),
+    9: (0.2627, 0.0593),
+}
+
+
+@dataclass(frozen=True)
+class ColourTags:
+    """What a stream says of its colours, as H.273 numbers; 2 is unspecified, range 0 as well."""
+
+    matrix: int = UNSPECIFIED
+    full_range: int = 0
+    primaries: int = UNSPECIFIED
+    transfer: int = UNSPECIFIED
+
+
+@dataclass(frozen=True)
+class Levels:
+    """How integer samples of a frame relate to [0, 1] and to [-0.5, 0.5].
+
+    luma = (sample - luma_offset) / luma_scale, chroma = (sample - chroma_offset) / chroma_scale.
+    kr, kb: weights of red and blue in the luma.
+    """
+
+    kr: float
+    kb: float
+    luma_offset: float
+    luma_scale: float
+    chroma_offset: float
+    chroma_scale: float
+    maximum: int
+
+
+def resolved_matrix(tags: ColourTags, width: int, height: int) -> int:
+    """The matrix that a player takes: the tag, or by size BT.709 for HD and BT.601 below."""
+    if tags.matrix != UNSPECIFIED:
+        return tags.matrix
+    return BT709 if width >= 1280 or height > 576 else BT601
+
+
+def levels(matrix: int, full_range: bool, bits: int) -> Levels:
+    """The numbers for a resolved matrix. Raises UnsupportedError for other colour models."""
+    if matrix not in _LUMA_WEIGHTS:
+        what = f"its colour matrix (number {matrix} of ITU-T H.273) is not supported"
+        raise UnsupportedError(what, advice="convert it first, e.g. to BT.709")
+    kr, kb = _LUMA_WEIGHTS[matrix]
+    top = 2**bits - 1
+    if full_range:
+        return Levels(kr, kb, 0.0, top, 2.0 ** (bits - 1), top, top)
+    unit = 2.0 ** (bits - 8)  # ITU-R BT.601, BT.709, BT.2020: 16..235 and 16..240 in 8 bits
+    return Levels(kr, kb, 16 * unit, 219 * unit, 128 * unit, 224 * unit, top)

@@ -1,0 +1,152 @@
+"""Encoding: every encoder made from the same `Encoding` writes the same stream headers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from esc_cli.errors import UnsupportedError, WriteError
+from esc_cli.media.video.layouts import Layout, closest
+from esc_cli.media.video.planes import RawFrame
+from esc_cli.media.video.settings import Codec, Encoding
+from esc_cli.media.video.source import load_av
+
+if TYPE_CHECKING:
+    from av.video.codeccontext import VideoCodecContext
+    from av.video.frame import VideoFrame
+
+GLOBAL_HEADER = 1 << 22  # AV_CODEC_FLAG_GLOBAL_HEADER: all containers that are written need it
+
+
+@dataclass(frozen=True)
+class StoredPacket:
+    """An encoded frame. Without B-frames it is decoded at its `pts`."""
+
+    pts: int
+    duration: int
+    key: bool
+    payload: bytes
+
+
+def output_layout(codec: Codec, source: Layout, wanted: str | None) -> Layout:
+    """The pixel format for the result: `wanted`, or what the encoder has closest to the source's.
+
+    Raises UnsupportedError when this build lacks the encoder, or the encoder the format.
+    """
+    av = load_av()
+    try:
+        formats = av.codec.Codec(codec.encoder, "w").video_formats or []
+    except av.codec.codec.UnknownCodecError as error:
+        what = f"this build of FFmpeg has no encoder {codec.encoder}"
+        raise UnsupportedError(what, advice="use another --codec") from error
+    names = [form.name for form in formats]
+    if wanted is not None and wanted not in names:
+        what = f"{codec.encoder} does not take the pixel format {wanted}"
+        raise UnsupportedError(what, advice=f"one of {', '.join(names)}")
+    chosen = closest(source, names if wanted is None else [wanted])
+    if chosen is None:
+        raise UnsupportedError(f"the pixel format {wanted} is not supported")
+    return chosen
+
+
+def configure(context: VideoCodecContext, encoding: Encoding, threads: int) -> None:
+    """Set an encoder that is not open yet."""
+    context.width, context.height = encoding.width, encoding.height
+    context.pix_fmt = encoding.layout.name
+    context.time_base, context.framerate = encoding.time_base, encoding.rate
+    if encoding.sar is not None:
+        context.sample_aspect_ratio = encoding.sar
+    tags = encoding.tags
+    context.colorspace, context.color_range = tags.matrix, tags.full_range
+    context.color_primaries, context.color_trc = tags.primaries, tags.transfer
+    context.max_b_frames = 0
+    context.thread_count = threads
+    context.thread_type = "AUTO"  # PyAV's own default makes x264 cut frames into slices
+    context.flags |= GLOBAL_HEADER
+    context.options = dict(encoding.options)
+    if encoding.encoder in ("libx265", "hevc_nvenc") and encoding.container in ("mp4", "mov"):
+        context.codec_tag = "hvc1"  # the players of Apple know no other
+
+
+def check_encoder(encoding: Encoding, threads: int) -> None:
+    """Open the encoder once. Raises UnsupportedError with its reason when it refuses."""
+    _check_sides(encoding)
+    SegmentEncoder(encoding, threads)
+
+
+def _check_sides(encoding: Encoding) -> None:
+    layout = encoding.layout
+    fits = encoding.width % layout.sub_x == 0 and encoding.height % layout.sub_y == 0
+    if not fits and encoding.encoder != "ffv1":
+        size = f"{encoding.width} x {encoding.height}"
+        what = f"the result would be {size}, and {layout.name} needs even sides"
+        raise UnsupportedError(what, advice="use --pix-fmt yuv444p, --codec ffv1 or another scale")
+
+
+def _advice(encoding: Encoding) -> str:
+    if encoding.encoder.endswith("nvenc"):
+        return "it needs an NVIDIA GPU and its driver; use another --codec"
+    return "another --codec, --preset or --pix-fmt"
+
+
+class SegmentEncoder:
+    """One encoder for one segment: its first frame is a key frame, and none refers outside."""
+
+    def __init__(self, encoding: Encoding, threads: int) -> None:
+        av = load_av()
+        self.encoding = encoding
+        self._durations: dict[int, int] = {}
+        self._first: int | None = None
+        self.context: Any = av.CodecContext.create(encoding.encoder, "w")
+        configure(self.context, encoding, threads)
+        try:
+            self.context.open()
+        except (av.FFmpegError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            what = f"{encoding.encoder} refuses {encoding.width} x {encoding.height}: {reason}"
+            raise UnsupportedError(what, advice=_advice(encoding)) from error
+
+    @property
+    def headers(self) -> bytes:
+        """The stream headers (extradata)."""
+        return bytes(self.context.extradata or b"")
+
+    def encode(self, frame: RawFrame) -> Iterator[StoredPacket]:
+        """Packets that are ready after one more frame in the layout of the encoding."""
+        self._durations[frame.pts] = frame.duration
+        yield from self._packets(frame_of(frame, self.encoding))
+
+    def finish(self) -> Iterator[StoredPacket]:
+        """The rest."""
+        yield from self._packets(None)
+
+    def _packets(self, frame: VideoFrame | None) -> Iterator[StoredPacket]:
+        av = load_av()
+        try:
+            packets = self.context.encode(frame)
+        except av.FFmpegError as error:
+            raise WriteError(f"{self.encoding.encoder} failed: {error.strerror}") from error
+        for packet in packets:
+            if packet.pts is None or packet.pts not in self._durations:
+                raise WriteError(f"{self.encoding.encoder} changed a timestamp to {packet.pts}")
+            duration = self._durations.pop(packet.pts)
+            yield StoredPacket(packet.pts, duration, bool(packet.is_keyframe), bytes(packet))
+
+
+def frame_of(raw: RawFrame, encoding: Encoding) -> VideoFrame:
+    """FFmpeg's frame for planes in the layout of the encoding."""
+    av = load_av()
+    layout = encoding.layout
+    frame: VideoFrame = av.VideoFrame(encoding.width, encoding.height, layout.name)
+    dtype = np.uint8 if layout.bytes_per_sample == 1 else np.dtype("<u2")
+    targets: Any = frame.planes  # buffers, as their type does not say
+    for plane, samples in zip(targets, raw.planes, strict=True):
+        rows, columns = samples.shape
+        target = np.frombuffer(plane, dtype)
+        target.reshape(-1, plane.line_size // target.itemsize)[:rows, :columns] = samples
+    frame.pts, frame.time_base = raw.pts, encoding.time_base
+    frame.color_range, frame.colorspace = encoding.tags.full_range, encoding.tags.matrix
+    return frame

@@ -1,0 +1,277 @@
+"""The result's file: encoded segments joined as they are, every other stream copied beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from esc_cli.errors import EscError, WriteError
+from esc_cli.media.video.encoder import StoredPacket, configure
+from esc_cli.media.video.facts import VideoFacts
+from esc_cli.media.video.probe import ATTACHED_PICTURE
+from esc_cli.media.video.segments import read_segment
+from esc_cli.media.video.settings import Encoding
+from esc_cli.media.video.source import is_ffmpeg_error, load_av, open_video
+
+if TYPE_CHECKING:
+    from av.container import InputContainer, OutputContainer
+    from av.packet import Packet
+    from av.stream import Stream
+
+# What muxers write themselves, of the file and of its streams.
+_OWN_TAGS = frozenset(("major_brand", "minor_version", "compatible_brands", "encoder"))
+_OWN_STREAM_TAGS = frozenset(("encoder", "duration", "vendor_id", "_statistics_tags"))
+
+
+@dataclass(frozen=True)
+class Window:
+    """The seconds of the source that the result shows, in its own time; `shift_s` becomes 0.
+
+    start_s is None where nothing is cut off at the beginning.
+    """
+
+    start_s: float | None
+    stop_s: float
+    shift_s: Fraction
+
+    def holds(self, time_s: float) -> bool:
+        """Whether a packet of this time belongs to the result."""
+        return (self.start_s is None or time_s >= self.start_s) and time_s < self.stop_s
+
+
+class _Watched:
+    """A file that remembers why it could not be written."""
+
+    def __init__(self, target: BinaryIO) -> None:
+        self._target = target
+        self.seek, self.tell = target.seek, target.tell
+        self.failure: OSError | None = None
+
+    def write(self, block: bytes) -> int:
+        try:
+            return self._target.write(block)
+        except OSError as error:
+            self.failure = self.failure or error
+            raise
+
+
+@dataclass
+class Muxer:
+    """Writes one result.
+
+    copied: the packets of each stream of the source. earliest_s: the first time of them all;
+    below 0 in MP4, where the sound begins with what the decoder needs to start.
+    """
+
+    source: Path
+    facts: VideoFacts
+    encoding: Encoding
+    threads: int
+    window: Window | None = None
+    copied: dict[int, int] = field(default_factory=dict)
+    earliest_s: Fraction = Fraction(0)
+
+    def write(self, target: BinaryIO, segments: Iterable[Path]) -> None:
+        """Write the file. Raises ReadError and WriteError; OSError of the target passes through."""
+        av = load_av()
+        watched = _Watched(target)
+        with open_video(self.source) as source:
+            options = {"movflags": "use_metadata_tags"} if self._has_long_tags(source) else {}
+            try:
+                with av.open(
+                    watched,
+                    "w",
+                    format=self.encoding.container,
+                    container_options=options,
+                    metadata_errors="surrogateescape",
+                ) as result:
+                    self._fill(source, result, segments)
+            except Exception as error:
+                if watched.failure is not None:  # FFmpeg may tell of it later and in other words
+                    raise watched.failure from error
+                if isinstance(error, EscError) or not is_ffmpeg_error(error):
+                    raise
+                reason = getattr(error, "strerror", None) or error
+                raise WriteError(f"cannot be written: {reason}") from error
+
+    def _has_long_tags(self, source: InputContainer) -> bool:
+        """Whether tags such as com.apple.quicktime.make ask for the kind that leaves no covers."""
+        covers = any(stream.disposition & ATTACHED_PICTURE for stream in source.streams)
+        long = any("." in key for key in source.metadata)
+        return self.encoding.container in ("mov", "mp4") and long and not covers
+
+    def _fill(
+        self, source: InputContainer, result: OutputContainer, segments: Iterable[Path]
+    ) -> None:
+        result.metadata.update(_without(source.metadata, _OWN_TAGS))
+        result.set_chapters(self._chapters(source))
+        outputs: dict[int, Any] = {}
+        kept = {other.index for other in self.facts.others if other.kept}
+        for stream in source.streams:
+            if stream.index == self.facts.stream:
+                outputs[stream.index] = self._video(result, stream)
+            elif stream.index in kept and self._is_loose_cover(stream):
+                self._attach(result, stream)
+            elif stream.index in kept:
+                outputs[stream.index] = _copy_of(result, stream)
+        result.start_encoding()
+        video = outputs[self.facts.stream]
+        packets = self._encoded(segments, video)
+        for packet in self._others(source, set(outputs) - {self.facts.stream}):
+            limit = packet.pts if packet.dts is None else packet.dts
+            if limit is not None:
+                _mux_until(result, packets, float(limit * packet.time_base))
+            if packet.pts is not None:
+                self.earliest_s = min(self.earliest_s, packet.pts * packet.time_base)
+            packet.stream = outputs[packet.stream_index]
+            result.mux(packet)
+        _mux_until(result, packets, None)
+
+    def _video(self, result: OutputContainer, source: Stream) -> Stream:
+        """The stream of the upscaled frames. Its encoder only makes the headers."""
+        encoding = self.encoding
+        stream: Any = result.add_stream(encoding.encoder, rate=encoding.rate)
+        configure(stream.codec_context, encoding, self.threads)
+        stream.time_base = encoding.time_base
+        stream.metadata.update(_without(source.metadata, _OWN_STREAM_TAGS))
+        stream.disposition = source.disposition
+        if encoding.display_matrix is not None:
+            stream.set_display_matrix(encoding.display_matrix)
+        return stream  # type: ignore[no-any-return]
+
+    def _is_loose_cover(self, stream: Stream) -> bool:
+        """Whether this is a cover that must become an attachment, as Matroska keeps covers."""
+        is_cover = bool(stream.disposition & ATTACHED_PICTURE)
+        return is_cover and self.encoding.container in ("matroska", "webm")
+
+    def _attach(self, result: OutputContainer, stream: Stream) -> None:
+        with open_video(self.source) as other:
+            packet = next(other.demux(other.streams[stream.index]))
+        suffix = {"mjpeg": "jpg"}.get(stream.name or "", stream.name or "bin")
+        name = stream.metadata.get("filename", f"cover.{suffix}")
+        kind = stream.metadata.get("mimetype", f"image/{suffix.replace('jpg', 'jpeg')}")
+        result.add_attachment(name, kind, bytes(packet))
+
+    def _encoded(self, segments: Iterable[Path], stream: Any) -> _Peekable:
+        return _Peekable(self._packets(segments, stream))
+
+    def _packets(self, segments: Iterable[Path], stream: Any) -> Iterator[Packet[Any]]:
+        av = load_av()
+        own = bytes(stream.codec_context.extradata or b"")
+        shift = round(self._shift / self.encoding.time_base)
+        for path in segments:
+            headers, packets = read_segment(path)
+            if headers != own:
+                what = "the segments were encoded with other headers and cannot be joined"
+                raise WriteError(what, path, "delete the folder of the segments")
+            for stored in packets:
+                yield self._packet(av, stored, stream, shift)
+
+    def _packet(self, av: Any, stored: StoredPacket, stream: Any, shift: int) -> Packet[Any]:
+        packet: Packet[Any] = av.Packet(stored.payload)
+        packet.pts = packet.dts = stored.pts - shift
+        packet.duration = stored.duration
+        packet.time_base = self.encoding.time_base
+        packet.is_keyframe = stored.key
+        packet.stream = stream
+        return packet
+
+    def _others(self, source: InputContainer, kept: set[int]) -> Iterator[Packet[Any]]:
+        """The packets to copy, as they come; what cannot be read ends them (the reader said so)."""
+        wanted = [s for s in source.streams if s.index in kept and s.type != "attachment"]
+        if not wanted:
+            return
+        packets = source.demux(wanted)
+        while True:
+            try:
+                packet = next(packets, None)
+            except Exception as error:
+                if isinstance(error, EscError) or not is_ffmpeg_error(error):
+                    raise
+                return
+            if packet is None:
+                return
+            if packet.size and self._shifted(packet):
+                index = packet.stream_index
+                self.copied[index] = self.copied.get(index, 0) + int(not is_gap(packet))
+                yield packet
+
+    def _shifted(self, packet: Packet[Any]) -> bool:
+        """Move a packet of a part into the part's time; whether it belongs to it."""
+        if self.window is None:
+            return True
+        time = packet.pts if packet.pts is not None else packet.dts
+        is_cover = packet.stream.disposition & ATTACHED_PICTURE
+        if is_cover:
+            return True
+        if time is None or not self.window.holds(float(time * packet.time_base)):
+            return False
+        shift = round(self._shift / packet.time_base)
+        packet.pts = None if packet.pts is None else packet.pts - shift
+        packet.dts = None if packet.dts is None else packet.dts - shift
+        return True
+
+    @property
+    def _shift(self) -> Fraction:
+        return Fraction(0) if self.window is None else self.window.shift_s
+
+    def _chapters(self, source: InputContainer) -> list[Any]:
+        chapters = source.chapters()
+        if self.window is None:
+            return chapters
+        return [c for chapter in chapters if (c := self._chapter(dict(chapter)))]
+
+    def _chapter(self, chapter: dict[str, Any]) -> dict[str, Any] | None:
+        base, window = chapter["time_base"], self.window
+        if window is None:
+            return chapter
+        start, end = chapter["start"] * base, chapter["end"] * base
+        stop = min(end, Fraction(window.stop_s))
+        start = start if window.start_s is None else max(start, Fraction(window.start_s))
+        if start >= stop:
+            return None
+        moved = {"start": round((start - self._shift) / base)}
+        return chapter | moved | {"end": round((stop - self._shift) / base)}
+
+
+def is_gap(packet: Packet[Any]) -> bool:
+    """Whether this is what MP4 puts where no subtitle is shown: a text of no bytes."""
+    return bool(packet.size == 2 and packet.stream.type == "subtitle")
+
+
+def _without(tags: dict[str, str], own: frozenset[str]) -> dict[str, str]:
+    return {key: value for key, value in tags.items() if key.lower() not in own}
+
+
+def _copy_of(result: OutputContainer, stream: Stream) -> Stream:
+    copy = result.add_stream_from_template(stream, opaque=True)
+    copy.metadata.clear()
+    copy.metadata.update(_without(stream.metadata, _OWN_STREAM_TAGS))
+    copy.disposition = stream.disposition
+    return copy
+
+
+class _Peekable:
+    """An iterator whose next value can be looked at."""
+
+    def __init__(self, values: Iterator[Packet[Any]]) -> None:
+        self._values = values
+        self.head = next(values, None)
+
+    def take(self) -> Packet[Any]:
+        """The next value."""
+        value, self.head = self.head, next(self._values, None)
+        if value is None:
+            raise StopIteration
+        return value
+
+
+def _mux_until(result: OutputContainer, packets: _Peekable, time_s: float | None) -> None:
+    """Mux the packets of the video up to a time in the result, all for None."""
+    while (head := packets.head) is not None:
+        if time_s is not None and head.pts is not None and head.pts * head.time_base > time_s:
+            return
+        result.mux(packets.take())

@@ -1,0 +1,185 @@
+"""A video's facts: streams, colours, geometry, what containers hold its streams."""
+
+from __future__ import annotations
+
+import io
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from esc_cli.errors import ReadError, TooLargeError, UnsupportedError
+from esc_cli.media.video.colour import RGB, UNSPECIFIED, ColourTags, levels, resolved_matrix
+from esc_cli.media.video.facts import StreamFacts, VideoFacts
+from esc_cli.media.video.layouts import planar
+from esc_cli.media.video.settings import CONTAINERS
+from esc_cli.media.video.source import decoding, load_av, open_video
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.stream import Stream
+    from av.video.frame import VideoFrame
+    from av.video.stream import VideoStream
+
+ATTACHED_PICTURE = 1 << 10  # AV_DISPOSITION_ATTACHED_PIC
+DISCARD_ALL = 48  # AVDISCARD_ALL: how FFmpeg marks the track that holds QuickTime's chapters
+_INTERLACED_ORDERS = (2, 3, 4, 5)  # AV_FIELD_TT, BB, TB, BT
+_ADVICE = "deinterlace it first, e.g. with FFmpeg's filter bwdif"
+
+
+def probe_video(path: Path, max_pixels: int) -> VideoFacts:
+    """The facts of a video, from its headers and its first frame.
+
+    Raises ReadError (damaged, no frame), UnsupportedError (no video stream, no decoder,
+    interlaced, transparency, a rare pixel format or matrix), TooLargeError over `max_pixels` a
+    frame, MissingExtraError without PyAV.
+    """
+    with open_video(path) as container, decoding(path, "the video is damaged"):
+        try:
+            return _facts(container, max_pixels)
+        except (ReadError, UnsupportedError, TooLargeError) as error:
+            raise type(error)(error.what, path, error.advice) from error
+
+
+def main_stream(container: InputContainer) -> VideoStream:
+    """The video stream to upscale: the first that is no cover picture.
+
+    Raises UnsupportedError when there is none, or no decoder for it.
+    """
+    candidates = [s for s in container.streams.video if not s.disposition & ATTACHED_PICTURE]
+    if not candidates:
+        has_audio = bool(container.streams.audio)
+        raise UnsupportedError("no video stream" + (", only audio" if has_audio else ""))
+    stream = candidates[0]
+    if stream.codec_context is None:
+        raise UnsupportedError("there is no decoder for its video stream")
+    return stream
+
+
+def _facts(container: InputContainer, max_pixels: int) -> VideoFacts:
+    stream = main_stream(container)
+    context: Any = stream.codec_context
+    if getattr(context, "field_order", 0) in _INTERLACED_ORDERS:  # PyAV 18 and later tell
+        raise UnsupportedError("the video is interlaced", advice=_ADVICE)
+    if context.width * context.height > max_pixels:
+        what = f"{context.width} x {context.height} is more than the limit of {max_pixels:,} pixels"
+        raise TooLargeError(what, advice="raise it with --max-pixels")
+    frame = _first_frame(container, stream)
+    check_progressive(frame)
+    layout, tags = planar(frame.format.name), _tags(frame)
+    if layout.kind != "rgb":
+        levels(resolved_matrix(tags, frame.width, frame.height), False, layout.bits)
+    rate = stream.average_rate or stream.guessed_rate or Fraction(25)
+    start = (container.start_time or 0) / 1_000_000
+    duration = (container.duration or 0) / 1_000_000
+    others = tuple(_stream_facts(s) for s in container.streams if s.index != stream.index)
+    refused = {name: _refused(container, others, name) for name in CONTAINERS}
+    # What no container holds: tracks of data are told of later, anything else is a refusal.
+    nowhere = set(refused["matroska"]).intersection(*refused.values())
+    lost = {other for other in nowhere if other.type in ("data", "unknown")}
+    return VideoFacts(
+        demuxer=container.format.name.split(",")[0],
+        stream=stream.index,
+        width=frame.width,
+        height=frame.height,
+        pixel_format=frame.format.name,
+        layout=layout,
+        tags=tags,
+        time_base=stream.time_base or Fraction(1, 1000),
+        rate=rate,
+        frames=stream.frames or max(1, round(duration * rate)),
+        exact_frames=stream.frames,
+        start_s=start,
+        duration_s=duration,
+        declares_end=duration > 0 and _declares_end(container),
+        sar=stream.sample_aspect_ratio or None,
+        display_matrix=_display_matrix(frame),
+        rotation=frame.rotation,
+        others=tuple(_with_kept(s, s.kept and s not in lost) for s in others),
+        refused=tuple((n, tuple(s for s in r if s not in lost)) for n, r in refused.items()),
+    )
+
+
+def _with_kept(facts: StreamFacts, kept: bool) -> StreamFacts:
+    return StreamFacts(facts.index, facts.type, facts.codec, facts.language, kept)
+
+
+def _first_frame(container: InputContainer, stream: VideoStream) -> VideoFrame:
+    for packet in container.demux(stream):
+        try:
+            frames = stream.decode(packet)
+        except ValueError:  # FFmpeg's InvalidDataError: the reader will say where
+            continue
+        for frame in frames:
+            container.seek(0)
+            return frame
+    raise ReadError("the video stream holds no frame that can be decoded")
+
+
+def check_progressive(frame: VideoFrame) -> None:
+    """Raise UnsupportedError for a frame of two fields."""
+    if frame.interlaced_frame:
+        raise UnsupportedError("the video is interlaced", advice=_ADVICE)
+
+
+def _tags(frame: VideoFrame) -> ColourTags:
+    matrix = int(frame.colorspace)
+    if matrix == RGB and not frame.format.is_rgb:
+        matrix = UNSPECIFIED
+    full_range = 2 if frame.format.name.startswith("yuvj") else int(frame.color_range)
+    return ColourTags(matrix, full_range, int(frame.color_primaries), int(frame.color_trc))
+
+
+def _display_matrix(frame: VideoFrame) -> tuple[int, ...] | None:
+    blocks: Any = frame.side_data  # a Mapping by type, and yet it iterates over its values
+    for block in blocks:
+        if block.type.name == "DISPLAYMATRIX":
+            return tuple(int(value) for value in np.frombuffer(bytes(block), "<i4")[:9])
+    return None
+
+
+def _declares_end(container: InputContainer) -> bool:
+    """Whether the file itself says how long it is, rather than FFmpeg estimating it."""
+    name = container.format.name
+    if name.startswith("mov"):
+        return True
+    if not name.startswith("matroska"):
+        return False
+    stream = container.file.file
+    position = stream.tell()
+    stream.seek(0)
+    head = stream.read(1 << 16)
+    stream.seek(position)
+    # EBML element Duration (0x4489) as a float of 8 or 4 bytes; live recordings have none.
+    return b"\x44\x89\x88" in head or b"\x44\x89\x84" in head
+
+
+def _stream_facts(stream: Stream) -> StreamFacts:
+    chapters = stream.type == "data" and int(stream.discard) == DISCARD_ALL
+    timecode = stream.type == "data" and "timecode" in stream.metadata  # the muxer makes it anew
+    codec = stream.name or "unknown"
+    if stream.type == "attachment":
+        codec = stream.metadata.get("mimetype", "unknown")
+    return StreamFacts(
+        stream.index, stream.type, codec, stream.language, kept=not (chapters or timecode)
+    )
+
+
+def _refused(
+    container: InputContainer, others: tuple[StreamFacts, ...], name: str
+) -> tuple[StreamFacts, ...]:
+    """The streams that a container cannot hold, found by writing its header in memory."""
+    return tuple(s for s in others if s.kept and not _holds(name, container.streams[s.index]))
+
+
+def _holds(name: str, stream: Stream) -> bool:
+    av = load_av()
+    try:
+        with av.open(io.BytesIO(), "w", format=name) as trial:
+            added = trial.add_stream_from_template(stream, opaque=True)
+            added.metadata.update(stream.metadata)
+            trial.start_encoding()
+    except (ValueError, av.FFmpegError):
+        return False
+    return True

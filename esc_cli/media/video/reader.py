@@ -1,0 +1,191 @@
+"""Decoding a video: frames in order with their own timestamps, and an account of the damage."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from esc_cli.errors import EscError, ReadError, UnsupportedError
+from esc_cli.media.video.facts import VideoFacts
+from esc_cli.media.video.layouts import Layout
+from esc_cli.media.video.planes import Plane, RawFrame
+from esc_cli.media.video.probe import check_progressive, main_stream
+from esc_cli.media.video.source import is_ffmpeg_error, open_video
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.packet import Packet
+    from av.video.frame import VideoFrame
+
+
+@dataclass(frozen=True)
+class Part:
+    """What is wanted of a video: seconds from its start, seconds, frames; None for all."""
+
+    start: float | None = None
+    duration: float | None = None
+    frames: int | None = None
+
+    @property
+    def whole(self) -> bool:
+        """Whether it is everything."""
+        return self.start is None and self.duration is None and self.frames is None
+
+
+WHOLE = Part()
+
+
+@dataclass
+class Reader:
+    """Reads the frames of a video.
+
+    After `frames` has ended, `pts` holds the timestamps of all frames in order, `damage` one
+    sentence for each thing that could not be decoded, and `end_s` where the packets end.
+    """
+
+    path: Path
+    facts: VideoFacts
+    part: Part = WHOLE
+    pts: array[int] = field(default_factory=lambda: array("q"))
+    damage: list[str] = field(default_factory=list)
+    end_s: float = 0.0
+    _packets: int = 0
+
+    def frames(self) -> Iterator[RawFrame]:
+        """The frames in order of presentation.
+
+        Raises ReadError where timestamps do not increase, UnsupportedError where the picture
+        changes its size or format or becomes interlaced. Damage is not raised but noted.
+        """
+        with open_video(self.path) as container:
+            try:
+                yield from self._wanted(container)
+            except (ReadError, UnsupportedError) as error:
+                raise type(error)(error.what, self.path, error.advice) from error
+        if self.part.whole:
+            self._check_end()
+
+    def _wanted(self, container: InputContainer) -> Iterator[RawFrame]:
+        base, part = self.facts.time_base, self.part
+        first = None if part.start is None else self.facts.start_s + part.start
+        begin = first or self.facts.start_s
+        last = None if part.duration is None else begin + part.duration
+        if first is not None:
+            container.seek(max(0, int(first * 1_000_000)))
+        for frame in self._decoded(container):
+            pts = frame.pts if frame.pts is not None else frame.dts
+            if pts is None:
+                raise ReadError("a frame has no timestamp", advice=_REMUX)
+            time = float(pts * base)
+            if first is not None and time < first - 1e-9:
+                continue
+            if last is not None and time >= last - 1e-9:
+                return
+            yield self._checked(frame, pts, time)
+            if part.frames is not None and len(self.pts) >= part.frames:
+                return
+
+    def _checked(self, frame: VideoFrame, pts: int, time: float) -> RawFrame:
+        where = f"at {time:.3f} s"
+        if self.pts and pts <= self.pts[-1]:
+            raise ReadError(f"timestamps do not increase {where}", advice=_REMUX)
+        if (frame.width, frame.height) != (self.facts.width, self.facts.height):
+            raise UnsupportedError(f"the size changes {where}", advice="split the video there")
+        if frame.format.name != self.facts.pixel_format:
+            raise UnsupportedError(f"the pixel format changes {where}", advice="split it there")
+        check_progressive(frame)
+        if frame.is_corrupt:
+            self.damage.append(f"the frame {where} is damaged")
+        self.pts.append(pts)
+        return RawFrame(pts, int(frame.duration or 0), planes_of(frame, self.facts.layout))
+
+    def _decoded(self, container: InputContainer) -> Iterator[VideoFrame]:
+        stream = main_stream(container)
+        stream.thread_type = "AUTO"  # also several frames at once
+        for packet in self._demuxed(container):
+            if packet.stream_index != stream.index and packet.size:
+                continue
+            if packet.stream is not stream:
+                continue
+            try:
+                decoded = stream.decode(packet)
+            except Exception as error:
+                if isinstance(error, EscError) or not is_ffmpeg_error(error):
+                    raise
+                time = (
+                    ""
+                    if packet.pts is None
+                    else f" at {float(packet.pts * packet.time_base):.3f} s"
+                )
+                self.damage.append(f"a packet{time} cannot be decoded")
+                continue
+            yield from decoded
+
+    def _demuxed(self, container: InputContainer) -> Iterator[Packet[Any]]:
+        packets = container.demux()
+        while True:
+            try:
+                packet = next(packets, None)
+            except Exception as error:
+                if not is_ffmpeg_error(error):
+                    raise
+                self.damage.append(f"the file cannot be read on after {self.end_s:.3f} s")
+                return
+            if packet is None:
+                return
+            self._count(packet)
+            yield packet
+
+    def _count(self, packet: Packet[Any]) -> None:
+        if packet.pts is not None:
+            end = float((packet.pts + (packet.duration or 0)) * packet.time_base)
+            self.end_s = max(self.end_s, end)
+        if packet.size and packet.stream_index == self.facts.stream:
+            self._packets += 1
+        if packet.is_corrupt:
+            self.damage.append(f"a packet{_when(packet)} is damaged")
+
+    def _check_end(self) -> None:
+        """Note it when the file ends before what it declares."""
+        facts, left = self.facts, self.facts.exact_frames - self._packets
+        missing_s = facts.start_s + facts.duration_s - self.end_s
+        # An edit list hides frames that the file counts, but then nothing is missing at the end.
+        if facts.exact_frames and left > 0 and missing_s > 0.5 / float(facts.rate):
+            what = f"{self._packets} of {facts.exact_frames} frames"
+            self.damage.insert(0, f"the file is cut short: it ends at {self._last_s:.3f} s, {what}")
+        elif facts.declares_end and missing_s > 2 / float(facts.rate) + 0.05:
+            what = f"it ends at {self.end_s:.3f} s of {self.end_s + missing_s:.3f} s"
+            self.damage.insert(0, f"the file is cut short: {what}")
+
+    @property
+    def _last_s(self) -> float:
+        return float(self.pts[-1] * self.facts.time_base) if self.pts else 0.0
+
+
+_REMUX = "mend it first, e.g. ffmpeg -fflags +genpts -i in -c copy out.mkv"
+
+
+def _when(packet: Packet[Any]) -> str:
+    return "" if packet.pts is None else f" at {float(packet.pts * packet.time_base):.3f} s"
+
+
+def planes_of(frame: VideoFrame, layout: Layout) -> tuple[Plane, ...]:
+    """Copies of a frame's planes, in the order and type of `layout`."""
+    if frame.format.name not in (layout.name, layout.name.replace("yuv", "yuvj", 1)):
+        frame = frame.reformat(format=layout.name)
+    dtype = np.uint8 if layout.bytes_per_sample == 1 else np.dtype("<u2")
+    sizes = layout.plane_sizes(frame.width, frame.height)
+    return tuple(
+        _rows(plane, dtype)[:rows, :columns].copy()
+        for plane, (rows, columns) in zip(frame.planes, sizes, strict=True)
+    )
+
+
+def _rows(plane: Any, dtype: Any) -> Plane:
+    samples = np.frombuffer(plane, dtype)
+    return samples.reshape(-1, plane.line_size // samples.itemsize)

@@ -1,0 +1,206 @@
+"""The written file against its source: frames, timestamps, streams, colours, geometry.
+
+Both are read back through the demuxer; nothing is taken from what the writer meant to write.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from esc_cli.errors import WriteError
+from esc_cli.media.video.colour import UNSPECIFIED, ColourTags
+from esc_cli.media.video.facts import VideoFacts
+from esc_cli.media.video.mux import is_gap
+from esc_cli.media.video.probe import ATTACHED_PICTURE, DISCARD_ALL, probe_video
+from esc_cli.media.video.settings import Encoding
+from esc_cli.media.video.source import open_video
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.stream import Stream
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What the result must hold: PTS in the source's time base, packets of each copied stream.
+
+    shift_s: what became 0. earliest_s: the first time of any packet, 0 or below.
+    whole: all of the source was done, with all its chapters. intact: and nothing of it was damaged,
+    so that the result must be as long as it says.
+    """
+
+    facts: VideoFacts
+    encoding: Encoding
+    pts: array[int]
+    copied: dict[int, int]
+    shift_s: Fraction = Fraction(0)
+    earliest_s: Fraction = Fraction(0)
+    whole: bool = True
+    intact: bool = True
+
+
+@dataclass
+class _Read:
+    """What demuxing found: PTS and time base of the video, packets and end of each stream."""
+
+    base: Fraction = Fraction(1)
+    pts: list[int] = field(default_factory=list)
+    packets: Counter[int] = field(default_factory=Counter)
+    ends: dict[int, float] = field(default_factory=dict)
+
+
+def verify(part: Path, source: Path, expected: Expected) -> float:
+    """Raise WriteError, naming all that differs, unless `part` holds what is expected.
+
+    Returns the seconds by which all streams are later alike, because the container has no times
+    below 0: Matroska's muxer moves them until the first begins there.
+    """
+    read = _Read()
+    differences = list(_differences(part, source, expected, read))
+    if differences:
+        what = "the written video differs from its source: " + "; ".join(differences)
+        raise WriteError(what, advice="nothing was kept; please report it, or use --no-verify")
+    return float(_delay(read, expected) * expected.encoding.time_base)
+
+
+def _differences(part: Path, source: Path, expected: Expected, read: _Read) -> Iterator[str]:
+    found = probe_video(part, 1 << 62)
+    yield from _picture_differences(found, expected)
+    yield from _length_differences(found, expected)
+    with open_video(part) as result:
+        _fill(read, result, found.stream)
+        yield from _time_differences(read, expected)
+        with open_video(source) as original:
+            yield from _stream_differences(result, original, expected, read)
+            if len(result.chapters()) != len(original.chapters()) and expected.whole:
+                yield f"{len(result.chapters())} of {len(original.chapters())} chapters"
+
+
+def _picture_differences(found: VideoFacts, expected: Expected) -> Iterator[str]:
+    encoding = expected.encoding
+    pairs: tuple[tuple[str, Any, Any], ...] = (
+        ("size", (found.width, found.height), (encoding.width, encoding.height)),
+        ("bits", found.layout.bits, encoding.layout.bits),
+        ("rotation", found.rotation, expected.facts.rotation),
+        ("sample aspect ratio", found.sar or 1, encoding.sar or 1),
+    )
+    for name, one, other in pairs:
+        if one != other:
+            yield f"{name} {one} instead of {other}"
+    yield from _tag_differences(found.tags, encoding)
+
+
+def _length_differences(found: VideoFacts, expected: Expected) -> Iterator[str]:
+    facts = expected.facts
+    if not (expected.whole and expected.intact and facts.declares_end and found.declares_end):
+        return
+    # Some files state less than they hold, and none states how long the last frame is shown.
+    if found.duration_s < facts.duration_s - 2 / float(facts.rate) - 0.05:
+        yield f"it lasts {found.duration_s:.3f} s instead of {facts.duration_s:.3f} s"
+
+
+def _tag_differences(found: ColourTags, encoding: Encoding) -> Iterator[str]:
+    wanted = encoding.tags
+    pairs = (
+        ("matrix", found.matrix, wanted.matrix),
+        ("primaries", found.primaries, wanted.primaries),
+        ("transfer", found.transfer, wanted.transfer),
+    )
+    for name, one, other in pairs:
+        # The encoders of RGB state the matrix that RGB has where the source states none.
+        if one != other and other not in (UNSPECIFIED, 0):
+            yield f"{name} {one} instead of {other}"
+    if max(found.full_range, 1) != max(wanted.full_range, 1) and encoding.layout.kind == "yuv":
+        yield f"range {found.full_range} instead of {wanted.full_range}"
+
+
+def _time_differences(read: _Read, expected: Expected) -> Iterator[str]:
+    wanted, base = expected.pts, expected.encoding.time_base
+    if len(read.pts) != len(wanted):
+        yield f"{len(read.pts)} of {len(wanted)} frames"
+        return
+    # A container with coarser units (Matroska: milliseconds) can only come as near as half a unit.
+    tolerance = Fraction(0) if (base / read.base).denominator == 1 else read.base / 2
+    delay = _delay(read, expected)
+    if delay:
+        tolerance = read.base  # the first frame, by which it is known, is rounded as well
+    shift = round(expected.shift_s / base) - delay
+    for number, (one, other) in enumerate(zip(read.pts, wanted, strict=True)):
+        if abs(one * read.base - (other - shift) * base) > tolerance:
+            seconds = float(one * read.base), float((other - shift) * base)
+            yield f"frame {number} is shown at {seconds[0]:.4f} s instead of {seconds[1]:.4f} s"
+            return
+
+
+def _delay(read: _Read, expected: Expected) -> Fraction:
+    """By how much everything is later, sound and pictures alike, in units of the source."""
+    base = expected.encoding.time_base
+    first = expected.pts[0] - round(expected.shift_s / base)
+    delay_s = read.pts[0] * read.base - first * base
+    allowed = -expected.earliest_s + read.base
+    is_moved = expected.earliest_s < 0 and 0 < delay_s <= allowed
+    return delay_s / base if is_moved else Fraction(0)
+
+
+def _stream_differences(
+    result: InputContainer, original: InputContainer, expected: Expected, read: _Read
+) -> Iterator[str]:
+    main = expected.facts.stream
+    kept = {main, *(other.index for other in expected.facts.others if other.kept)}
+    sources = [stream for stream in original.streams if stream.index in kept]
+    found, wanted = _tracks(result.streams), _tracks(sources)
+    if len(found) != len(wanted):
+        yield f"{len(found)} of {len(wanted)} streams"
+        return
+    for one, other in zip(found, wanted, strict=True):
+        count = expected.copied.get(other.index, 0)
+        if other.index != main and read.packets[one.index] != count:
+            yield f"stream {other.index} has {read.packets[one.index]} of {count} packets"
+        yield from _track_differences(one, other, expected)
+    attached = Counter(map(_kind, result.streams)), Counter(map(_kind, sources))
+    if attached[0][_ATTACHED] != attached[1][_ATTACHED]:
+        yield f"{attached[0][_ATTACHED]} of {attached[1][_ATTACHED]} attachments and covers"
+
+
+def _track_differences(one: Stream, other: Stream, expected: Expected) -> Iterator[str]:
+    name, is_main = f"stream {other.index}", other.index == expected.facts.stream
+    if one.type != other.type or (not is_main and one.name != other.name):
+        yield f"{name} is {one.type} {one.name} instead of {other.type} {other.name}"
+    if (one.language or "und") != (other.language or "und"):
+        yield f"{name} has the language {one.language} instead of {other.language}"
+    # MP4 has no such flag: its muxer enables the first track of a kind, or those that have it.
+    ignored = 1 if expected.encoding.container in ("mp4", "mov") else 0
+    if (one.disposition | ignored) != (other.disposition | ignored):
+        yield f"{name} has the disposition {one.disposition!r} instead of {other.disposition!r}"
+
+
+_TRACK, _ATTACHED, _MADE = "track", "attached", "made by the muxer"
+
+
+def _kind(stream: Stream) -> str:
+    """Attachments and covers come last in any order; chapter tracks and time codes are made."""
+    if stream.type == "attachment" or stream.disposition & ATTACHED_PICTURE:
+        return _ATTACHED
+    is_made = int(stream.discard) == DISCARD_ALL or "timecode" in stream.metadata
+    return _MADE if stream.type == "data" and is_made else _TRACK
+
+
+def _tracks(streams: Iterable[Stream]) -> list[Stream]:
+    return [stream for stream in streams if _kind(stream) == _TRACK]
+
+
+def _fill(read: _Read, container: InputContainer, video: int) -> None:
+    read.base = container.streams[video].time_base or Fraction(1)
+    for packet in container.demux():
+        if not packet.size or is_gap(packet):
+            continue
+        read.packets[packet.stream_index] += 1
+        if packet.stream_index == video and packet.pts is not None:
+            read.pts.append(packet.pts)
+    read.pts.sort()

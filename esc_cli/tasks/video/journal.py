@@ -1,0 +1,169 @@
+"""What of a video is done already: finished segments, and whether they may be used."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import filelock
+
+from esc_cli.errors import DiskError, WriteError
+from esc_cli.media.atomic import remove_stale_parts, write_atomic
+from esc_cli.media.video.segments import SegmentState
+
+JOURNAL_NAME = "journal.jsonl"
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What the first run of a video settled, so that a later one does exactly the same.
+
+    batch: frames that go through the network at once. threads: of the encoder.
+    segment_frames: frames in every segment but the last.
+    """
+
+    batch: int
+    threads: int
+    segment_frames: int
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A finished segment, and how many of its frames repeated the one before."""
+
+    segment: SegmentState
+    repeated: int
+
+
+@dataclass
+class Journal:
+    """The segments of one result, in a hidden folder beside it.
+
+    The first line of the journal holds the fingerprint (input, settings, weights, versions) and
+    `Settled`, each further one a segment. A line is written after its segment has its name, so
+    that at any moment the journal names whole segments only.
+    """
+
+    folder: Path
+    settled: Settled
+    entries: list[Entry] = field(default_factory=list)
+    _lock: Any = None
+
+    @property
+    def path(self) -> Path:
+        """The file of the journal."""
+        return self.folder / JOURNAL_NAME
+
+    @property
+    def frames(self) -> int:
+        """Frames in finished segments."""
+        return sum(entry.segment.frames for entry in self.entries)
+
+    @property
+    def repeated(self) -> int:
+        """Frames that repeated the one before."""
+        return sum(entry.repeated for entry in self.entries)
+
+    @property
+    def segments(self) -> list[Path]:
+        """The files of the finished segments, in order."""
+        return [entry.segment.path(self.folder) for entry in self.entries]
+
+    def append(self, segment: SegmentState, repeated: int) -> None:
+        """Note a finished segment. Raises DiskError."""
+        entry = Entry(segment, repeated)
+        line = b"\n" + json.dumps(asdict(entry)).encode("ascii") + b"\n"
+        try:
+            with self.path.open("ab", buffering=0) as stream:
+                complete = stream.write(line) == len(line)
+                os.fsync(stream.fileno())
+        except OSError as error:
+            raise DiskError(f"cannot be written: {error.strerror}", self.path) from error
+        if not complete:
+            raise DiskError("cannot be written: no space left", self.path, "free some space")
+        self.entries.append(entry)
+
+    def close(self) -> None:
+        """Let others work on this video."""
+        if self._lock is not None:
+            self._lock.release()
+
+    def remove(self) -> None:
+        """Remove segments and journal."""
+        self.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def folder_of(output: Path) -> Path:
+    """Where the segments of an output lie until it is complete."""
+    return output.with_name(f".{output.name}.esc-segments")
+
+
+def open_journal(output: Path, fingerprint: dict[str, Any], fresh: Settled) -> Journal:
+    """The journal of an output, with what an earlier run with the same fingerprint finished.
+
+    Segments of another fingerprint are removed, as are damaged ones with all that follow.
+    Raises DiskError when the folder cannot be made, WriteError when another process has it.
+    """
+    folder = folder_of(output)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = filelock.FileLock(folder / "lock")
+        lock.acquire(timeout=0)
+    except filelock.Timeout as error:
+        raise WriteError("another esc works on this video", output, "wait for it") from error
+    except OSError as error:
+        raise DiskError(f"cannot be written: {error.strerror}", folder) from error
+    remove_stale_parts(folder)
+    journal = _earlier(folder, fingerprint) or Journal(folder, fresh)
+    journal._lock = lock
+    _rewrite(journal, fingerprint)
+    return journal
+
+
+def _earlier(folder: Path, fingerprint: dict[str, Any]) -> Journal | None:
+    lines = _lines(folder / JOURNAL_NAME)
+    if not lines or lines[0].get("fingerprint") != fingerprint:
+        return None
+    try:
+        journal = Journal(folder, Settled(**lines[0]["settled"]))
+        for line in lines[1:]:
+            entry = Entry(SegmentState(**line["segment"]), line["repeated"])
+            if entry.segment.number != len(journal.entries) or not entry.segment.stands(folder):
+                break
+            journal.entries.append(entry)
+    except (KeyError, TypeError):
+        return None
+    return journal
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    """The lines that are whole."""
+    try:
+        texts = path.read_bytes().split(b"\n")
+    except OSError:
+        return []
+    found = []
+    for text in texts:
+        try:
+            value = json.loads(text)
+        except ValueError:
+            continue
+        if isinstance(value, dict):
+            found.append(value)
+    return found
+
+
+def _rewrite(journal: Journal, fingerprint: dict[str, Any]) -> None:
+    """Bring file and folder to what the journal holds, whatever lay there before."""
+    head = {"fingerprint": fingerprint, "settled": asdict(journal.settled)}
+    lines = [head, *(asdict(entry) for entry in journal.entries)]
+    write_atomic(journal.path, b"\n".join(json.dumps(line).encode() for line in lines) + b"\n")
+    known = {journal.path, journal.folder / "lock", *journal.segments}
+    for path in journal.folder.iterdir():
+        if path not in known and not path.is_dir():
+            path.unlink(missing_ok=True)

@@ -1,0 +1,102 @@
+"""A video that is killed or stopped goes on where it was, and ends as if nothing had happened."""
+
+from __future__ import annotations
+
+import random
+import signal
+import time
+
+import pytest
+from clips import Clip, look
+
+FRAMES = 30
+SEGMENT = "3"
+KILLS = 3
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("killed")
+    seeds = [n - n % 5 % 2 for n in range(FRAMES)]
+    clip = Clip(frames=FRAMES, size=(64, 48), audio=("eng", "ger"), chapters=True, seeds=seeds)
+    return clip.write(folder / "clip.mkv")
+
+
+@pytest.fixture(scope="module")
+def whole(clip, esc):
+    """What an uninterrupted run gives."""
+    target = clip.with_name("whole.mkv")
+    ran = esc(clip, "-o", target, "--segment-frames", SEGMENT)
+    assert ran.code == 0, ran.err
+    return look(target)
+
+
+def segments_of(output):
+    return sorted(output.with_name(f".{output.name}.esc-segments").glob("*.segment"))
+
+
+def wait_for(condition, process):
+    deadline = time.monotonic() + 60
+    while not condition() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.005)
+
+
+def test_after_three_sigkills_the_result_is_that_of_an_uninterrupted_run(clip, whole, esc):
+    output, moments = clip.with_name("killed.mkv"), random.Random(7)
+    command = (clip, "-o", output, "--segment-frames", SEGMENT)
+    kept = []
+    for number in range(1, KILLS + 1):
+        process = esc.start(*command)
+        wait_for(lambda n=number: len(segments_of(output)) > n, process)
+        time.sleep(moments.uniform(0, 0.1))
+        process.kill()
+        process.communicate()
+        assert not output.exists()
+        kept.append({path.name: path.stat().st_mtime_ns for path in segments_of(output)})
+    ran = esc(*command)
+    assert ran.code == 0, ran.err
+    assert look(output) == whole
+    assert segments_of(output) == []
+    journalled = min(len(kept[0]), len(kept[1])) - 1
+    assert journalled > 0
+    for name in sorted(kept[0])[:journalled]:  # what was finished is not done again
+        assert kept[0][name] == kept[1][name] == kept[2][name]
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_leaves_a_journal_to_go_on_from(clip, whole, esc, number, code):
+    output = clip.with_name(f"signal{code}.mkv")
+    process = esc.start(clip, "-o", output, "--segment-frames", SEGMENT)
+    wait_for(lambda: len(segments_of(output)) > 1, process)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=60)
+    ran = esc.ended(process.returncode, out, err)
+    assert ran.code == code
+    assert "0 done, 0 skipped, 0 failed, 1 left" in ran.err
+    assert not output.exists()
+    assert not list(output.parent.rglob("*.esc-part"))
+    if number == signal.SIGTERM:
+        assert esc(clip, "-o", output, "--segment-frames", SEGMENT).code == 0
+        assert look(output) == whole
+
+
+def test_the_deadline_ends_the_command_with_code_75(clip, esc):
+    ran = esc(clip, "-o", clip.with_name("late.mkv"), "--max-minutes", "0.00001")
+    assert ran.code == 75
+    assert ran.lines_naming("the time is up")
+    assert "0 done, 0 skipped, 0 failed, 1 left" in ran.err
+
+
+def test_two_at_once_on_one_video_do_not_mix(clip, whole, esc):
+    output = clip.with_name("twice.mkv")
+    command = (clip, "-o", output, "--segment-frames", SEGMENT)
+    first = esc.start(*command)
+    wait_for(lambda: segments_of(output), first)
+    first.send_signal(signal.SIGSTOP)
+    second = esc(*command)
+    first.send_signal(signal.SIGCONT)
+    assert second.code == 1
+    assert "another esc works on this video" in second.err
+    first.communicate(timeout=60)
+    assert first.returncode == 0
+    assert look(output) == whole

@@ -1,0 +1,176 @@
+"""What of a video was finished earlier is used again when it fits, and only then."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+from clips import Clip, look
+from PIL import Image
+
+from esc_cli.tasks.events import Item, Progress, Summary
+from esc_cli.tasks.options import UpscaleOptions, VideoOptions
+from esc_cli.tasks.stop import Stop
+from esc_cli.tasks.upscale import upscale
+
+FRAMES = 30
+VIDEO = VideoOptions(segment_frames=4)
+
+
+@pytest.fixture
+def clip(tmp_path):
+    return Clip(frames=FRAMES, size=(64, 48), audio=("eng",)).write(tmp_path / "clip.mkv")
+
+
+def events_of(clip, name, stop=None, video=VIDEO):
+    stop = Stop() if stop is None else stop  # one that was not asked to stop is falsy
+    output = str(clip.with_name(name))
+    return upscale(UpscaleOptions((str(clip),), output=output, video=video), stop)
+
+
+def finish(clip, name, **options):
+    *_, item, summary = events_of(clip, name, **options)
+    assert summary.exit_code == 0, item.reason
+    return item
+
+
+def folder_of(clip, name):
+    return clip.with_name(f".{name}.esc-segments")
+
+
+def segments(clip, name):
+    return sorted(folder_of(clip, name).glob("*.segment"))
+
+
+def start(clip, name, count=2):
+    """Run until so many segments are finished, then leave."""
+    events = events_of(clip, name)
+    for _ in events:
+        if len(segments(clip, name)) >= count:
+            break
+    events.close()
+    assert len(segments(clip, name)) >= count
+    assert not clip.with_name(name).exists()
+    return {path.name: path.read_bytes() for path in segments(clip, name)}
+
+
+@pytest.fixture
+def whole(clip):
+    finish(clip, "whole.mkv")
+    return look(clip.with_name("whole.mkv"))
+
+
+def test_a_run_that_was_left_goes_on(clip, whole):
+    done = start(clip, "out.mkv")
+    item = finish(clip, "out.mkv")
+    assert look(clip.with_name("out.mkv")) == whole
+    assert item.frames == FRAMES
+    assert len(done) < FRAMES / 4
+    assert not folder_of(clip, "out.mkv").exists()
+
+
+def test_only_what_is_missing_goes_through_the_network(clip):
+    start(clip, "out.mkv", 4)
+    shown = [event for event in events_of(clip, "out.mkv") if isinstance(event, Progress)]
+    assert shown[0].done - shown[0].done_now >= 16
+    assert shown[0].total == FRAMES
+
+
+@pytest.mark.parametrize("damage", ["flip", "cut", "missing"])
+def test_a_damaged_segment_is_done_again_with_all_that_follow(clip, whole, damage):
+    before = start(clip, "out.mkv", 3)
+    second = segments(clip, "out.mkv")[1]
+    content = bytearray(before[second.name])
+    content[-1] ^= 1
+    if damage == "missing":
+        second.unlink()
+    else:
+        second.write_bytes(content if damage == "flip" else content[:-5])
+    shown = [event for event in events_of(clip, "out.mkv") if isinstance(event, Progress)]
+    assert shown[0].done - shown[0].done_now == 4
+    assert look(clip.with_name("out.mkv")) == whole
+
+
+@pytest.mark.parametrize("tail", [b'{"segment": {"num', b"\0\0\0", b"\xff\xfe\n\n"])
+def test_a_journal_whose_last_line_was_cut_short_is_good_up_to_there(clip, whole, tail):
+    start(clip, "out.mkv", 2)
+    journal = folder_of(clip, "out.mkv") / "journal.jsonl"
+    journal.write_bytes(journal.read_bytes() + tail)
+    finish(clip, "out.mkv")
+    assert look(clip.with_name("out.mkv")) == whole
+
+
+def test_a_segment_that_no_line_names_is_done_again(clip, whole):
+    """Killed between the rename of a segment and its line in the journal."""
+    start(clip, "out.mkv", 3)
+    journal = folder_of(clip, "out.mkv") / "journal.jsonl"
+    lines = [line for line in journal.read_bytes().split(b"\n") if line]
+    journal.write_bytes(b"\n".join(lines[:2]) + b"\n")
+    shown = [event for event in events_of(clip, "out.mkv") if isinstance(event, Progress)]
+    assert shown[0].done - shown[0].done_now == 4
+    assert look(clip.with_name("out.mkv")) == whole
+
+
+def test_segments_of_other_settings_are_not_used(clip):
+    start(clip, "out.mkv")
+    other = VideoOptions(segment_frames=4, crf=40)
+    finish(clip, "out.mkv", video=other)
+    finish(clip, "reference.mkv", video=other)
+    assert look(clip.with_name("out.mkv")) == look(clip.with_name("reference.mkv"))
+
+
+def test_segments_of_another_source_are_not_used(clip):
+    start(clip, "out.mkv")
+    Clip(frames=9, size=(64, 48), seeds=[50] * 9).write(clip)
+    finish(clip, "out.mkv")
+    finish(clip, "reference.mkv")
+    assert look(clip.with_name("out.mkv")) == look(clip.with_name("reference.mkv"))
+    assert len(look(clip.with_name("out.mkv")).pts_s) == 9
+
+
+def test_batch_and_threads_of_the_first_run_hold_for_those_that_follow(clip, whole):
+    start(clip, "out.mkv")
+    journal = folder_of(clip, "out.mkv") / "journal.jsonl"
+    lines = [json.loads(line) for line in journal.read_bytes().split(b"\n") if line]
+    lines[0]["settled"] = {"batch": 1, "threads": 3, "segment_frames": 4}
+    journal.write_bytes(b"\n".join(json.dumps(line).encode() for line in lines) + b"\n")
+    events = events_of(clip, "out.mkv")
+    next(event for event in events if isinstance(event, Progress))
+    head = json.loads(journal.read_bytes().split(b"\n")[0])
+    events.close()
+    assert head["settled"] == {"batch": 1, "threads": 3, "segment_frames": 4}
+
+
+def test_the_deadline_stops_at_a_segment_and_says_how_much_is_left(clip, whole):
+    stop, summary = Stop(), None
+    for event in events_of(clip, "out.mkv", stop):
+        if isinstance(event, Progress):
+            stop.limit(0)
+        summary = event
+    assert isinstance(summary, Summary)
+    assert summary.exit_code == 75
+    left = int(re.search(rf"about (\d+) of {FRAMES} frames left", summary.stopped)[1])
+    assert left == FRAMES - 4 * len(segments(clip, "out.mkv"))
+    assert 0 < left < FRAMES
+    finish(clip, "out.mkv")
+    assert look(clip.with_name("out.mkv")) == whole
+
+
+def test_the_deadline_stops_a_batch_of_pictures_between_two(tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for number in range(8):
+        Image.new("RGB", (8, 8), (number, 0, 0)).save(folder / f"{number}.png")
+    stop, events = Stop(), []
+    for event in upscale(UpscaleOptions((str(folder),)), stop):
+        events.append(event)
+        if isinstance(event, Item):
+            stop.limit(0)
+    summary = events[-1]
+    assert (summary.exit_code, summary.failed) == (75, 0)
+    assert 1 <= summary.done < 8
+    assert summary.done + summary.left == 8
+    *_, summary = upscale(UpscaleOptions((str(folder),)), Stop())
+    assert summary.exit_code == 0
+    assert summary.done + summary.skipped == 8
