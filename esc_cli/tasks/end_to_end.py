@@ -18,10 +18,10 @@ from esc_cli.errors import DiskError, ItemError, UsageError
 from esc_cli.evaluation.workload import Workload, make_network
 from esc_cli.tasks.bench_events import Stage, WholeJob
 from esc_cli.tasks.events import Item
+from esc_cli.tasks.job import Job
 from esc_cli.tasks.models import Models
 from esc_cli.tasks.options import DEFAULT_MAX_PIXELS, Target, UpscaleOptions
 from esc_cli.tasks.pipeline import Pipeline
-from esc_cli.tasks.job import Job
 from esc_cli.tasks.plan import Planner, check_disk, make_folders
 from esc_cli.tasks.records import RecordShelf
 from esc_cli.tasks.stages import decode_stage, network_stage
