@@ -48,7 +48,7 @@ def test_after_three_sigkills_the_result_is_that_of_an_uninterrupted_run(clip, w
     for number in range(1, KILLS + 1):
         process = esc.start(*command)
         wait_for(lambda n=number: len(segments_of(output)) > n, process)
-        time.sleep(moments.uniform(0, 0.1))
+        time.sleep(moments.uniform(0, 0.03))
         process.kill()
         process.communicate()
         assert not output.exists()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+from pathlib import Path
 
 import pytest
 from clips import Clip, look
@@ -14,13 +16,27 @@ from esc_cli.tasks.options import UpscaleOptions, VideoOptions
 from esc_cli.tasks.stop import Stop
 from esc_cli.tasks.upscale import upscale
 
-FRAMES = 30
+FRAMES = 50
 VIDEO = VideoOptions(segment_frames=4)
 
 
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory):
+    """(a clip, what an uninterrupted run makes of it)."""
+    folder = tmp_path_factory.mktemp("resume")
+    clip = Clip(frames=FRAMES, size=(48, 32), audio=("eng",)).write(folder / "clip.mkv")
+    finish(clip, "whole.mkv")
+    return clip, look(clip.with_name("whole.mkv"))
+
+
 @pytest.fixture
-def clip(tmp_path):
-    return Clip(frames=FRAMES, size=(64, 48), audio=("eng",)).write(tmp_path / "clip.mkv")
+def clip(reference, tmp_path):
+    return Path(shutil.copy(reference[0], tmp_path))
+
+
+@pytest.fixture
+def whole(reference):
+    return reference[1]
 
 
 def events_of(clip, name, stop=None, video=VIDEO):
@@ -43,30 +59,41 @@ def segments(clip, name):
     return sorted(folder_of(clip, name).glob("*.segment"))
 
 
+class StopAt(Stop):
+    """Time that is up as soon as so many segments are finished."""
+
+    def __init__(self, clip, name, count):
+        super().__init__()
+        self.finished = lambda: len(segments(clip, name)) >= count
+
+    @property
+    def is_due(self):
+        return self.finished()
+
+
 def start(clip, name, count=2):
-    """Run until so many segments are finished, then leave."""
-    events = events_of(clip, name)
-    for _ in events:
-        if len(segments(clip, name)) >= count:
-            break
-    events.close()
-    assert len(segments(clip, name)) >= count
+    """Run until so many segments are finished, perhaps some more, then leave."""
+    *_, summary = events_of(clip, name, StopAt(clip, name, count))
+    assert summary.exit_code == 75
+    assert count <= len(segments(clip, name)) < FRAMES / 4
     assert not clip.with_name(name).exists()
     return {path.name: path.read_bytes() for path in segments(clip, name)}
 
 
-@pytest.fixture
-def whole(clip):
-    finish(clip, "whole.mkv")
-    return look(clip.with_name("whole.mkv"))
+def test_leaving_a_run_at_any_moment_leaves_whole_segments_only(clip, whole):
+    events = events_of(clip, "out.mkv")
+    next(event for event in events if isinstance(event, Progress))
+    events.close()
+    assert not list(folder_of(clip, "out.mkv").glob("*.esc-part"))
+    finish(clip, "out.mkv")
+    assert look(clip.with_name("out.mkv")) == whole
 
 
 def test_a_run_that_was_left_goes_on(clip, whole):
-    done = start(clip, "out.mkv")
+    start(clip, "out.mkv")
     item = finish(clip, "out.mkv")
     assert look(clip.with_name("out.mkv")) == whole
     assert item.frames == FRAMES
-    assert len(done) < FRAMES / 4
     assert not folder_of(clip, "out.mkv").exists()
 
 
@@ -122,7 +149,7 @@ def test_segments_of_other_settings_are_not_used(clip):
 
 def test_segments_of_another_source_are_not_used(clip):
     start(clip, "out.mkv")
-    Clip(frames=9, size=(64, 48), seeds=[50] * 9).write(clip)
+    Clip(frames=9, size=(48, 32), seeds=[50] * 9).write(clip)
     finish(clip, "out.mkv")
     finish(clip, "reference.mkv")
     assert look(clip.with_name("out.mkv")) == look(clip.with_name("reference.mkv"))
