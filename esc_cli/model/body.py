@@ -44,18 +44,26 @@ class Block(nn.Module):
     def forward(self, x0: Tensor, large: LargeConv, work: Patchwork) -> Tensor:
         """(B, C, H, W) -> the same shape, in the map "trunk"."""
         x = work.run(self._attend, (x0, 1), into="x")
-        for ln, ffn, pconv in zip(self.lns, self.convffns, self.pconvs, strict=True):
+        for index in range(len(self.pconvs)):
+            ln, ffn, pconv = self.lns[index], self.convffns[index], self._pconv(index)
             average = Average()
             y = work.run(partial(self._mix, ln, ffn, average), (x, 1), into="y")
-            kernels = pconv.plk(average.value(y.dtype))
+            kernels: Tensor = pconv.plk(average.value(y.dtype))
             step = partial(self._convolve, pconv, kernels, large)
             first, rest = y[:, : self.pdim], y[:, self.pdim :]
             x = work.run(step, (x, 0), (first, self.large_margin), (rest, 0), into="x")
-        return work.run(self._close, (x, 1), (x0, 0), into="trunk")
+        out: Tensor = work.run(self._close, (x, 1), (x0, 0), into="trunk")
+        return out
+
+    def _pconv(self, index: int) -> ConvAttn:
+        pconv = self.pconvs[index]
+        assert isinstance(pconv, ConvAttn)  # noqa: S101 - for the type checker
+        return pconv
 
     def _attend(self, patch: Patch, x0: Tensor) -> Tensor:
-        x = self.proj(self.ln_proj(x0), patch)
-        return x + self.attn(self.ln_attn(x))
+        x: Tensor = self.proj(self.ln_proj(x0), patch)
+        attended: Tensor = self.attn(self.ln_attn(x))
+        return x + attended
 
     def _mix(
         self, ln: nn.Module, ffn: nn.Module, average: Average, patch: Patch, x: Tensor
@@ -74,7 +82,8 @@ class Block(nn.Module):
         first: Tensor,
         rest: Tensor,
     ) -> Tensor:
-        return x + pconv(first, rest, kernels, large, patch)
+        out: Tensor = x + pconv(first, rest, kernels, large, patch)
+        return out
 
     def _close(self, patch: Patch, x: Tensor, x0: Tensor) -> Tensor:
         return patch.core(self.conv_out(self.ln_out(x)), 1) + x0
@@ -82,9 +91,7 @@ class Block(nn.Module):
 
 def first_map(proj: nn.Module, picture: Tensor, work: Patchwork) -> Tensor:
     """The map (B, C, H, W) that the first block takes, from the network's first convolution."""
-    return work.run(
-        lambda patch, pixels: patch.core(proj(pixels), 1), (picture, 1), into="trunk"
-    )
+    return work.run(lambda patch, pixels: patch.core(proj(pixels), 1), (picture, 1), into="trunk")
 
 
 class SharedKernel(nn.Module):

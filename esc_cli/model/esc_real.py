@@ -77,11 +77,14 @@ class ESCReal(SharedKernel, Network):
 
         margin = FEATURE_MARGIN
         values = work.run(features, (trunk, margin), (picture, margin), into="y")
-        *narrow, head = [self.to_img] if isinstance(self.to_img, DySample) else [*self.to_img]
+        layers = (
+            [self.to_img] if isinstance(self.to_img, DySample) else list(self.to_img.children())
+        )
+        *narrow, head = layers
         if narrow:
-            layers = nn.Sequential(*narrow)
+            narrowing = nn.Sequential(*narrow)
             values = work.run(
-                lambda patch, near: patch.core(layers(near), 1), (values, 1), into="narrow"
+                lambda patch, near: patch.core(narrowing(near), 1), (values, 1), into="narrow"
             )
         values = values.to(picture.device)
         for patch in work.patches:

@@ -160,7 +160,7 @@ class ConvAttn(nn.Module):
         self.plk = DynamicKernels(pdim, factored=factored)
         self.aggr = conv(dim, dim, 1)
 
-    def forward(  # noqa: PLR0913, PLR0917 - see Block
+    def forward(
         self, first: Tensor, rest: Tensor, kernels: Tensor, large: LargeConv, patch: Patch
     ) -> Tensor:
         """The ConvAttn of a patch, without a residual around it.

@@ -78,6 +78,13 @@ def axis(outputs: int, inputs: int) -> Axis:
     return Axis((torch.arange(outputs, dtype=torch.float64) + 0.5) * step, step)
 
 
+def pixel_centres(height: int, width: int, device: torch.device) -> Tensor:
+    """Centres of the pixels of a picture whose sides reach from -1 to 1: (H*W, 2), (y, x)."""
+    y = (2 * torch.arange(height, device=device) + 1) / height - 1
+    x = (2 * torch.arange(width, device=device) + 1) / width - 1
+    return torch.stack(torch.meshgrid(y, x, indexing="ij"), dim=-1).flatten(0, 1)
+
+
 def _sample(maps: Tensor, points: Tensor, mode: str) -> Tensor:
     """Values of maps (B, C, H, W) at points (B, Q, 2) in (y, x): (B, Q, C), all float32.
 

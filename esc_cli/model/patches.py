@@ -71,7 +71,7 @@ class Patch:
         return values[..., rows, self.columns.inner(margin, left, factor, values.shape[-1])]
 
     def convolve(self, values: Tensor, kernel: Tensor, groups: int = 1) -> Tensor:
-        """The patch, read with a margin of half the kernel, through a convolution with zero padding.
+        """The patch, read with a margin of half the kernel, through a zero-padded convolution.
 
         As cropping a padded convolution, without computing the margin.
         """
@@ -91,9 +91,7 @@ class WholeMap(Patch):
         """The map itself."""
         return values
 
-    def shrunk(
-        self, values: Tensor, margin: int, left: int, factor: int = 1  # noqa: ARG002
-    ) -> Tensor:
+    def shrunk(self, values: Tensor, *_margins: int) -> Tensor:
         """The map itself."""
         return values
 
