@@ -27,6 +27,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from esc_cli.engine.ready import ready
 from esc_cli.engine.threads import available_cores
 from esc_cli.model import Network, build
 
@@ -179,7 +180,7 @@ def main() -> None:
     network = seeded_network()
     state = {key: value.detach() for key, value in network.state_dict().items()}
     ways: dict[str, Callable[[Tensor], Tensor]] = {
-        "a: this package": network,
+        "a: this package": ready(network, torch.device("cpu"), torch.float32),
         "b: plain, fused attention": PlainESC(state, fused),
         "c: plain, materialised scores": PlainESC(state, materialised),
     }

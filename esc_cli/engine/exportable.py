@@ -19,6 +19,7 @@ from esc_cli.model.attention import WindowAttention
 from esc_cli.model.body import FactoredKernel, SharedKernel
 from esc_cli.model.layers import LargeConv, geometric_ensemble
 from esc_cli.model.padding import smallest_side
+from esc_cli.model.patches import Extent, Patch, Patchwork, WholeMap
 
 
 class ExportableNetwork(nn.Module):
@@ -41,7 +42,10 @@ class ExportableNetwork(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Upscale by `config.scale`."""
-        return self.network.upscale(x)
+        side = Extent(0, 1, 1)  # a whole map never asks for its size
+        work = Patchwork([WholeMap(side, side)], x.device)
+        _, out = next(self.network.upscale(x, work))
+        return out
 
 
 def _replace_attention(network: nn.Module) -> None:
@@ -98,7 +102,7 @@ def _replace_large_conv(network: Network) -> None:
 
 
 def _shared(network: nn.Module) -> LargeConv:
-    def convolve(x: Tensor, dynamic: Tensor) -> Tensor:
+    def convolve(x: Tensor, dynamic: Tensor, _patch: Patch) -> Tensor:
         large = network.get_buffer("large_kernel")
         return F.conv2d(x, large, padding=large.shape[-1] // 2) + _depthwise(x, dynamic)
 
@@ -106,7 +110,7 @@ def _shared(network: nn.Module) -> LargeConv:
 
 
 def _factored(network: FactoredKernel) -> LargeConv:
-    def convolve(x: Tensor, dynamic: Tensor) -> Tensor:
+    def convolve(x: Tensor, dynamic: Tensor, _patch: Patch) -> Tensor:
         mixed = F.conv2d(x, network.lk_channel)
         spatial = network.lk_spatial
         half, groups = spatial.shape[-1] // 2, spatial.shape[0]

@@ -17,6 +17,15 @@ USABLE = {"cuda": 0.8, "mps": 0.6, "cpu": 0.5}
 TRUNK_COPIES = 16
 """Feature maps of `dim` channels alive at the peak of a block, measured on the CPU: 10 to 15."""
 
+MAPS = 3
+"""Feature maps of full size that a picture needs when it is done in patches."""
+
+CPU_PATCH_VALUES = 1 << 21
+"""Values of the widest map of a patch on a CPU: 8 MiB in float32, see docs/performance.md."""
+
+DEVICE_PATCH_PIXELS = 1 << 19
+"""Input pixels of a patch on other devices: enough to keep one busy. Not measured."""
+
 HEAD_COPIES = 3
 """Maps of the head of an ESC-Real network alive at once, at the size of the result."""
 
@@ -25,25 +34,50 @@ LTE_CHUNK_BYTES = 1 << 30
 
 
 def bytes_per_pixel(config: NetworkConfig, itemsize: int) -> float:
-    """Peak working memory of a forward pass per input pixel, an upper estimate.
+    """Peak working memory of a patch per input pixel, an upper estimate.
 
     docs/performance.md compares it with measured peaks.
     """
     trunk = TRUNK_COPIES * config.dim / config.unshuffle**2
-    picture = 12 * max(config.scale, 1) ** 2  # 3 channels of the result, four times
     extra = 0.0
     if config.family in {"esc-real", "esc-real-m"}:
         extra = HEAD_COPIES * config.dim * config.scale**2
     if config.family == "esc-lte":
         extra = 2 * 2 * config.lte_hidden * 4 / itemsize  # coef and freq, also in float32
-    return (trunk + picture + extra) * itemsize
+    return (trunk + extra) * itemsize + _picture_bytes(config, itemsize)
+
+
+def _picture_bytes(config: NetworkConfig, itemsize: int) -> int:
+    """Input and result per input pixel, and copies of both."""
+    return 12 * max(config.scale, 1) ** 2 * itemsize  # 3 channels of the result, four times
+
+
+def map_bytes_per_pixel(config: NetworkConfig, itemsize: int) -> float:
+    """Memory per input pixel that does not hang on the patch: maps, input and result."""
+    maps = MAPS * config.dim / config.unshuffle**2
+    if config.head == "dysample":
+        maps += 2 * config.mid_dim + 2 * config.dim  # what it looks up, also in float32
+    return maps * itemsize + _picture_bytes(config, itemsize)
+
+
+def patch_pixels(config: NetworkConfig, device: torch.device) -> int | None:
+    """Input pixels that a network should work on at once; None for the whole picture."""
+    if config.any_scale:
+        return None
+    if device.type == "cpu":
+        return CPU_PATCH_VALUES // max(config.proj_hidden, config.hidden) * config.unshuffle**2
+    return DEVICE_PATCH_PIXELS
 
 
 def pixels_that_fit(config: NetworkConfig, device: torch.device, itemsize: int) -> int:
     """Input pixels whose forward pass fits the memory that is free now, at least 0."""
     fixed = LTE_CHUNK_BYTES if config.family == "esc-lte" else _bias_bytes(config, itemsize)
     usable = free_bytes(device) * USABLE.get(device.type, 0.5) - fixed
-    return max(0, int(usable / bytes_per_pixel(config, itemsize)))
+    patch, per_pixel = patch_pixels(config, device), bytes_per_pixel(config, itemsize)
+    at_once = max(0, int(usable / per_pixel))
+    if patch is None or at_once <= patch:
+        return at_once
+    return int((usable - patch * per_pixel) / map_bytes_per_pixel(config, itemsize)) + patch
 
 
 def _bias_bytes(config: NetworkConfig, itemsize: int) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from collections import Counter
 from collections.abc import Callable
@@ -21,6 +20,7 @@ from esc_cli.engine.precision import (
     choose_device,
     choose_precision,
 )
+from esc_cli.engine.ready import ready
 from esc_cli.engine.render import Canvas, render
 from esc_cli.engine.threads import available_cores
 from esc_cli.errors import DeviceMemoryError, NonFiniteError, UsageError
@@ -219,8 +219,7 @@ class Upscaler:
 
     def _network(self, name: Precision) -> Network:
         if name not in self._networks:
-            own = copy.deepcopy(self.network).eval().requires_grad_(False)
-            self._networks[name] = own.to(self.device, DTYPES[name])
+            self._networks[name] = ready(self.network, self.device, DTYPES[name])
         return self._networks[name]
 
 

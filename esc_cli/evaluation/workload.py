@@ -12,6 +12,7 @@ from torch import Tensor
 from esc_cli.checkpoints.loading import load_checkpoint
 from esc_cli.checkpoints.store import Checkpoint
 from esc_cli.engine.precision import DTYPES, Precision
+from esc_cli.engine.ready import ready
 from esc_cli.evaluation.arithmetic import forward
 from esc_cli.model import Network, from_config
 from esc_cli.model.attention import WindowAttention, set_attention_kernel
@@ -78,7 +79,7 @@ def attention_name(network: Network) -> str:
 def make_step(workload: Workload, device: torch.device) -> tuple[Callable[[], Tensor], str]:
     """A forward pass over random pictures in [0, 1] that are on the device; its attention."""
     dtype = DTYPES[workload.precision]
-    network = make_network(workload).to(device, dtype)
+    network = ready(make_network(workload), device, dtype)
     call: Any = torch.compile(network) if workload.compiled else network
     x = torch.rand(workload.batch, 3, *workload.in_size).to(device, dtype)
     if workload.config.any_scale:

@@ -47,8 +47,16 @@ def expand_table(table: Tensor, window: int) -> Tensor:
 
 def sdpa_attention(q: Tensor, k: Tensor, v: Tensor, table: Tensor, window: int) -> Tensor:
     """Fused attention of torch with the expanded table as its mask; runs everywhere."""
-    bias = expand_table(table, window).to(q.dtype)
-    return F.scaled_dot_product_attention(q, k, v, attn_mask=bias.unsqueeze(0))
+    return masked_attention(q, k, v, expand_table(table, window).to(q.dtype))
+
+
+def masked_attention(q: Tensor, k: Tensor, v: Tensor, bias: Tensor) -> Tensor:
+    """Fused attention of torch with a bias (h, N, N) as its mask."""
+    if q.device.type != "cpu":
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=bias.unsqueeze(0))
+    # Heads first: all windows of a head in turn, so that its part of the mask stays in the cache.
+    q, k, v = (x.transpose(0, 1) for x in (q, k, v))  # (h, windows, N, d)
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=bias.unsqueeze(1)).transpose(0, 1)
 
 
 def math_attention(q: Tensor, k: Tensor, v: Tensor, table: Tensor, window: int) -> Tensor:
@@ -91,6 +99,9 @@ KERNELS: dict[Kernel, TableAttention] = {
     "math": math_attention,
 }
 
+PREPARED_BYTES = 64 << 20
+"""Largest expanded table that a network keeps per block; esc has 16 MiB, esc-xl 255 MiB."""
+
 
 class WindowAttention(nn.Module):
     """Attention inside non-overlapping w x w windows, with a table of relative positions.
@@ -103,6 +114,7 @@ class WindowAttention(nn.Module):
         super().__init__()
         self.window, self.heads = window, heads
         self.kernel: Kernel = "sdpa"
+        self.bias: Tensor | None = None
         self.to_qkv = conv(dim, 3 * dim, 1)
         self.to_out = conv(dim, dim, 1)
         self._add_positions()
@@ -112,7 +124,15 @@ class WindowAttention(nn.Module):
         self.relative_position_bias = nn.Parameter(torch.empty(self.heads, columns))
         nn.init.normal_(self.relative_position_bias, std=BIAS_STD)
 
+    def prepare(self) -> None:
+        """Expand the table once, if it is small enough to keep."""
+        table = self.relative_position_bias
+        if self.heads * self.window**4 * table.element_size() <= PREPARED_BYTES:
+            self.bias = expand_table(table, self.window).detach()
+
     def _attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        if self.bias is not None and self.kernel == "sdpa":
+            return masked_attention(q, k, v, self.bias)
         return KERNELS[self.kernel](q, k, v, self.relative_position_bias, self.window)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -127,16 +147,18 @@ class WindowAttention(nn.Module):
     def _to_windows(self, qkv: Tensor) -> Tensor:
         batch, channels, height, width = qkv.shape
         w, h = self.window, self.heads
-        grid = qkv.reshape(batch, 3, h, channels // (3 * h), height // w, w, width // w, w)
-        grid = grid.permute(1, 0, 4, 6, 2, 5, 7, 3)  # (3, B, rows, columns, h, w, w, d)
+        pixels = qkv.permute(0, 2, 3, 1)  # (B, H, W, 3C), dense when channels are last
+        grid = pixels.reshape(batch, height // w, w, width // w, w, 3, h, channels // (3 * h))
+        grid = grid.permute(5, 0, 1, 3, 6, 2, 4, 7)  # (3, B, rows, columns, h, w, w, d)
         return grid.reshape(3, -1, h, w * w, channels // (3 * h))  # (3, B*rows*columns, h, N, d)
 
     def _from_windows(self, y: Tensor, qkv_shape: torch.Size) -> Tensor:
         batch, channels, height, width = qkv_shape
         w, h = self.window, self.heads
         grid = y.reshape(batch, height // w, width // w, h, w, w, channels // (3 * h))
-        grid = grid.permute(0, 3, 6, 1, 4, 2, 5)  # (B, h, d, rows, w, columns, w)
-        return grid.reshape(batch, channels // 3, height, width)  # (B, C, H, W)
+        grid = grid.permute(0, 1, 4, 2, 5, 3, 6)  # (B, rows, w, columns, w, h, d)
+        pixels = grid.reshape(batch, height, width, channels // 3)  # (B, H, W, C)
+        return pixels.permute(0, 3, 1, 2)  # (B, C, H, W), channels last
 
 
 class FlashBiasAttention(WindowAttention):
@@ -157,6 +179,9 @@ class FlashBiasAttention(WindowAttention):
         self.flashbias_k = nn.Parameter(torch.empty(shape))
         nn.init.normal_(self.flashbias_q, std=std)
         nn.init.normal_(self.flashbias_k, std=std)
+
+    def prepare(self) -> None:
+        """Nothing to do: the factors are used as they are."""
 
     def _attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         windows, depth = q.shape[0], q.shape[-1]

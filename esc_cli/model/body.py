@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from torch import Tensor, nn
 
@@ -17,6 +19,7 @@ from esc_cli.model.layers import (
     factored_large_conv,
     geometric_ensemble,
 )
+from esc_cli.model.patches import Average, Patch, Patchwork
 
 
 class Block(nn.Module):
@@ -26,6 +29,7 @@ class Block(nn.Module):
         super().__init__()
         dim, factored = config.dim, config.family == "esc-fp"
         indices = range(config.conv_blocks)
+        self.pdim, self.large_margin = config.pdim, config.kernel // 2
         self.ln_proj = LayerNorm(dim)
         self.proj = ConvFFN(dim, config.proj_hidden)
         self.ln_attn = LayerNorm(dim)
@@ -37,14 +41,57 @@ class Block(nn.Module):
         self.ln_out = LayerNorm(dim)
         self.conv_out = conv(dim, dim, 3)
 
-    def forward(self, x0: Tensor, large: LargeConv) -> Tensor:
-        """(B, C, H, W) -> the same shape."""
-        x = self.proj(self.ln_proj(x0))
-        x = x + self.attn(self.ln_attn(x))
-        for ln, ffn, pconv in zip(self.lns, self.convffns, self.pconvs, strict=True):
-            x = x + pconv(ffn(ln(x)), large)
-        out: Tensor = self.conv_out(self.ln_out(x))
-        return out + x0
+    def forward(self, x0: Tensor, large: LargeConv, work: Patchwork) -> Tensor:
+        """(B, C, H, W) -> the same shape, in the map "trunk"."""
+        x = work.run(self._attend, (x0, 1), into="x")
+        for index in range(len(self.pconvs)):
+            ln, ffn, pconv = self.lns[index], self.convffns[index], self._pconv(index)
+            average = Average()
+            y = work.run(partial(self._mix, ln, ffn, average), (x, 1), into="y")
+            kernels: Tensor = pconv.plk(average.value(y.dtype))
+            step = partial(self._convolve, pconv, kernels, large)
+            first, rest = y[:, : self.pdim], y[:, self.pdim :]
+            x = work.run(step, (x, 0), (first, self.large_margin), (rest, 0), into="x")
+        out: Tensor = work.run(self._close, (x, 1), (x0, 0), into="trunk")
+        return out
+
+    def _pconv(self, index: int) -> ConvAttn:
+        pconv = self.pconvs[index]
+        assert isinstance(pconv, ConvAttn)  # noqa: S101 - for the type checker
+        return pconv
+
+    def _attend(self, patch: Patch, x0: Tensor) -> Tensor:
+        x: Tensor = self.proj(self.ln_proj(x0), patch)
+        attended: Tensor = self.attn(self.ln_attn(x))
+        return x + attended
+
+    def _mix(
+        self, ln: nn.Module, ffn: nn.Module, average: Average, patch: Patch, x: Tensor
+    ) -> Tensor:
+        y: Tensor = ffn(ln(x), patch)
+        average.add(y[:, : self.pdim])
+        return y
+
+    @staticmethod
+    def _convolve(  # noqa: PLR0913, PLR0917 - the first three are the layer's, the others a patch's
+        pconv: ConvAttn,
+        kernels: Tensor,
+        large: LargeConv,
+        patch: Patch,
+        x: Tensor,
+        first: Tensor,
+        rest: Tensor,
+    ) -> Tensor:
+        out: Tensor = x + pconv(first, rest, kernels, large, patch)
+        return out
+
+    def _close(self, patch: Patch, x: Tensor, x0: Tensor) -> Tensor:
+        return patch.core(self.conv_out(self.ln_out(x)), 1) + x0
+
+
+def first_map(proj: nn.Module, picture: Tensor, work: Patchwork) -> Tensor:
+    """The map (B, C, H, W) that the first block takes, from the network's first convolution."""
+    return work.run(lambda patch, pixels: patch.core(proj(pixels), 1), (picture, 1), into="trunk")
 
 
 class SharedKernel(nn.Module):
@@ -56,11 +103,16 @@ class SharedKernel(nn.Module):
             torch.empty(config.pdim, config.pdim, config.kernel, config.kernel)
         )
         nn.init.orthogonal_(self.plk_filter)
+        self.symmetric: Tensor | None = None
+
+    def prepare(self) -> None:
+        """Make the kernel symmetric once."""
+        self.symmetric = geometric_ensemble(self.plk_filter).detach()
 
     def large_conv(self) -> LargeConv:
         """The convolution of this forward pass, its kernel made symmetric once for all blocks."""
-        large = geometric_ensemble(self.plk_filter)
-        return lambda x, dynamic: dynamic_large_conv(x, large, dynamic)
+        kernel = geometric_ensemble(self.plk_filter) if self.symmetric is None else self.symmetric
+        return partial(dynamic_large_conv, kernel)
 
 
 class FactoredKernel(nn.Module):
@@ -75,7 +127,7 @@ class FactoredKernel(nn.Module):
 
     def large_conv(self) -> LargeConv:
         """The convolution of this forward pass."""
-        return lambda x, dynamic: factored_large_conv(x, self.lk_channel, self.lk_spatial, dynamic)
+        return partial(factored_large_conv, self.lk_channel, self.lk_spatial)
 
 
 class Trunk(nn.ModuleList):
@@ -84,8 +136,8 @@ class Trunk(nn.ModuleList):
     def __init__(self, config: NetworkConfig):
         super().__init__(Block(config) for _ in range(config.n_blocks))
 
-    def forward(self, x: Tensor, large: LargeConv) -> Tensor:
+    def forward(self, x: Tensor, large: LargeConv, work: Patchwork) -> Tensor:
         """(B, C, H, W) -> the same shape."""
         for block in self:
-            x = block(x, large)
+            x = block(x, large, work)
         return x

@@ -11,9 +11,14 @@ from torch import Tensor, nn
 
 from esc_cli.model.config import HEADS, NetworkConfig
 from esc_cli.model.layers import conv
+from esc_cli.model.patches import Patch
 
 GROUPS = 4
 """Groups of channels that DySample moves independently."""
+
+
+HEAD_MARGIN = 4
+"""Input pixels that every head but DySample sees around a pixel, rounded up: at most 2.75."""
 
 
 def _factors(scale: int) -> list[int]:
@@ -63,20 +68,20 @@ class DySample(nn.Module):
         per_axis = torch.stack([x, y]).reshape(2, 1, -1)  # x first, as grid_sample wants it
         return per_axis.expand(2, GROUPS, -1).reshape(1, -1, 1, 1)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) -> (B, 3, H*s, W*s)."""
-        offset = self.offset(x) * self.scope(x).sigmoid() * 0.5 + self.init_pos
-        out: Tensor = self.end_conv(self._sample(x, offset))
+    def forward(self, x: Tensor, patch: Patch) -> Tensor:
+        """The whole map (B, C, H, W) -> a patch of the result, (B, 3, h*s, w*s)."""
+        near = patch.read(x)
+        offset = self.offset(near) * self.scope(near).sigmoid() * 0.5 + self.init_pos
+        out: Tensor = self.end_conv(self._sample(x, offset, patch))
         return out
 
-    def _sample(self, x: Tensor, offset: Tensor) -> Tensor:
+    def _sample(self, x: Tensor, offset: Tensor, patch: Patch) -> Tensor:
         batch, channels, height, width = x.shape
-        offset = offset.view(batch, 2 * GROUPS * self.scale**2, height, width)
         moves = F.pixel_shuffle(offset.float(), self.scale)  # (B, 2*groups, H*s, W*s)
         moves = moves.view(batch, 2, GROUPS, *moves.shape[2:])  # (x or y first)
         # Positions in float32: half precision cannot tell neighbouring pixels of a wide map.
-        centres_y = torch.arange(height, device=x.device) + 0.5
-        centres_x = torch.arange(width, device=x.device) + 0.5
+        centres_y = torch.arange(patch.rows.start, patch.rows.stop, device=x.device) + 0.5
+        centres_x = torch.arange(patch.columns.start, patch.columns.stop, device=x.device) + 0.5
         columns = centres_x.repeat_interleave(self.scale) + moves[:, 0]  # (B, groups, H*s, W*s)
         rows = centres_y.repeat_interleave(self.scale)[:, None] + moves[:, 1]
         grid = torch.stack([2 * columns / width - 1, 2 * rows / height - 1], dim=-1)
@@ -87,7 +92,7 @@ class DySample(nn.Module):
             padding_mode="border",
             align_corners=False,
         )
-        return sampled.to(x.dtype).view(batch, channels, height * self.scale, width * self.scale)
+        return sampled.to(x.dtype).reshape(batch, channels, *sampled.shape[2:])
 
 
 class SelectableHead(nn.Sequential):

@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from esc_cli.model.patches import Patch
+
 LN_EPS: Final = 1e-6
 
 
@@ -36,7 +38,10 @@ class LayerNorm(nn.Module):
 
 
 class ConvFFN(nn.Module):
-    """1x1 up to `hidden`, GELU, a depthwise 3x3 with its own residual, 1x1 back to `dim`."""
+    """1x1 up to `hidden`, GELU, a depthwise 3x3 with its own residual, 1x1 back to `dim`.
+
+    Takes a patch with a margin of 1 and returns it without.
+    """
 
     def __init__(self, dim: int, hidden: int):
         super().__init__()
@@ -44,10 +49,11 @@ class ConvFFN(nn.Module):
         self.dwc = conv(hidden, hidden, 3, groups=hidden)
         self.aggr = conv(hidden, dim, 1)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the ConvFFN of x, without a residual around it."""
+    def forward(self, x: Tensor, patch: Patch) -> Tensor:
+        """The ConvFFN of x, without a residual around it."""
         x = F.gelu(self.proj(x))
-        out: Tensor = self.aggr(F.gelu(self.dwc(x)) + x)
+        mixed, x = patch.core(self.dwc(x), 1), patch.core(x, 1)
+        out: Tensor = self.aggr(F.gelu(mixed) + x)
         return out
 
 
@@ -64,7 +70,8 @@ def geometric_ensemble(plk_filter: Tensor) -> Tensor:
 class KernelPredictor(nn.Sequential):
     """(B, P, H, W) -> one depthwise 3x3 kernel per image and channel, (B, P, 3, 3).
 
-    The kernels come from the average of the whole map, so they carry its global content.
+    The kernels come from the average of the whole map, so they carry its global content. That
+    average, (B, P, 1, 1), serves as well as the map.
     """
 
     def __init__(self, pdim: int, reduced: int):
@@ -87,58 +94,62 @@ def _centred(kernels: Tensor, size: int) -> Tensor:
     return F.pad(kernels, (margin, margin, margin, margin))
 
 
-def dynamic_large_conv(x: Tensor, large: Tensor, dynamic: Tensor) -> Tensor:
+def dynamic_large_conv(large: Tensor, x: Tensor, dynamic: Tensor, patch: Patch) -> Tensor:
     """The P channels of x through the shared kernel plus each image's own depthwise 3x3.
 
-    x (B, P, H, W), large (P, P, k, k), dynamic (B, P, 3, 3); zero padding, same shape out.
-    Both convolutions are linear in the same input. A single image therefore needs only one,
-    with the 3x3 added on the diagonal of the large kernel; a batch shares the large one.
+    large (P, P, k, k), x (B, P, H, W) with a margin of k // 2, dynamic (B, P, 3, 3); zero padding
+    at the borders of the picture, the patch out. Both convolutions are linear in the same input. A
+    single image therefore needs only one, with the 3x3 added on the diagonal of the large kernel;
+    a batch shares the large one.
     """
     batch, channels = x.shape[:2]
     half = large.shape[-1] // 2
     if batch == 1:
         diagonal = torch.diag_embed(_centred(dynamic[0], large.shape[-1]).permute(1, 2, 0))
-        return F.conv2d(x, large + diagonal.permute(2, 3, 0, 1), padding=half)  # (P, P, k, k)
+        return patch.convolve(x, large + diagonal.permute(2, 3, 0, 1))  # (P, P, k, k)
     images = x.reshape(1, batch * channels, *x.shape[2:])  # (1, B*P, H, W)
     kernels = dynamic.reshape(batch * channels, 1, 3, 3)  # (B*P, 1, 3, 3)
-    own = F.conv2d(images, kernels, padding=1, groups=batch * channels).view_as(x)
-    return F.conv2d(x, large, padding=half) + own
+    own = F.conv2d(images, kernels, padding=1, groups=batch * channels).view_as(images)
+    return patch.convolve(x, large) + patch.core(own.view(x.shape), half)
 
 
-def factored_large_conv(x: Tensor, channel: Tensor, spatial: Tensor, dynamic: Tensor) -> Tensor:
+def factored_large_conv(
+    channel: Tensor, spatial: Tensor, x: Tensor, dynamic: Tensor, patch: Patch
+) -> Tensor:
     """ESC-FP's form: a 1x1 `channel` (P, P, 1, 1), then a depthwise `spatial` (P, 1, k, k).
 
     Each image's dynamic (P, 3, 3) is added to the centre of the depthwise kernel.
-    x (B, P, H, W), dynamic (B, P, 3, 3); zero padding, same shape out.
+    x (B, P, H, W) with a margin of k // 2, dynamic (B, P, 3, 3); zero padding at the borders of
+    the picture, the patch out.
     """
     batch, channels = x.shape[:2]
     size = spatial.shape[-1]
     kernels = spatial + _centred(dynamic, size).unsqueeze(2)  # (B, P, 1, k, k)
     mixed = F.conv2d(x, channel).reshape(1, batch * channels, *x.shape[2:])  # (1, B*P, H, W)
     kernels = kernels.reshape(batch * channels, 1, size, size)
-    return F.conv2d(mixed, kernels, padding=size // 2, groups=batch * channels).view_as(x)
+    out = patch.convolve(mixed, kernels, groups=batch * channels)
+    return out.reshape(batch, channels, *out.shape[2:])
 
 
-LargeConv = Callable[[Tensor, Tensor], Tensor]
-"""(first P channels (B, P, H, W), their dynamic kernels (B, P, 3, 3)) -> (B, P, H, W)."""
+LargeConv = Callable[[Tensor, Tensor, Patch], Tensor]
+"""(first P channels with a margin, their dynamic kernels (B, P, 3, 3), patch) -> (B, P, h, w)."""
 
 
-class PartialLargeKernel(nn.Module):
-    """Predicts the dynamic kernels of the first P channels; `large` is the shared convolution.
+class DynamicKernels(nn.Module):
+    """Predicts the dynamic kernels of the first P channels.
 
     The predictor's key differs between the families: `dwc_proj`, and `proj` in ESC-FP.
     """
 
     def __init__(self, pdim: int, *, factored: bool):
         super().__init__()
-        self.pdim = pdim
         self.name = "proj" if factored else "dwc_proj"
         self.add_module(self.name, KernelPredictor(pdim, pdim // 4 if factored else pdim // 2))
 
-    def forward(self, x: Tensor, large: LargeConv) -> Tensor:
-        """Return x with its first P channels convolved and the others as they were."""
-        first, rest = x.split([self.pdim, x.shape[1] - self.pdim], dim=1)
-        return torch.cat([large(first, self.get_submodule(self.name)(first)), rest], dim=1)
+    def forward(self, average: Tensor) -> Tensor:
+        """(B, P, 1, 1), the average over the picture -> (B, P, 3, 3)."""
+        kernels: Tensor = self.get_submodule(self.name)(average)
+        return kernels
 
 
 class ConvAttn(nn.Module):
@@ -146,10 +157,16 @@ class ConvAttn(nn.Module):
 
     def __init__(self, dim: int, pdim: int, *, factored: bool):
         super().__init__()
-        self.plk = PartialLargeKernel(pdim, factored=factored)
+        self.plk = DynamicKernels(pdim, factored=factored)
         self.aggr = conv(dim, dim, 1)
 
-    def forward(self, x: Tensor, large: LargeConv) -> Tensor:
-        """Return the ConvAttn of x, without a residual around it."""
-        out: Tensor = self.aggr(self.plk(x, large))
+    def forward(
+        self, first: Tensor, rest: Tensor, kernels: Tensor, large: LargeConv, patch: Patch
+    ) -> Tensor:
+        """The ConvAttn of a patch, without a residual around it.
+
+        first (B, P, ...) has the margin of the large kernel, rest (B, C - P, ...) has none.
+        """
+        changed = large(first, kernels, patch)
+        out: Tensor = self.aggr(torch.cat([changed, rest], dim=1))
         return out

@@ -7,18 +7,23 @@ ensemble does not grow with the output.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from esc_cli.model.config import NetworkConfig
-from esc_cli.model.esc import ESCEncoder
+from esc_cli.model.esc import FEATURE_MARGIN, ESCEncoder
 from esc_cli.model.layers import conv
-from esc_cli.model.network import Network
+from esc_cli.model.network import WHOLE_PICTURE, Network, Part, Working, channels_last
 from esc_cli.model.padding import smallest_side, widen_small
+from esc_cli.model.patches import Extent, Patch
 
 CHUNK_POINTS = 1 << 16
+NEIGHBOURS = 2
+"""Input pixels beyond a patch that the points in it can look at."""
 SHIFTS = ((-1, -1), (-1, 1), (1, -1), (1, 1))
 """The four neighbours of a query point, (y, x); the opposite of number i is number 3 - i."""
 
@@ -38,6 +43,39 @@ class MLP(nn.Module):
         """(..., cin) -> (..., cout)."""
         out: Tensor = self.layers(x)
         return out
+
+
+@dataclass(frozen=True)
+class Axis:
+    """Positions along one axis: ascending, in input pixels from the border, `step` apart."""
+
+    positions: Tensor  # (n,), float64
+    step: float
+
+    def local(self, extent: Extent) -> tuple[slice, Tensor, float]:
+        """Those inside an extent: which, where in [-1, 1] of it with NEIGHBOURS, and the step."""
+        inner = torch.tensor([extent.start, extent.stop], dtype=self.positions.dtype)
+        start, stop = torch.searchsorted(self.positions, inner).tolist()
+        start, stop = start if extent.start else 0, stop if extent.stop < extent.length else None
+        near = extent.within(NEIGHBOURS)
+        length = near.stop - near.start
+        chosen = slice(start, len(self.positions) if stop is None else stop)
+        local = 2 * (self.positions[chosen] - near.start) / length - 1
+        return chosen, local.float(), 2 * self.step / length
+
+
+@dataclass(frozen=True)
+class Lattice:
+    """The points of a result: each of `rows` with each of `columns`."""
+
+    rows: Axis
+    columns: Axis
+
+
+def axis(outputs: int, inputs: int) -> Axis:
+    """The centres of `outputs` pixels that cover `inputs` pixels."""
+    step = inputs / outputs
+    return Axis((torch.arange(outputs, dtype=torch.float64) + 0.5) * step, step)
 
 
 def pixel_centres(height: int, width: int, device: torch.device) -> Tensor:
@@ -76,10 +114,22 @@ class ESCLTE(Network):
         Without a size the output has the input's (a scale of 1).
         """
         height, width = size or (x.shape[-2], x.shape[-1])
-        points = pixel_centres(height, width, x.device).expand(x.shape[0], -1, -1)
-        cell = torch.tensor([2 / height, 2 / width], device=x.device)
-        values = self.query(x, points, cell)  # (B, height*width, 3)
-        return values.transpose(1, 2).reshape(x.shape[0], 3, height, width)
+        lattice = Lattice(axis(height, x.shape[-2]), axis(width, x.shape[-1]))
+        return next(self.parts(x, lattice=lattice)).pixels
+
+    def parts(
+        self, x: Tensor, working: Working = WHOLE_PICTURE, lattice: Lattice | None = None
+    ) -> Iterator[Part]:
+        """The values on a lattice of points, as parts that cover it; None is the input's pixels."""
+        points = lattice or Lattice(*(axis(side, side) for side in x.shape[-2:]))
+        for patch, near in self._near(x, working):
+            rows, y, cell_y = points.rows.local(patch.rows)
+            columns, x_, cell_x = points.columns.local(patch.columns)
+            grid = torch.stack(torch.meshgrid(y, x_, indexing="ij"), dim=-1).flatten(0, 1)
+            cell = torch.tensor([cell_y, cell_x], device=x.device)
+            values = self._values(near, grid.to(x.device).expand(x.shape[0], -1, -1), cell)
+            pixels = values.transpose(1, 2).reshape(x.shape[0], 3, len(y), len(x_))
+            yield Part(rows, columns, pixels.to(x.dtype))
 
     def query(self, x: Tensor, points: Tensor, cell: Tensor) -> Tensor:
         """Values of the upscaled picture at given points.
@@ -88,14 +138,29 @@ class ESCLTE(Network):
         for each picture, the size of an output pixel in the same units. Returns (B, Q, 3), not
         clamped.
         """
+        _, near = next(self._near(x, WHOLE_PICTURE))
+        return self._values(near, points.float(), cell).to(x.dtype)
+
+    def _near(self, x: Tensor, working: Working) -> Iterator[tuple[Patch, tuple[Tensor, Tensor]]]:
+        """Patches, with what their values hang on: pixels in [-1, 1] and maps, with NEIGHBOURS."""
         size = x.shape[-2:]
-        wide = widen_small(x, smallest_side(self.config))
-        features = self.encoder.features((wide - 0.5) / 0.5)[..., : size[0], : size[1]]
-        maps = torch.cat([self.coef(features), self.freq(features)], dim=1)
-        normed, maps = ((x - 0.5) / 0.5).float(), maps.float()
-        chunks = points.float().split(CHUNK_POINTS, dim=1)
-        answers = [self._answer(normed, maps, chunk, cell) for chunk in chunks]
-        return (torch.cat(answers, dim=1) * 0.5 + 0.5).to(x.dtype)
+        picture = channels_last((widen_small(x, smallest_side(self.config)) - 0.5) / 0.5)
+        work = self.patchwork(picture, working)
+        trunk = self.encoder.trunk(picture, work)
+        margin = FEATURE_MARGIN + 1 + NEIGHBOURS
+        for patch in work.patches:
+            near, pixels = work.windows(patch, (trunk, margin), (picture, margin))
+            features = self.encoder.features(near, pixels)[..., : size[0], : size[1]]
+            maps = torch.cat([self.coef(features), self.freq(features)], dim=1).float()
+            pixels = pixels[..., : size[0], : size[1]].float()
+            local = [patch.shrunk(values, margin, NEIGHBOURS) for values in (pixels, maps)]
+            yield patch, (local[0], local[1])
+
+    def _values(self, near: tuple[Tensor, Tensor], points: Tensor, cell: Tensor) -> Tensor:
+        """Values in [0, 1] at points (B, Q, 2) in the coordinates of `near`: (B, Q, 3), float32."""
+        chunks = points.split(CHUNK_POINTS, dim=1)
+        answers = [self._answer(*near, chunk, cell) for chunk in chunks]
+        return torch.cat(answers, dim=1) * 0.5 + 0.5
 
     def _answer(self, x: Tensor, maps: Tensor, points: Tensor, cell: Tensor) -> Tensor:
         """The ensemble of the four neighbours plus the bilinear picture, in [-1, 1]."""

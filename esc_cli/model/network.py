@@ -2,10 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain
+
+import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
+from esc_cli.model.attention import WindowAttention
+from esc_cli.model.body import SharedKernel
 from esc_cli.model.config import NetworkConfig
-from esc_cli.model.padding import smallest_side, widen_small
+from esc_cli.model.padding import reflect_to_multiple, smallest_side, widen_small
+from esc_cli.model.patches import Patch, Patchwork, cut
+
+
+@dataclass(frozen=True)
+class Working:
+    """How much of a picture is at work at once; the result does not depend on it.
+
+    pixels: input pixels of a patch, at least one attention window; None is the whole picture, the
+    only way that can be trained. store: where maps of full size live; None is the picture's device.
+    """
+
+    pixels: int | None = None
+    store: torch.device | None = None
+
+
+WHOLE_PICTURE = Working()
+
+
+@dataclass(frozen=True)
+class Part:
+    """A rectangle of the result: its place in it, and its pixels (B, 3, rows, columns)."""
+
+    rows: slice
+    columns: slice
+    pixels: Tensor
 
 
 class Network(nn.Module):
@@ -16,13 +49,54 @@ class Network(nn.Module):
     """
 
     config: NetworkConfig
+    working: Working = WHOLE_PICTURE
 
     def forward(self, x: Tensor) -> Tensor:
-        """Upscale by `config.scale`."""
-        height, width, scale = x.shape[-2], x.shape[-1], self.config.scale
-        out = self.upscale(widen_small(x, smallest_side(self.config)))
-        return out[..., : height * scale, : width * scale]
+        """Upscale by `config.scale`, as much at once as `working` says."""
+        parts = self.parts(x, self.working)
+        first = next(parts)
+        size = (x.shape[-2] * self.config.scale, x.shape[-1] * self.config.scale)
+        if first.pixels.shape[-2:] == size:
+            return first.pixels
+        out = first.pixels.new_empty((*first.pixels.shape[:2], *size))
+        for part in chain([first], parts):
+            out[..., part.rows, part.columns] = part.pixels
+        return out
 
-    def upscale(self, x: Tensor) -> Tensor:
-        """Upscale a picture whose sides are at least `smallest_side(config)`."""
+    def parts(self, x: Tensor, working: Working = WHOLE_PICTURE) -> Iterator[Part]:
+        """The result of `forward` as parts that cover it; a single one for the whole picture."""
+        scale, unshuffle = self.config.scale, self.config.unshuffle
+        height, width = x.shape[-2] * scale, x.shape[-1] * scale
+        picture = reflect_to_multiple(widen_small(x, smallest_side(self.config)), unshuffle)
+        if unshuffle > 1:
+            picture = F.pixel_unshuffle(picture, unshuffle)
+        work = self.patchwork(picture, working)
+        factor = scale * unshuffle
+        for patch, out in self.upscale(channels_last(picture), work):
+            rows = patch.rows.scaled(factor, height)
+            columns = patch.columns.scaled(factor, width)
+            crop = out[..., : rows.stop - rows.start, : columns.stop - columns.start]
+            yield Part(rows, columns, crop)
+
+    def patchwork(self, picture: Tensor, working: Working) -> Patchwork:
+        """The runner of one forward pass over a picture as the first convolution sees it."""
+        pixels = working.pixels and working.pixels // self.config.unshuffle**2
+        patches = cut(picture.shape[-2], picture.shape[-1], self.config.window, pixels)
+        return Patchwork(patches, picture.device, working.store)
+
+    def upscale(self, picture: Tensor, work: Patchwork) -> Iterator[tuple[Patch, Tensor]]:
+        """The patches of a picture, widened and unshuffled as need be, and what becomes of them."""
         raise NotImplementedError
+
+
+def prepare(network: Network) -> Network:
+    """Compute once what hangs on the parameters alone; they must not change afterwards."""
+    for module in network.modules():
+        if isinstance(module, (WindowAttention, SharedKernel)):
+            module.prepare()
+    return network
+
+
+def channels_last(x: Tensor) -> Tensor:
+    """The same values with the channels of a pixel side by side, which 1x1 convolutions like."""
+    return x.contiguous(memory_format=torch.channels_last)

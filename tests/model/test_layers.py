@@ -12,6 +12,7 @@ from esc_cli.model.layers import (
     factored_large_conv,
     geometric_ensemble,
 )
+from esc_cli.model.patches import Patch, cut
 
 
 def noise(*shape: int) -> Tensor:
@@ -31,6 +32,10 @@ def test_the_geometric_ensemble_is_the_mean_over_flips_and_quarter_turns() -> No
     torch.testing.assert_close(geometric_ensemble(kernel), mean, rtol=0, atol=1e-12)
 
 
+def whole(x: Tensor) -> Patch:
+    return cut(x.shape[-2], x.shape[-1], 1, None)[0]
+
+
 def test_the_shared_kernel_and_the_dynamic_one_add_up() -> None:
     x, large, dynamic = noise(3, 4, 9, 14), noise(4, 4, 13, 13), noise(3, 4, 3, 3)
     for count in (1, 3):  # one image and a batch take different ways
@@ -39,7 +44,7 @@ def test_the_shared_kernel_and_the_dynamic_one_add_up() -> None:
             for image, kernels in zip(x[:count], dynamic[:count], strict=True)
         ]
         expected = F.conv2d(x[:count], large, padding=6) + torch.cat(own)
-        got = dynamic_large_conv(x[:count], large, dynamic[:count])
+        got = dynamic_large_conv(large, x[:count], dynamic[:count], whole(x))
         torch.testing.assert_close(got, expected, rtol=0, atol=1e-10)
 
 
@@ -52,7 +57,7 @@ def test_the_factored_kernel_mixes_channels_first_and_has_the_dynamic_one_at_its
         for image, kernels in zip(mixed, dynamic, strict=True)
     ]
     expected = F.conv2d(mixed, spatial, padding=6, groups=4) + torch.cat(own)
-    got = factored_large_conv(x, channel, spatial, dynamic)
+    got = factored_large_conv(channel, spatial, x, dynamic, whole(x))
     torch.testing.assert_close(got, expected, rtol=0, atol=1e-10)
 
 

@@ -1,0 +1,192 @@
+"""Running a network piece by piece, with the result of running it whole.
+
+Only three things in these networks couple distant pixels: attention, inside windows on a fixed
+grid; convolutions, over a margin of a few pixels; and averages over the whole map, from which the
+dynamic kernels are made. So each step of a network can run over patches of the map whose borders
+lie on the windows' grid, each read with the step's margin, into a map of full size; averages are
+summed up over the patches. Only the maps then grow with the picture. The working memory is bounded
+by the patch, which also fits a processor's cache.
+
+Patches are strips of full width while that is within bounds, and rectangles otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Extent:
+    """Positions [start, stop) of an axis with `length` positions."""
+
+    start: int
+    stop: int
+    length: int
+
+    def before(self, margin: int) -> int:
+        """How much of a margin exists before `start`."""
+        return min(margin, self.start)
+
+    def after(self, margin: int) -> int:
+        """How much of a margin exists after `stop`."""
+        return min(margin, self.length - self.stop)
+
+    def within(self, margin: int) -> slice:
+        """The positions with their margin."""
+        return slice(self.start - self.before(margin), self.stop + self.after(margin))
+
+    def inner(self, margin: int, left: int, factor: int, length: int) -> slice:
+        """Where the positions with a margin of `left` are, among `length` read with `margin`."""
+        start = (self.before(margin) - self.before(left)) * factor
+        return slice(start, length - (self.after(margin) - self.after(left)) * factor)
+
+    def scaled(self, factor: int, length: int) -> slice:
+        """The positions on an axis `factor` times as fine that ends at `length`."""
+        return slice(self.start * factor, min(self.stop * factor, length))
+
+
+@dataclass(frozen=True)
+class Patch:
+    """A rectangle of a map (B, C, H, W); a margin is what is read around it, if it exists."""
+
+    rows: Extent
+    columns: Extent
+
+    def read(self, values: Tensor, margin: int = 0) -> Tensor:
+        """The patch with a margin, which ends early at the border of the map."""
+        return values[..., self.rows.within(margin), self.columns.within(margin)]
+
+    def core(self, values: Tensor, margin: int, factor: int = 1) -> Tensor:
+        """The patch without the margin it was read with; `factor` is how much finer it is now."""
+        return self.shrunk(values, margin, 0, factor)
+
+    def shrunk(self, values: Tensor, margin: int, left: int, factor: int = 1) -> Tensor:
+        """The patch with what is `left` of the margin it was read with."""
+        rows = self.rows.inner(margin, left, factor, values.shape[-2])
+        return values[..., rows, self.columns.inner(margin, left, factor, values.shape[-1])]
+
+    def convolve(self, values: Tensor, kernel: Tensor, groups: int = 1) -> Tensor:
+        """The patch, read with a margin of half the kernel, through a zero-padded convolution.
+
+        As cropping a padded convolution, without computing the margin.
+        """
+        half = kernel.shape[-1] // 2
+        vertical = half - self.rows.before(half), half - self.rows.after(half)
+        horizontal = half - self.columns.before(half), half - self.columns.after(half)
+        padding = vertical[0], horizontal[0]
+        if vertical[0] != vertical[1] or horizontal[0] != horizontal[1]:
+            values, padding = F.pad(values, (*horizontal, *vertical)), (0, 0)
+        return F.conv2d(values, kernel, padding=padding, groups=groups)
+
+
+class WholeMap(Patch):
+    """The patch that is the whole map: nothing is cut, whatever the sizes, which may be symbols."""
+
+    def read(self, values: Tensor, margin: int = 0) -> Tensor:  # noqa: ARG002 - there is none
+        """The map itself."""
+        return values
+
+    def shrunk(self, values: Tensor, *_margins: int) -> Tensor:
+        """The map itself."""
+        return values
+
+    def convolve(self, values: Tensor, kernel: Tensor, groups: int = 1) -> Tensor:
+        """The map through a convolution with zero padding."""
+        return F.conv2d(values, kernel, padding=kernel.shape[-1] // 2, groups=groups)
+
+
+def cut(height: int, width: int, grid: int, pixels: int | None) -> list[Patch]:
+    """Patches of about `pixels` positions, at least one window, row by row; None is one patch.
+
+    Borders lie on the grid of the windows. A last piece is more than half a window long: padding
+    by reflection needs as much.
+    """
+    if pixels is None or height * width <= pixels:
+        return [WholeMap(Extent(0, height, height), Extent(0, width, width))]
+    across = max(pixels // grid // grid * grid, grid)
+    down = max(pixels // min(across, width) // grid * grid, grid)
+    return [
+        Patch(rows, columns)
+        for rows in _extents(height, down, grid)
+        for columns in _extents(width, across, grid)
+    ]
+
+
+def _extents(length: int, step: int, grid: int) -> list[Extent]:
+    starts = list(range(0, length, step))
+    if len(starts) > 1 and length - starts[-1] <= grid // 2:
+        starts.pop()
+    return [Extent(a, b, length) for a, b in zip(starts, [*starts[1:], length], strict=True)]
+
+
+Step = Callable[..., Tensor]
+"""(patch, each source's values with its margin) -> the patch of the result, without margins."""
+
+
+class Patchwork:
+    """Runs the steps of one forward pass over patches, into maps that it owns and uses again.
+
+    With a single patch each step gets the whole maps, and nothing is ever changed in place: this
+    is how a network is trained. `device` computes; `store` is where the maps live, if elsewhere.
+    """
+
+    def __init__(
+        self, patches: list[Patch], device: torch.device, store: torch.device | None = None
+    ):
+        self.patches, self.device, self.store = patches, device, store or device
+        self._maps: dict[str, Tensor] = {}
+
+    def run(self, step: Step, *sources: tuple[Tensor, int], into: str) -> Tensor:
+        """The map that a step makes of its sources, (map, margin) each, on equal grids.
+
+        `into` names the map to write. It may be a source, if that is read without a margin.
+        """
+        if len(self.patches) == 1:
+            return step(self.patches[0], *(values for values, _ in sources))
+        height, width = sources[0][0].shape[-2:]
+        for patch in self.patches:
+            part = step(patch, *self.windows(patch, *sources))
+            target = self._map(into, part, (height, width))
+            patch.read(target).copy_(part)
+        return self._maps[into]
+
+    def windows(self, patch: Patch, *sources: tuple[Tensor, int]) -> list[Tensor]:
+        """What a step gets of its sources for a patch, on the device that computes."""
+        windows = (patch.read(values, margin) for values, margin in sources)
+        return [window.to(self.device, non_blocking=True) for window in windows]
+
+    def _map(self, name: str, part: Tensor, size: tuple[int, int]) -> Tensor:
+        if name not in self._maps:
+            self._maps[name] = torch.empty(
+                (*part.shape[:2], *size),
+                dtype=part.dtype,
+                device=self.store,
+                memory_format=torch.channels_last,
+                pin_memory=self.store.type == "cpu" and self.device.type == "cuda",
+            )
+        return self._maps[name]
+
+
+class Average:
+    """The average of a map over its positions, from the patches of it, in float32."""
+
+    def __init__(self) -> None:
+        self._total: Tensor | None = None
+        self._positions = 0
+
+    def add(self, values: Tensor) -> None:
+        """Count (B, P, h, w) in."""
+        total = values.sum(dim=(2, 3), keepdim=True, dtype=torch.float32)
+        self._total = total if self._total is None else self._total + total
+        self._positions += values.shape[2] * values.shape[3]
+
+    def value(self, dtype: torch.dtype) -> Tensor:
+        """(B, P, 1, 1)."""
+        if self._total is None:
+            raise ValueError("nothing was added")
+        return (self._total / self._positions).to(dtype)
