@@ -31,7 +31,7 @@ DEBUG = "ESC_DEBUG"
 
 app = typer.Typer(
     name="esc",
-    help="Upscale pictures with ESC, an efficient super-resolution network.",
+    help="Upscale pictures and videos with ESC, an efficient super-resolution network.",
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
@@ -54,7 +54,7 @@ def _root(
         ),
     ] = False,
 ) -> None:
-    """Upscale pictures with ESC, an efficient super-resolution network."""
+    """Upscale pictures and videos with ESC, an efficient super-resolution network."""
 
 
 app.command("upscale", epilog=UPSCALE_EPILOG)(upscale_command)
