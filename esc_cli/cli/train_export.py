@@ -23,6 +23,9 @@ def weights_export_command(  # noqa: PLR0913, PLR0917 - Typer reads one paramete
     trained_on: Annotated[str, typer.Option(help="For the record: the pictures, in words.")] = "",
     licence: Annotated[str, typer.Option(help="For the record: the licence of the weights.")] = "",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the file and its record.")
+    ] = False,
 ) -> None:
     """Export the averaged weights of a training run, with a record beside them."""
     # Only now, so that `esc --help` does not wait for torch.
@@ -41,6 +44,7 @@ def weights_export_command(  # noqa: PLR0913, PLR0917 - Typer reads one paramete
             validate=parsing.names(validate),
             data_roots=evaluation.data_roots(data_root),
             device=device,
+            overwrite=overwrite,
         )
     )
     print_line(f"from {shown(done.checkpoint)}")

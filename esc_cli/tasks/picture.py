@@ -66,16 +66,17 @@ class PictureUpscaler:
         return _to_numpy(self._pass(frame, dtype))
 
     def _with_alpha(self, pixels: FloatPixels) -> FloatPixels:
-        """Colour weighted by opacity, so that what is transparent does not bleed into edges."""
+        """Colour and opacity apart; hidden colour gives way to what is visible beside it.
+
+        Neither the hidden colour nor a division of two results reaches the edges then.
+        """
         colour, alpha = pixels[..., :-1], pixels[..., -1:]
         if alpha.min() == 1:
             full = np.ones((self.size[1], self.size[0], 1), np.float32)
             return np.concatenate([self._enlarged(colour), full], axis=-1)
         opacity = self._enlarged(alpha).clip(0, 1)
-        weighted = self._enlarged(colour * alpha).clip(0, 1)
-        seen = opacity > ALPHA_FLOOR
-        plain = np.divide(weighted, opacity, out=np.zeros_like(weighted), where=seen)
-        return np.concatenate([plain, opacity], axis=-1)
+        plain = self._enlarged(_filled(colour * alpha, alpha)).clip(0, 1)
+        return np.concatenate([np.where(opacity > ALPHA_FLOOR, plain, 0), opacity], axis=-1)
 
     def _enlarged(self, pixels: FloatPixels) -> FloatPixels:
         """(H, W, 1 or 3) -> the same channels at `size`; grey goes through as equal R, G, B."""
@@ -111,3 +112,26 @@ def _quantised(pixels: FloatPixels, dtype: np.dtype[Any]) -> Frame:
     levels = np.iinfo(dtype).max
     rounded: Frame = np.rint(pixels.clip(0, 1) * levels).astype(dtype)
     return rounded
+
+
+def _filled(weighted: FloatPixels, alpha: FloatPixels) -> FloatPixels:
+    """The colour of (H, W, C) weighted by (H, W, 1); where that is 0, the mean of what is near.
+
+    Pull and push: the mean of the smallest square around a pixel, of sides 2, 4, 8, ..., that
+    holds anything visible (Gortler et al., The Lumigraph, 1996).
+    """
+    seen = alpha > 0
+    own = np.divide(weighted, alpha, out=np.zeros_like(weighted), where=seen)
+    if seen.all() or max(alpha.shape[:2]) == 1:
+        return own
+    coarse = _filled(_halved(weighted), _halved(alpha))
+    near = coarse.repeat(2, axis=0).repeat(2, axis=1)[: alpha.shape[0], : alpha.shape[1]]
+    return np.where(seen, own, near)
+
+
+def _halved(pixels: FloatPixels) -> FloatPixels:
+    """(H, W, C) -> sums of squares of 2 x 2; beyond the border is 0."""
+    height, width = pixels.shape[:2]
+    even = np.pad(pixels, ((0, height % 2), (0, width % 2), (0, 0)))
+    rows = even[0::2] + even[1::2]
+    return rows[:, 0::2] + rows[:, 1::2]

@@ -12,6 +12,7 @@ from filelock import FileLock
 from esc_cli.errors import ItemError, ReadError, UsageError
 from esc_cli.media.arrays import read_rgb
 from esc_cli.media.paths import Selection, find_sources
+from esc_cli.media.video.kinds import is_video
 from esc_cli.training.cache import Pictures, Planes, cached_pictures, fingerprint, smaller
 from esc_cli.training.events import Cached, Note
 
@@ -141,7 +142,10 @@ def _pictures_below(folder: Path, without: Path) -> list[Path]:
     )
     if found.problems:
         raise found.problems[0][1]
-    return [source.path for source in found.sources]
+    pictures = [s.path for s in found.sources if not is_video(s.path)]
+    if not pictures:
+        raise UsageError("no pictures found", folder)
+    return pictures
 
 
 def _stem(name: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from esc_cli.errors import UsageError
 from esc_cli.tasks.validation import prepare_validation
 from esc_cli.training.export import Scores, Words, export, read_trained
 
@@ -20,6 +21,7 @@ class ExportOptions:
     validate: tuple[str, ...] = ()
     data_roots: tuple[Path, ...] = ()
     device: str = "auto"
+    overwrite: bool = False
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,8 @@ class Exported:
 
 def export_run(options: ExportOptions) -> Exported:
     """Export the averaged weights. Raises UsageError, WeightsError, WriteError and DiskError."""
+    if not options.overwrite:
+        _refuse_existing(options.target)
     trained = read_trained(options.run)
     validation = prepare_validation(
         options.validate, options.data_roots, trained.recipe.validation_scale, options.device
@@ -43,3 +47,9 @@ def export_run(options: ExportOptions) -> Exported:
     scores = validation(trained.network)
     record = export(trained, options.target, scores, options.words, half=options.half)
     return Exported(options.target, record, trained.path, scores)
+
+
+def _refuse_existing(target: Path) -> None:
+    for path in (target, target.with_suffix(".json")):
+        if path.exists():
+            raise UsageError("exists already", path, "choose another name, or --overwrite")

@@ -120,7 +120,7 @@ def _stored(network: Network, half: bool) -> dict[str, Tensor]:
 
 
 def _metadata(recipe: Recipe) -> dict[str, str]:
-    return {"format": "pt", "variant": recipe.variant, "scale": str(recipe.scale)}
+    return {"variant": recipe.variant, "scale": str(recipe.scale)}
 
 
 def _record(

@@ -61,7 +61,7 @@ def test_train_export_upscale(out, esc_here, benchmark, tmp_path):
     found = esc_cli.load_model(mine, scale=2).state_dict()
     assert all(torch.equal(found[key], value) for key, value in wanted.items())
     with safe_open(mine, "pt") as file:
-        assert file.metadata() == {"format": "pt", "variant": "esc-tiny", "scale": "2"}
+        assert file.metadata() == {"variant": "esc-tiny", "scale": "2"}
     record = read_record(tmp_path / "mine.json")
     assert (record.name, record.variant, record.scale) == ("mine", "esc-tiny", 2)
     assert record.sha256 == hashlib.sha256(mine.read_bytes()).hexdigest()

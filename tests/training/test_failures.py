@@ -67,7 +67,7 @@ def test_a_folder_without_pictures_is_refused(train_here, recipe, tmp_path, cont
         (folder / "notes.txt").write_text("none here")
     ran = train_here(recipe, "--data", folder, "--out", tmp_path / "run")
     assert ran.code == 2
-    assert f"{folder}: no pictures found" in ran.err
+    assert f"{folder}: no pictures" in ran.err
 
 
 def test_a_data_folder_that_is_not_there_is_named(train_here, recipe, tmp_path):
