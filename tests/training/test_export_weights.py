@@ -165,3 +165,14 @@ def test_validation_scores_as_eval_does(train_here, recipe, pictures, benchmark,
     lines = (tmp_path / "run" / "log.jsonl").read_text().splitlines()
     scores = json.loads(lines[-1])["scores"]["Own"]
     assert f"Own {scores['psnr']:.3f} dB {scores['ssim']:.4f}" in ran.err
+
+
+@pytest.mark.parametrize("name", ["mine.safetensors", "mine.json"])
+def test_an_export_replaces_nothing_unasked(out, esc_here, tmp_path, name):
+    (tmp_path / name).write_text("precious")
+    refused = esc_here("weights", "export", out, tmp_path / "mine.safetensors")
+    assert refused.code == 2
+    assert name in refused.err
+    assert (tmp_path / name).read_text() == "precious"
+    asked = esc_here("weights", "export", out, tmp_path / "mine.safetensors", "--overwrite")
+    assert asked.code == 0, asked.err
