@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 import torch
 from torch import Tensor
 
-from esc_cli import Upscaler
+from esc_cli import Upscaler, load_model
 from esc_cli.engine.options import WHOLE, EngineOptions
 from esc_cli.model import Network
 
@@ -31,13 +32,17 @@ def test_a_whole_picture_gets_what_the_network_gives(
     assert done.notes == ()
 
 
-def test_tiles_differ_little_from_the_whole_picture(tiny_x4: Network, picture: MakePicture) -> None:
-    image = picture(150, 170)
-    whole = Upscaler(tiny_x4, options(WHOLE))(image)
-    done = Upscaler(tiny_x4, options(64, overlap=32)).upscale(image)
+@pytest.mark.parametrize(("scale", "most"), [(2, 0.02), (3, 0.02), (4, 0.05)])
+def test_tiles_differ_little_from_the_whole_picture(
+    picture: MakePicture, scale: int, most: float
+) -> None:
+    """The bundled x4 was trained longest, and hangs most on its dynamic kernels."""
+    network, image = load_model("esc-tiny", scale), picture(150, 170)
+    whole = Upscaler(network, options(WHOLE))(image)
+    done = Upscaler(network, options(64, overlap=32)).upscale(image)
     assert done.tile == 64
     difference = (done.image - whole).abs()
-    assert float(difference.max()) < 0.02
+    assert float(difference.max()) < most
     assert float(difference.mean()) < 0.001
 
 
