@@ -32,9 +32,11 @@ def test_a_whole_picture_gets_what_the_network_gives(
     assert done.notes == ()
 
 
-@pytest.mark.parametrize(("scale", "most"), [(2, 0.02), (3, 0.02), (4, 0.05)])
+@pytest.mark.parametrize(
+    ("scale", "most", "mean"), [(2, 0.02, 0.001), (3, 0.02, 0.001), (4, 0.05, 0.002)]
+)
 def test_tiles_differ_little_from_the_whole_picture(
-    picture: MakePicture, scale: int, most: float
+    picture: MakePicture, scale: int, most: float, mean: float
 ) -> None:
     """The bundled x4 was trained longest, and hangs most on its dynamic kernels."""
     network, image = load_model("esc-tiny", scale), picture(150, 170)
@@ -43,7 +45,7 @@ def test_tiles_differ_little_from_the_whole_picture(
     assert done.tile == 64
     difference = (done.image - whole).abs()
     assert float(difference.max()) < most
-    assert float(difference.mean()) < 0.001
+    assert float(difference.mean()) < mean
 
 
 def test_more_overlap_brings_tiles_closer_to_the_whole_picture(
