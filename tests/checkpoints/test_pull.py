@@ -206,7 +206,7 @@ def small_disk(tmp_path):
     if subprocess.run(command, capture_output=True, check=False).returncode != 0:
         pytest.skip("no small disk can be mounted here")
     yield disk
-    subprocess.run(["umount", str(disk)], check=True)
+    subprocess.run(["umount", "--lazy", str(disk)], check=True)
 
 
 def test_a_full_disk_is_told_and_left_as_it_was(server, small_disk):

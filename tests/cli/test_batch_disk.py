@@ -40,7 +40,7 @@ def small_disk(tmp_path):
     if subprocess.run(command, capture_output=True, check=False).returncode != 0:
         pytest.skip("no small disk can be mounted here")
     yield disk
-    subprocess.run(["umount", str(disk)], check=True)
+    subprocess.run(["umount", "--lazy", str(disk)], check=True)
 
 
 @pytest.mark.parametrize("output", ["file/out", "file/out/a.png", "/proc/nothing/out"])
