@@ -26,7 +26,7 @@ def clip(tmp_path_factory):
 def whole(clip, esc):
     """What an uninterrupted run gives."""
     target = clip.with_name("whole.mkv")
-    ran = esc(clip, "-o", target, "--segment-frames", SEGMENT)
+    ran = esc(clip, "-o", target, "--codec", "ffv1", "--segment-frames", SEGMENT)
     assert ran.code == 0, ran.err
     return look(target)
 
@@ -43,7 +43,7 @@ def wait_for(condition, process):
 
 def test_after_three_sigkills_the_result_is_that_of_an_uninterrupted_run(clip, whole, esc):
     output, moments = clip.with_name("killed.mkv"), random.Random(7)
-    command = (clip, "-o", output, "--segment-frames", SEGMENT)
+    command = (clip, "-o", output, "--codec", "ffv1", "--segment-frames", SEGMENT)
     kept = []
     for number in range(1, KILLS + 1):
         process = esc.start(*command)
@@ -66,7 +66,7 @@ def test_after_three_sigkills_the_result_is_that_of_an_uninterrupted_run(clip, w
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_leaves_a_journal_to_go_on_from(clip, whole, esc, number, code):
     output = clip.with_name(f"signal{code}.mkv")
-    process = esc.start(clip, "-o", output, "--segment-frames", SEGMENT)
+    process = esc.start(clip, "-o", output, "--codec", "ffv1", "--segment-frames", SEGMENT)
     wait_for(lambda: len(segments_of(output)) > 1, process)
     process.send_signal(number)
     out, err = process.communicate(timeout=60)
@@ -76,7 +76,7 @@ def test_a_signal_leaves_a_journal_to_go_on_from(clip, whole, esc, number, code)
     assert not output.exists()
     assert not list(output.parent.rglob("*.esc-part"))
     if number == signal.SIGTERM:
-        assert esc(clip, "-o", output, "--segment-frames", SEGMENT).code == 0
+        assert esc(clip, "-o", output, "--codec", "ffv1", "--segment-frames", SEGMENT).code == 0
         assert look(output) == whole
 
 
@@ -89,7 +89,7 @@ def test_the_deadline_ends_the_command_with_code_75(clip, esc):
 
 def test_two_at_once_on_one_video_do_not_mix(clip, whole, esc):
     output = clip.with_name("twice.mkv")
-    command = (clip, "-o", output, "--segment-frames", SEGMENT)
+    command = (clip, "-o", output, "--codec", "ffv1", "--segment-frames", SEGMENT)
     first = esc.start(*command)
     wait_for(lambda: segments_of(output), first)
     first.send_signal(signal.SIGSTOP)
