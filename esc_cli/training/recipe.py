@@ -164,15 +164,20 @@ def load_recipe(name_or_path: str, changes: Iterable[Mapping[str, Any]] = ()) ->
 def _read(name_or_path: str) -> Table:
     if name_or_path in recipe_names():
         text = (files("esc_cli.training") / "recipes" / f"{name_or_path}.toml").read_text("utf-8")
-        return tomllib.loads(text)
+        return _parsed(text)
     path = Path(name_or_path)
     if path.suffix != ".toml":
         known = ", ".join(recipe_names())
         raise UsageError(f"no recipe {name_or_path!r}", advice=f"a .toml file, or: {known}")
     try:
-        return tomllib.loads(path.read_text("utf-8"))
+        return _parsed(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise UsageError(f"no readable recipe: {error}", path) from error
+
+
+def _parsed(text: str) -> Table:
+    table: Table = tomllib.loads(text)
+    return table
 
 
 def changes(given: Mapping[str, Any], settings: Iterable[str]) -> list[Table]:
@@ -192,7 +197,7 @@ def parse_setting(text: str) -> Table:
         raise UsageError(f"--set {text!r} is no setting", advice="optimiser.learning_rate=1e-3")
     for written in (value, f'"{value.strip()}"'):
         try:
-            return tomllib.loads(f"{key.strip()} = {written}")
+            return _parsed(f"{key.strip()} = {written}")
         except ValueError:
             continue
     raise UsageError(f"--set {text!r} is no setting", advice="optimiser.learning_rate=1e-3")
