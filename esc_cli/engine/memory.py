@@ -52,18 +52,36 @@ def _picture_bytes(config: NetworkConfig, itemsize: int) -> int:
     return 12 * max(config.scale, 1) ** 2 * itemsize  # 3 channels of the result, four times
 
 
-def map_bytes_per_pixel(config: NetworkConfig, itemsize: int) -> float:
-    """Memory per input pixel that does not hang on the patch: maps, input and result."""
+def map_bytes_per_pixel(config: NetworkConfig, device: torch.device, itemsize: int) -> float:
+    """Memory per input pixel that does not hang on the patch: maps, input, on a CPU the result."""
     maps = MAPS * config.dim / config.unshuffle**2
     if config.head == "dysample":
         maps += 2 * config.mid_dim + 2 * config.dim  # what it looks up, also in float32
-    return maps * itemsize + _picture_bytes(config, itemsize)
+    on_host = device.type == "cpu"
+    return maps * itemsize + (_picture_bytes(config, itemsize) if on_host else 6 * itemsize)
 
 
-def patch_pixels(config: NetworkConfig, device: torch.device) -> int | None:
-    """Input pixels that a network should work on at once; None for the whole picture."""
-    if config.any_scale:
-        return None
+def host_maps_fit(config: NetworkConfig, device: torch.device, itemsize: int, pixels: int) -> bool:
+    """Whether a picture can be done with its feature maps in host memory, patches on the device.
+
+    Not with DySample, which looks values up in the whole map.
+    """
+    if config.head == "dysample":
+        return False
+    maps = pixels * MAPS * config.dim / config.unshuffle**2 * itemsize
+    on_device = at_work(config, device, itemsize) + pixels * 6 * itemsize
+    fits = on_device <= free_bytes(device) * USABLE.get(device.type, 0.5)
+    return fits and maps <= free_bytes(torch.device("cpu")) * USABLE["cpu"]
+
+
+def at_work(config: NetworkConfig, device: torch.device, itemsize: int) -> float:
+    """Memory for one patch, and what does not hang on the picture at all, in bytes."""
+    fixed = LTE_CHUNK_BYTES if config.family == "esc-lte" else _bias_bytes(config, itemsize)
+    return fixed + patch_pixels(config, device) * bytes_per_pixel(config, itemsize)
+
+
+def patch_pixels(config: NetworkConfig, device: torch.device) -> int:
+    """Input pixels that a network should work on at once."""
     if device.type == "cpu":
         return CPU_PATCH_VALUES // max(config.proj_hidden, config.hidden) * config.unshuffle**2
     return DEVICE_PATCH_PIXELS
@@ -71,13 +89,12 @@ def patch_pixels(config: NetworkConfig, device: torch.device) -> int | None:
 
 def pixels_that_fit(config: NetworkConfig, device: torch.device, itemsize: int) -> int:
     """Input pixels whose forward pass fits the memory that is free now, at least 0."""
-    fixed = LTE_CHUNK_BYTES if config.family == "esc-lte" else _bias_bytes(config, itemsize)
-    usable = free_bytes(device) * USABLE.get(device.type, 0.5) - fixed
-    patch, per_pixel = patch_pixels(config, device), bytes_per_pixel(config, itemsize)
-    at_once = max(0, int(usable / per_pixel))
-    if patch is None or at_once <= patch:
-        return at_once
-    return int((usable - patch * per_pixel) / map_bytes_per_pixel(config, itemsize)) + patch
+    usable = free_bytes(device) * USABLE.get(device.type, 0.5)
+    patch = patch_pixels(config, device)
+    rest = usable - at_work(config, device, itemsize)
+    if rest <= 0:  # less than a whole patch
+        return max(0, patch + int(rest / bytes_per_pixel(config, itemsize)))
+    return patch + int(rest / map_bytes_per_pixel(config, device, itemsize))
 
 
 def _bias_bytes(config: NetworkConfig, itemsize: int) -> int:

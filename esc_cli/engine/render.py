@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -10,7 +10,8 @@ from torch import Tensor
 
 from esc_cli.engine.tiling import Span, Tile
 from esc_cli.model import Network
-from esc_cli.model.lte import ESCLTE
+from esc_cli.model.lte import ESCLTE, Axis, Lattice
+from esc_cli.model.network import Part, joined
 
 
 @dataclass(frozen=True)
@@ -37,18 +38,20 @@ def _out_slice(span: Span, length: int, out_length: int) -> slice:
 
 def render(
     network: Network, pixels: Tensor, tile: Tile, canvas: Canvas, self_ensemble: bool
-) -> Tensor:
-    """What a tile delivers: pixels (B, 3, h, w) -> its core in the result, (B, 3, rows, columns).
+) -> Iterator[Part]:
+    """What a tile, pixels (B, 3, h, w), delivers: parts that cover its core, where they land.
 
-    With `self_ensemble`, the mean over the 8 flips and quarter turns of the tile.
+    Each part is on the device and may be dropped once it is stored. With `self_ensemble`, one
+    part on the CPU: the mean over the 8 flips and quarter turns of the tile.
     """
     if isinstance(network, ESCLTE):
-        step = _lte_step(network, tile, canvas)
+        view = _lte_view(network, tile, canvas)
     else:
-        step = _fixed_step(network, tile)
-    if not self_ensemble:
-        return step(pixels, _Turn())
-    return torch.stack([step(pixels, turn).float() for turn in _turns()]).mean(dim=0)
+        view = _fixed_view(network, tile)
+    parts = [_mean(view, pixels)] if self_ensemble else view.parts(pixels, _Turn())
+    at = canvas.out_rows(tile).start, canvas.out_columns(tile).start
+    for part in parts:
+        yield from _moved(part, view, at)
 
 
 @dataclass(frozen=True)
@@ -77,45 +80,80 @@ def _turns() -> list[_Turn]:
     return [_Turn(rows, columns, swap) for rows in both for columns in both for swap in both]
 
 
-Step = Callable[[Tensor, _Turn], Tensor]
+@dataclass(frozen=True)
+class _View:
+    """How a tile is asked for its result, which has `size`, and where in it the core lies."""
+
+    parts: Callable[[Tensor, _Turn], Iterator[Part]]
+    size: tuple[int, int]
+    rows: slice
+    columns: slice
 
 
-def _fixed_step(network: Network, tile: Tile) -> Step:
+def _mean(view: _View, pixels: Tensor) -> Part:
+    """The mean of the results of all turns, summed up on the CPU in float32."""
+    total = torch.zeros((*pixels.shape[:2], *view.size))
+    for turn in _turns():
+        size = view.size[::-1] if turn.transpose else view.size
+        parts = (
+            Part(part.rows, part.columns, part.pixels.float().cpu())
+            for part in view.parts(pixels, turn)
+        )
+        total += turn.undo(joined(parts, size))
+    return Part(slice(0, view.size[0]), slice(0, view.size[1]), total / 8)
+
+
+def _moved(part: Part, view: _View, at: tuple[int, int]) -> Iterator[Part]:
+    """A part of a tile's result, without what is not the core's, where the core lands."""
+    rows, columns = _common(part.rows, view.rows), _common(part.columns, view.columns)
+    if rows.start >= rows.stop or columns.start >= columns.stop:
+        return
+    cut_rows, cut_columns = _shifted(rows, -part.rows.start), _shifted(columns, -part.columns.start)
+    down, right = at[0] - view.rows.start, at[1] - view.columns.start
+    pixels = part.pixels[..., cut_rows, cut_columns]
+    yield Part(_shifted(rows, down), _shifted(columns, right), pixels)
+
+
+def _common(a: slice, b: slice) -> slice:
+    return slice(max(a.start, b.start), min(a.stop, b.stop))
+
+
+def _shifted(span: slice, by: int) -> slice:
+    return slice(span.start + by, span.stop + by)
+
+
+def _fixed_view(network: Network, tile: Tile) -> _View:
     scale = network.config.scale
-    rows, columns = _core(tile.rows, scale), _core(tile.columns, scale)
 
-    def step(pixels: Tensor, turn: _Turn) -> Tensor:
-        return turn.undo(network(turn.apply(pixels)))[..., rows, columns]
+    def parts(pixels: Tensor, turn: _Turn) -> Iterator[Part]:
+        return network.parts(turn.apply(pixels))
 
-    return step
+    size = tile.rows.length * scale, tile.columns.length * scale
+    return _View(parts, size, _core(tile.rows, scale), _core(tile.columns, scale))
 
 
 def _core(span: Span, scale: int) -> slice:
     return slice((span.core_start - span.start) * scale, (span.core_stop - span.start) * scale)
 
 
-def _lte_step(network: ESCLTE, tile: Tile, canvas: Canvas) -> Step:
-    """Ask ESC-LTE for the points of the tile's core, in the coordinates of the tile."""
+def _lte_view(network: ESCLTE, tile: Tile, canvas: Canvas) -> _View:
+    """ESC-LTE is asked for the points of the core alone, in the coordinates of the tile."""
     rows, columns = canvas.out_rows(tile), canvas.out_columns(tile)
-    y, cell_y = _local_points(rows, tile.rows, canvas.out_size[0] / canvas.in_size[0])
-    x, cell_x = _local_points(columns, tile.columns, canvas.out_size[1] / canvas.in_size[1])
-    grid = torch.stack(torch.meshgrid(y, x, indexing="ij"))  # (2, rows, columns), (y, x)
+    y = _local_points(rows, tile.rows, canvas.in_size[0] / canvas.out_size[0])
+    x = _local_points(columns, tile.columns, canvas.in_size[1] / canvas.out_size[1])
 
-    def step(pixels: Tensor, turn: _Turn) -> Tensor:
-        # A flip of the picture mirrors the axis of the points; the order of the answers stays.
-        signs = torch.tensor([-1.0 if on else 1.0 for on in (turn.flip_rows, turn.flip_columns)])
-        points = (grid * signs[:, None, None]).flatten(1).T  # (rows*columns, 2)
-        cell = torch.tensor([cell_y, cell_x])
-        if turn.transpose:
-            points, cell = points.flip(-1), cell.flip(-1)
-        points = points.to(pixels.device).expand(pixels.shape[0], -1, -1)
-        values = network.query(turn.apply(pixels), points, cell.to(pixels.device))
-        return values.transpose(1, 2).reshape(pixels.shape[0], 3, *grid.shape[1:])
+    def parts(pixels: Tensor, turn: _Turn) -> Iterator[Part]:
+        seen = (
+            y.mirrored(tile.rows.length) if turn.flip_rows else y,
+            x.mirrored(tile.columns.length) if turn.flip_columns else x,
+        )
+        return network.parts(turn.apply(pixels), Lattice(*(seen[::-1] if turn.transpose else seen)))
 
-    return step
+    size = rows.stop - rows.start, columns.stop - columns.start
+    return _View(parts, size, slice(0, size[0]), slice(0, size[1]))
 
 
-def _local_points(out: slice, span: Span, scale: float) -> tuple[Tensor, float]:
-    """Centres of output pixels along one axis of a tile, in [-1, 1], and the size of a pixel."""
-    centres = (torch.arange(out.start, out.stop, dtype=torch.float64) + 0.5) / scale
-    return (2 * (centres - span.start) / span.length - 1).float(), 2 / (scale * span.length)
+def _local_points(out: slice, span: Span, step: float) -> Axis:
+    """Centres of output pixels along one axis of a tile, in input pixels from its border."""
+    centres = (torch.arange(out.start, out.stop, dtype=torch.float64) + 0.5) * step
+    return Axis(centres - span.start, step)

@@ -5,14 +5,15 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from esc_cli.engine import memory, tiling
-from esc_cli.engine.options import WHOLE, EngineOptions
+from esc_cli.engine.delivery import LEVELS, Delivery, to_float
+from esc_cli.engine.options import EngineOptions
 from esc_cli.engine.precision import (
     DTYPES,
     Precision,
@@ -22,6 +23,7 @@ from esc_cli.engine.precision import (
 )
 from esc_cli.engine.ready import ready
 from esc_cli.engine.render import Canvas, render
+from esc_cli.engine.room import HOST, Layout, Room
 from esc_cli.engine.threads import available_cores
 from esc_cli.errors import DeviceMemoryError, NonFiniteError, UsageError
 from esc_cli.model import Network
@@ -33,9 +35,10 @@ DEFAULTS = EngineOptions()
 class Upscaled:
     """A result and how it came about.
 
-    image: (..., 3, H*s, W*s) on the CPU, clamped to [0, 1] or scaled to the integer type asked
-    for. tile: the side that was used, or WHOLE. precision: the safest that any tile needed.
-    notes: one sentence for each time that memory or precision forced another way.
+    image: (..., 3, H*s, W*s), on the CPU if not asked for otherwise, clamped to [0, 1] or scaled
+    to the integer type asked for. tile: the side that was used, or WHOLE. precision: the safest
+    that any tile needed. notes: one sentence for each time that memory or precision forced another
+    way.
     """
 
     image: Tensor
@@ -52,6 +55,7 @@ class _Run:
     canvas: Canvas
     result: Tensor  # (B, 3, H*s, W*s)
     check: Callable[[], None]
+    store: torch.device | None = None  # of the feature maps; None is the device's own memory
     done_in: Counter[str] = field(default_factory=Counter)  # tiles by precision
     notes: list[str] = field(default_factory=list)
 
@@ -61,16 +65,16 @@ class Upscaler:
 
     Pictures are (3, H, W) or (B, 3, H, W) tensors, RGB, float in [0, 1], uint8 in 0..255 or
     uint16 in 0..65535. Image and result stay in host memory; the device holds the tile at work.
-    The network given is not changed. On running out of memory the tile is halved, down to one
-    window, and later pictures start from what worked. A tile with NaN or Inf is redone in bf16,
-    then in fp32.
+    The network given is not changed. A picture whose feature maps do not fit the device is done
+    with the maps in host memory; where they do not fit either, in tiles. On running out of memory
+    the same steps are taken, and the tile is halved down to one window; later pictures start from
+    what worked. A tile with NaN or Inf is redone in bf16, then in fp32.
     """
 
     def __init__(self, network: Network, options: EngineOptions = DEFAULTS) -> None:
         self.network, self.options = network, options
         self.config = network.config
         self._networks: dict[str, Network] = {}
-        self._largest_tile_pixels: int | None = None  # learned from running out of memory
 
     def __call__(self, image: Tensor, scale: float | None = None) -> Tensor:
         """The upscaled image, float32 in [0, 1] on the CPU; see `upscale`."""
@@ -83,13 +87,15 @@ class Upscaler:
         scale: float | None = None,
         size: tuple[int, int] | None = None,
         dtype: torch.dtype = torch.float32,
+        on_device: bool = False,
         check: Callable[[], None] = lambda: None,
     ) -> Upscaled:
         """Upscale a picture or a batch of equal size.
 
         scale, or size as (height, width): only for a network of any scale. dtype: float32 for
-        [0, 1], uint8 or uint16 for rounded integers. check: called before each tile; what it
-        raises ends the work.
+        [0, 1], uint8 or uint16 for rounded integers. check: called before each step of each
+        patch, many times a second; what it raises ends the work. on_device: leave the result where
+        it was computed, for what goes on there.
         Raises UsageError for a tensor or a scale that does not fit, DeviceMemoryError and
         NonFiniteError when the picture cannot be done.
         """
@@ -97,10 +103,11 @@ class Upscaler:
         if dtype != torch.float32 and dtype not in LEVELS:
             raise UsageError(f"the result can be float32, uint8 or uint16, not {dtype}")
         canvas = self._canvas(batch, scale, size)
-        result = _empty((*batch.shape[:2], *canvas.out_size), dtype)
+        where = self.device if on_device else HOST
+        result = _empty((*batch.shape[:2], *canvas.out_size), dtype, where)
         run = _Run(batch, canvas, result, check)
         with torch.inference_mode():
-            side = self._fill(run)
+            side = self._fill(run).side
         done = run.result if image.dim() == 4 else run.result[0]
         return Upscaled(done, side, self._safest(run), tuple(run.notes))
 
@@ -126,6 +133,10 @@ class Upscaler:
         """The precision that the options mean on this machine."""
         return choose_precision(self.options.precision, self.device)
 
+    @cached_property
+    def _room(self) -> Room:
+        return Room(self.config, self.options, self.device, DTYPES[self.precision].itemsize)
+
     def _canvas(self, batch: Tensor, scale: float | None, size: tuple[int, int] | None) -> Canvas:
         height, width = batch.shape[-2:]
         if not self.config.any_scale:
@@ -141,64 +152,34 @@ class Upscaler:
             (height, width), (max(1, round(height * scale)), max(1, round(width * scale)))
         )
 
-    def _fill(self, run: _Run) -> int:
-        """Compute the result, with smaller tiles each time that memory runs out."""
-        side = self._first_tile(run)
-        while (reason := self._out_of_memory(run, side)) is not None:
+    def _fill(self, run: _Run) -> Layout:
+        """Compute the result, with less at once each time that memory runs out."""
+        batch, _, height, width = run.image.shape
+        layout = self._room.first((batch, height, width))
+        while (reason := self._out_of_memory(run, layout)) is not None:
             # Only here, outside the handler, are the tensors of the failed attempt gone.
             memory.release(self.device)
-            side = self._smaller_tile(run, side, reason)
-        return side
+            layout, note = self._room.after(layout, (batch, height, width), reason)
+            run.notes.append(note)
+        return layout
 
-    def _out_of_memory(self, run: _Run, side: int) -> str | None:
-        """Compute the result with tiles of a side; the reason if memory ran out, else None."""
+    def _out_of_memory(self, run: _Run, layout: Layout) -> str | None:
+        """Compute the result in some layout; the reason if memory ran out, else None."""
         try:
-            self._fill_by_tiles(run, side)
+            self._fill_by_tiles(run, layout)
         except (MemoryError, RuntimeError) as error:
             if memory.is_out_of_memory(error):
                 return str(error) or "out of memory"
             raise
         return None
 
-    def _first_tile(self, run: _Run) -> int:
-        height, width = run.image.shape[-2:]
-        grid = self.config.grid
-        room = self._room() / run.image.shape[0]
-        wished = self.options.tile
-        if wished:
-            side = tiling.usable_tile(wished, grid)
-            if min(side, height) * min(side, width) <= room:
-                return side
-        return tiling.side_for(height, width, room, grid) or WHOLE
-
-    def _room(self) -> float:
-        """Input pixels that may be at work at once; what ran out of memory is not tried again."""
-        learned = math.inf if self._largest_tile_pixels is None else self._largest_tile_pixels
-        if self.options.tile is not None:
-            return learned
-        itemsize = DTYPES[self.precision].itemsize
-        return min(learned, memory.pixels_that_fit(self.config, self.device, itemsize))
-
-    def _smaller_tile(self, run: _Run, side: int, reason: str) -> int:
-        """Half the tile that did not fit. Raises DeviceMemoryError below one window."""
-        grid = self.config.grid
-        tried = side or max(run.image.shape[-2:])
-        if tried <= grid:
-            what = f"out of memory on {self.device} even with tiles of {grid}: {reason}"
-            raise DeviceMemoryError(what, advice="free memory, or use --device cpu")
-        smaller = tiling.usable_tile((tried - 1) // 2 if side == WHOLE else tried // 2, grid)
-        self._largest_tile_pixels = smaller**2 * run.image.shape[0]
-        was = "the whole picture" if side == WHOLE else f"tile {side}"
-        run.notes.append(f"out of memory with {was}, went on with tile {smaller}")
-        return smaller
-
-    def _fill_by_tiles(self, run: _Run, side: int) -> None:
+    def _fill_by_tiles(self, run: _Run, layout: Layout) -> None:
         run.done_in.clear()
+        run.store = layout.store
         height, width = run.image.shape[-2:]
-        side = side or max(height, width)
+        side = layout.side or max(height, width)
         overlap = tiling.usable_overlap(side, self.options.overlap, self.config.grid)
         for tile in tiling.tiles(height, width, side, overlap, self.config.grid):
-            run.check()
             self._do_tile(run, tile)
 
     def _do_tile(self, run: _Run, tile: tiling.Tile) -> None:
@@ -206,21 +187,27 @@ class Upscaler:
         rows, columns = tile.rows, tile.columns
         crop = run.image[..., rows.start : rows.stop, columns.start : columns.stop]
         for name in attempts(self.precision):
-            pixels = _to_float(crop.to(self.device), DTYPES[name])
-            network = self._network(name)
-            out = render(network, pixels, tile, run.canvas, self.options.self_ensemble)
-            if bool(torch.isfinite(out).all()):
+            pixels = to_float(self._on_device(crop), DTYPES[name])
+            delivery, network = Delivery(run.result), self._network(name, run)
+            for part in render(network, pixels, tile, run.canvas, self.options.self_ensemble):
+                delivery.put(part)
+            if delivery.finish():
                 run.done_in[name] += 1
-                core = run.result[..., run.canvas.out_rows(tile), run.canvas.out_columns(tile)]
-                core.copy_(_quantised(out, core.dtype))
                 return
         corner = f"row {rows.start}, column {columns.start}"
         raise NonFiniteError(f"the network gives NaN or Inf in the tile at {corner}, even in fp32")
 
-    def _network(self, name: Precision) -> Network:
+    def _on_device(self, crop: Tensor) -> Tensor:
+        if self.device.type != "cuda" or crop.is_cuda:
+            return crop.to(self.device)
+        return crop.contiguous().pin_memory().to(self.device, non_blocking=True)
+
+    def _network(self, name: Precision, run: _Run) -> Network:
         if name not in self._networks:
             self._networks[name] = ready(self.network, self.device, DTYPES[name])
-        return self._networks[name]
+        network = self._networks[name]
+        network.working = replace(network.working, store=run.store, check=run.check)
+        return network
 
 
 def _as_batch(image: Tensor) -> Tensor:
@@ -234,25 +221,10 @@ def _as_batch(image: Tensor) -> Tensor:
     return batch
 
 
-def _empty(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
+def _empty(shape: tuple[int, ...], dtype: torch.dtype, where: torch.device) -> Tensor:
     try:
-        return torch.empty(shape, dtype=dtype)
+        return torch.empty(shape, dtype=dtype, device=where)
     except RuntimeError as error:
-        what = f"the result of {shape[-1]} x {shape[-2]} does not fit the memory of this machine"
+        place = "this machine" if where == HOST else str(where)
+        what = f"the result of {shape[-1]} x {shape[-2]} does not fit the memory of {place}"
         raise DeviceMemoryError(what, advice="choose a smaller scale") from error
-
-
-LEVELS = {torch.uint8: 255, torch.uint16: 65535}
-
-
-def _to_float(pixels: Tensor, dtype: torch.dtype) -> Tensor:
-    """Integers to [0, 1]; floats as they are."""
-    levels = LEVELS.get(pixels.dtype)
-    return pixels.to(dtype) if levels is None else (pixels.float() / levels).to(dtype)
-
-
-def _quantised(out: Tensor, dtype: torch.dtype) -> Tensor:
-    """Clamp to [0, 1]; to integers by rounding to the nearest level."""
-    clamped = out.float().clamp(0, 1)
-    levels = LEVELS.get(dtype)
-    return clamped.to(dtype) if levels is None else (clamped * levels).round().to(dtype)

@@ -86,6 +86,6 @@ class ESCReal(SharedKernel, Network):
             values = work.run(
                 lambda patch, near: patch.core(narrowing(near), 1), (values, 1), into="narrow"
             )
-        values = values.to(picture.device)
+        wide = values.float()
         for patch in work.patches:
-            yield patch, head(values, patch)
+            yield patch, head(values, patch, wide)

@@ -68,11 +68,15 @@ class DySample(nn.Module):
         per_axis = torch.stack([x, y]).reshape(2, 1, -1)  # x first, as grid_sample wants it
         return per_axis.expand(2, GROUPS, -1).reshape(1, -1, 1, 1)
 
-    def forward(self, x: Tensor, patch: Patch) -> Tensor:
-        """The whole map (B, C, H, W) -> a patch of the result, (B, 3, h*s, w*s)."""
+    def forward(self, x: Tensor, patch: Patch, wide: Tensor | None = None) -> Tensor:
+        """The whole map (B, C, H, W) -> a patch of the result, (B, 3, h*s, w*s).
+
+        wide: the map in float32, for several patches of the same map.
+        """
         near = patch.read(x)
         offset = self.offset(near) * self.scope(near).sigmoid() * 0.5 + self.init_pos
-        out: Tensor = self.end_conv(self._sample(x, offset, patch))
+        sampled = self._sample(x.float() if wide is None else wide, offset, patch)
+        out: Tensor = self.end_conv(sampled.to(x.dtype))
         return out
 
     def _sample(self, x: Tensor, offset: Tensor, patch: Patch) -> Tensor:
@@ -86,13 +90,13 @@ class DySample(nn.Module):
         rows = centres_y.repeat_interleave(self.scale)[:, None] + moves[:, 1]
         grid = torch.stack([2 * columns / width - 1, 2 * rows / height - 1], dim=-1)
         sampled = F.grid_sample(
-            x.float().reshape(batch * GROUPS, channels // GROUPS, height, width),
+            x.reshape(batch * GROUPS, channels // GROUPS, height, width),
             grid.flatten(0, 1),  # (B*groups, H*s, W*s, 2)
             mode="bilinear",
             padding_mode="border",
             align_corners=False,
         )
-        return sampled.to(x.dtype).reshape(batch, channels, *sampled.shape[2:])
+        return sampled.reshape(batch, channels, *sampled.shape[2:])
 
 
 class SelectableHead(nn.Sequential):

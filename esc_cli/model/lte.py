@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from esc_cli.model.config import NetworkConfig
 from esc_cli.model.esc import FEATURE_MARGIN, ESCEncoder
 from esc_cli.model.layers import conv
-from esc_cli.model.network import WHOLE_PICTURE, Network, Part, Working, channels_last
+from esc_cli.model.network import Network, Part, channels_last, joined
 from esc_cli.model.padding import smallest_side, widen_small
 from esc_cli.model.patches import Extent, Patch
 
@@ -51,6 +51,10 @@ class Axis:
 
     positions: Tensor  # (n,), float64
     step: float
+
+    def mirrored(self, length: float) -> Axis:
+        """The same positions seen from the other border of `length` input pixels."""
+        return Axis(length - self.positions.flip(0), self.step)
 
     def local(self, extent: Extent) -> tuple[slice, Tensor, float]:
         """Those inside an extent: which, where in [-1, 1] of it with NEIGHBOURS, and the step."""
@@ -115,14 +119,12 @@ class ESCLTE(Network):
         """
         height, width = size or (x.shape[-2], x.shape[-1])
         lattice = Lattice(axis(height, x.shape[-2]), axis(width, x.shape[-1]))
-        return next(self.parts(x, lattice=lattice)).pixels
+        return joined(self.parts(x, lattice), (height, width))
 
-    def parts(
-        self, x: Tensor, working: Working = WHOLE_PICTURE, lattice: Lattice | None = None
-    ) -> Iterator[Part]:
+    def parts(self, x: Tensor, lattice: Lattice | None = None) -> Iterator[Part]:
         """The values on a lattice of points, as parts that cover it; None is the input's pixels."""
         points = lattice or Lattice(*(axis(side, side) for side in x.shape[-2:]))
-        for patch, near in self._near(x, working):
+        for patch, near in self._near(x):
             rows, y, cell_y = points.rows.local(patch.rows)
             columns, x_, cell_x = points.columns.local(patch.columns)
             grid = torch.stack(torch.meshgrid(y, x_, indexing="ij"), dim=-1).flatten(0, 1)
@@ -136,16 +138,18 @@ class ESCLTE(Network):
 
         x (B, 3, H, W) in [0, 1]; points (B, Q, 2) as (y, x) in [-1, 1]; cell (2,), or (B, 1, 2)
         for each picture, the size of an output pixel in the same units. Returns (B, Q, 3), not
-        clamped.
+        clamped. Works on the whole picture at once.
         """
-        _, near = next(self._near(x, WHOLE_PICTURE))
+        if self.working.pixels is not None:
+            raise ValueError("points anywhere need the whole picture")
+        _, near = next(self._near(x))
         return self._values(near, points.float(), cell).to(x.dtype)
 
-    def _near(self, x: Tensor, working: Working) -> Iterator[tuple[Patch, tuple[Tensor, Tensor]]]:
+    def _near(self, x: Tensor) -> Iterator[tuple[Patch, tuple[Tensor, Tensor]]]:
         """Patches, with what their values hang on: pixels in [-1, 1] and maps, with NEIGHBOURS."""
         size = x.shape[-2:]
         picture = channels_last((widen_small(x, smallest_side(self.config)) - 0.5) / 0.5)
-        work = self.patchwork(picture, working)
+        work = self.patchwork(picture)
         trunk = self.encoder.trunk(picture, work)
         margin = FEATURE_MARGIN + 1 + NEIGHBOURS
         for patch in work.patches:

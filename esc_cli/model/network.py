@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 
@@ -23,10 +23,12 @@ class Working:
 
     pixels: input pixels of a patch, at least one attention window; None is the whole picture, the
     only way that can be trained. store: where maps of full size live; None is the picture's device.
+    check: called before each patch of each step; what it raises ends the work.
     """
 
     pixels: int | None = None
     store: torch.device | None = None
+    check: Callable[[], None] = lambda: None
 
 
 WHOLE_PICTURE = Working()
@@ -53,24 +55,18 @@ class Network(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Upscale by `config.scale`, as much at once as `working` says."""
-        parts = self.parts(x, self.working)
-        first = next(parts)
-        size = (x.shape[-2] * self.config.scale, x.shape[-1] * self.config.scale)
-        if first.pixels.shape[-2:] == size:
-            return first.pixels
-        out = first.pixels.new_empty((*first.pixels.shape[:2], *size))
-        for part in chain([first], parts):
-            out[..., part.rows, part.columns] = part.pixels
-        return out
+        return joined(
+            self.parts(x), (x.shape[-2] * self.config.scale, x.shape[-1] * self.config.scale)
+        )
 
-    def parts(self, x: Tensor, working: Working = WHOLE_PICTURE) -> Iterator[Part]:
+    def parts(self, x: Tensor) -> Iterator[Part]:
         """The result of `forward` as parts that cover it; a single one for the whole picture."""
         scale, unshuffle = self.config.scale, self.config.unshuffle
         height, width = x.shape[-2] * scale, x.shape[-1] * scale
         picture = reflect_to_multiple(widen_small(x, smallest_side(self.config)), unshuffle)
         if unshuffle > 1:
             picture = F.pixel_unshuffle(picture, unshuffle)
-        work = self.patchwork(picture, working)
+        work = self.patchwork(picture)
         factor = scale * unshuffle
         for patch, out in self.upscale(channels_last(picture), work):
             rows = patch.rows.scaled(factor, height)
@@ -78,15 +74,27 @@ class Network(nn.Module):
             crop = out[..., : rows.stop - rows.start, : columns.stop - columns.start]
             yield Part(rows, columns, crop)
 
-    def patchwork(self, picture: Tensor, working: Working) -> Patchwork:
+    def patchwork(self, picture: Tensor) -> Patchwork:
         """The runner of one forward pass over a picture as the first convolution sees it."""
+        working = self.working
         pixels = working.pixels and working.pixels // self.config.unshuffle**2
         patches = cut(picture.shape[-2], picture.shape[-1], self.config.window, pixels)
-        return Patchwork(patches, picture.device, working.store)
+        return Patchwork(patches, picture.device, working.store, working.check)
 
     def upscale(self, picture: Tensor, work: Patchwork) -> Iterator[tuple[Patch, Tensor]]:
         """The patches of a picture, widened and unshuffled as need be, and what becomes of them."""
         raise NotImplementedError
+
+
+def joined(parts: Iterator[Part], size: tuple[int, int]) -> Tensor:
+    """The result (B, 3, *size) of which all parts are given."""
+    first = next(parts)
+    if tuple(first.pixels.shape[-2:]) == size:
+        return first.pixels
+    out = first.pixels.new_empty((*first.pixels.shape[:2], *size))
+    for part in chain([first], parts):
+        out[..., part.rows, part.columns] = part.pixels
+    return out
 
 
 def prepare(network: Network) -> Network:

@@ -133,12 +133,18 @@ class Patchwork:
 
     With a single patch each step gets the whole maps, and nothing is ever changed in place: this
     is how a network is trained. `device` computes; `store` is where the maps live, if elsewhere.
+    `check` is called before each patch of each step; what it raises ends the pass.
     """
 
     def __init__(
-        self, patches: list[Patch], device: torch.device, store: torch.device | None = None
+        self,
+        patches: list[Patch],
+        device: torch.device,
+        store: torch.device | None = None,
+        check: Callable[[], None] = lambda: None,
     ):
         self.patches, self.device, self.store = patches, device, store or device
+        self._check = check
         self._maps: dict[str, Tensor] = {}
 
     def run(self, step: Step, *sources: tuple[Tensor, int], into: str) -> Tensor:
@@ -147,16 +153,20 @@ class Patchwork:
         `into` names the map to write. It may be a source, if that is read without a margin.
         """
         if len(self.patches) == 1:
+            self._check()
             return step(self.patches[0], *(values for values, _ in sources))
         height, width = sources[0][0].shape[-2:]
         for patch in self.patches:
             part = step(patch, *self.windows(patch, *sources))
-            target = self._map(into, part, (height, width))
-            patch.read(target).copy_(part)
+            target = patch.read(self._map(into, part, (height, width)))
+            # Without waiting: whatever reads the map comes behind the copy on the same stream.
+            dense = target.is_contiguous(memory_format=torch.channels_last)
+            target.copy_(part, non_blocking=dense)
         return self._maps[into]
 
     def windows(self, patch: Patch, *sources: tuple[Tensor, int]) -> list[Tensor]:
         """What a step gets of its sources for a patch, on the device that computes."""
+        self._check()
         windows = (patch.read(values, margin) for values, margin in sources)
         return [window.to(self.device, non_blocking=True) for window in windows]
 

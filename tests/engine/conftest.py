@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor
 
 from esc_cli import load_model
+from esc_cli.engine import threads
 from esc_cli.model import Network, from_config
 from esc_cli.model.config import VARIANTS
 from esc_cli.model.esc import ESC
+from esc_cli.model.network import Part
 
 SMALL = replace(
     VARIANTS["esc"],
@@ -78,13 +81,12 @@ class NarrowESC(ESC):
     error: type[Exception] = torch.OutOfMemoryError
     message = "CUDA out of memory. Tried to allocate 2.00 GiB"
 
-    def forward(self, x: Tensor) -> Tensor:
+    def parts(self, x: Tensor) -> Iterator[Part]:
         """Upscale what fits; run out of memory on anything larger."""
         type(self).seen.append((x.shape[-2], x.shape[-1]))
         if x.shape[0] * x.shape[-2] * x.shape[-1] > self.limit:
             raise self.error(self.message)
-        out: Tensor = super().forward(x)
-        return out
+        return super().parts(x)
 
 
 @pytest.fixture
@@ -101,3 +103,15 @@ def narrow(small_network: Network) -> Callable[..., NarrowESC]:
         return network.eval()
 
     return make
+
+
+@pytest.fixture
+def cgroup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of this process's control group /a/b in a file system of its own."""
+    own = tmp_path / "own"
+    own.write_text("0::/a/b\n")
+    monkeypatch.setattr(threads, "_OWN_CGROUP", own)
+    monkeypatch.setattr(threads, "_CGROUP_V2", tmp_path / "fs")
+    folder = tmp_path / "fs" / "a" / "b"
+    folder.mkdir(parents=True)
+    return folder

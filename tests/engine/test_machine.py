@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from esc_cli import Upscaler
-from esc_cli.engine import memory, threads
+from esc_cli.engine import memory
 from esc_cli.engine.memory import bytes_per_pixel, pixels_that_fit
 from esc_cli.engine.options import EngineOptions
 from esc_cli.engine.precision import attempts, choose_device, choose_precision
@@ -25,18 +25,6 @@ CPU = torch.device("cpu")
 with_affinity = pytest.mark.skipif(
     not hasattr(os, "sched_setaffinity"), reason="this system has no affinity masks"
 )
-
-
-@pytest.fixture
-def cgroup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of this process's control group /a/b in a file system of its own."""
-    own = tmp_path / "own"
-    own.write_text("0::/a/b\n")
-    monkeypatch.setattr(threads, "_OWN_CGROUP", own)
-    monkeypatch.setattr(threads, "_CGROUP_V2", tmp_path / "fs")
-    folder = tmp_path / "fs" / "a" / "b"
-    folder.mkdir(parents=True)
-    return folder
 
 
 @with_affinity

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 import torch
@@ -13,6 +13,7 @@ from esc_cli.engine.options import EngineOptions
 from esc_cli.errors import NonFiniteError
 from esc_cli.model import Network
 from esc_cli.model.esc import ESC
+from esc_cli.model.network import Part
 
 MakePicture = Callable[[int, int], Tensor]
 
@@ -23,13 +24,13 @@ class FragileESC(ESC):
     weak: tuple[torch.dtype, ...] = ()
     seen: list[torch.dtype] = []  # noqa: RUF012
 
-    def forward(self, x: Tensor) -> Tensor:
+    def parts(self, x: Tensor) -> Iterator[Part]:
         """Upscale; one value becomes Inf where the input holds a pure 1."""
         type(self).seen.append(x.dtype)
-        out: Tensor = super().forward(x)
-        if x.dtype in self.weak and bool((x == 1).any()):
-            out[..., 0, 0] = torch.inf
-        return out
+        for part in super().parts(x):
+            if x.dtype in self.weak and bool((x == 1).any()):
+                part.pixels[..., 0, 0] = torch.inf
+            yield part
 
 
 def fragile(network: Network, *weak: torch.dtype) -> FragileESC:

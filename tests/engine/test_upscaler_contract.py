@@ -117,11 +117,13 @@ def test_a_scale_that_is_not_the_networks_is_refused_with_both(
     assert upscaler(picture(4, 4), scale=2).shape == (3, 8, 8)
 
 
-def test_the_check_is_called_once_per_tile(small_network: Network, picture: MakePicture) -> None:
+def test_the_check_is_called_several_times_per_tile(
+    small_network: Network, picture: MakePicture
+) -> None:
     calls: list[int] = []
     upscaler = Upscaler(small_network, EngineOptions(device="cpu", tile=16, overlap=0))
     upscaler.upscale(picture(32, 48), check=lambda: calls.append(1))
-    assert len(calls) == 2 * 3
+    assert len(calls) >= 3 * 2 * 3
 
 
 def test_what_the_check_raises_ends_the_work(small_network: Network, picture: MakePicture) -> None:

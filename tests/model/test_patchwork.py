@@ -61,7 +61,12 @@ def seeded(config: NetworkConfig) -> Network:
     return network
 
 
-def joined(parts: Iterator[Part], like: Tensor) -> Tensor:
+def in_patches(network: Network, x: Tensor, working: Working) -> Iterator[Part]:
+    network.working = working
+    return network.parts(x)
+
+
+def covered(parts: Iterator[Part], like: Tensor) -> Tensor:
     out = torch.full_like(like, torch.nan)
     for part in parts:
         assert torch.isnan(out[..., part.rows, part.columns]).all(), "covered twice"
@@ -82,7 +87,8 @@ def test_patches_give_the_result_of_the_whole_picture(name: str, size: tuple[int
     whole = network(x)
     assert len(list(network.parts(x))) == 1
     for pixels in (1, 16 * size[1] * network.config.unshuffle**2):
-        assert_close(joined(network.parts(x, Working(pixels)), whole), whole)
+        assert_close(covered(in_patches(network, x, Working(pixels)), whole), whole)
+        assert_close(network(x), whole)
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -96,8 +102,9 @@ def test_patches_of_any_scale_give_the_result_of_the_whole_picture(
     out = tuple(round(side * scale) for side in size)
     lattice = Lattice(*(axis(large, side) for large, side in zip(out, size, strict=True)))
     whole = network(x, out)  # type: ignore[call-arg]
-    parts = network.parts(x, LEAST, lattice)  # type: ignore[call-arg]
-    assert_close(joined(parts, whole), whole)
+    network.working = LEAST
+    assert_close(covered(network.parts(x, lattice), whole), whole)  # type: ignore[call-arg]
+    assert_close(network(x, out), whole)  # type: ignore[call-arg]
 
 
 @torch.inference_mode()
@@ -114,8 +121,30 @@ def test_maps_may_live_elsewhere_and_the_input_stays_as_it_was() -> None:
     network = seeded(SMALL)
     x = torch.rand(1, 3, 50, 60)
     before, whole = x.clone(), network(x)
-    assert_close(joined(network.parts(x, Working(1, torch.device("cpu"))), whole), whole)
+    stored = Working(1, torch.device("cpu"))
+    assert_close(covered(in_patches(network, x, stored), whole), whole)
     assert torch.equal(x, before)
+
+
+class EnoughError(Exception):
+    """What a check raises."""
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("allowed", [0, 7, 40])
+def test_the_check_ends_a_pass_between_two_patches(allowed: int) -> None:
+    network, calls = seeded(SMALL), 0
+
+    def check() -> None:
+        nonlocal calls
+        calls += 1
+        if calls > allowed:
+            raise EnoughError
+
+    network.working = Working(1, check=check)
+    with pytest.raises(EnoughError):
+        network(torch.rand(1, 3, 64, 48))  # 12 patches, 12 steps
+    assert calls == allowed + 1
 
 
 @torch.inference_mode()
