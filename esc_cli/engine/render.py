@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from esc_cli.engine.graphs import Repeated
 from esc_cli.engine.tiling import Span, Tile
 from esc_cli.model import Network
 from esc_cli.model.lte import ESCLTE, Axis, Lattice
@@ -37,7 +38,7 @@ def _out_slice(span: Span, length: int, out_length: int) -> slice:
 
 
 def render(
-    network: Network, pixels: Tensor, tile: Tile, canvas: Canvas, self_ensemble: bool
+    network: Network | Repeated, pixels: Tensor, tile: Tile, canvas: Canvas, self_ensemble: bool
 ) -> Iterator[Part]:
     """What a tile, pixels (B, 3, h, w), delivers: parts that cover its core, where they land.
 
@@ -47,7 +48,7 @@ def render(
     if isinstance(network, ESCLTE):
         view = _lte_view(network, tile, canvas)
     else:
-        view = _fixed_view(network, tile)
+        view = _fixed_view(network, tile, canvas.out_size[0] // canvas.in_size[0])
     parts = [_mean(view, pixels)] if self_ensemble else view.parts(pixels, _Turn())
     at = canvas.out_rows(tile).start, canvas.out_columns(tile).start
     for part in parts:
@@ -122,8 +123,7 @@ def _shifted(span: slice, by: int) -> slice:
     return slice(span.start + by, span.stop + by)
 
 
-def _fixed_view(network: Network, tile: Tile) -> _View:
-    scale = network.config.scale
+def _fixed_view(network: Network | Repeated, tile: Tile, scale: int) -> _View:
 
     def parts(pixels: Tensor, turn: _Turn) -> Iterator[Part]:
         return network.parts(turn.apply(pixels))

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from esc_cli.engine import memory, tiling
 from esc_cli.engine.delivery import LEVELS, Delivery, to_float
+from esc_cli.engine.graphs import Repeated
 from esc_cli.engine.options import EngineOptions
 from esc_cli.engine.precision import (
     DTYPES,
@@ -75,6 +76,7 @@ class Upscaler:
         self.network, self.options = network, options
         self.config = network.config
         self._networks: dict[str, Network] = {}
+        self._repeated: dict[str, Repeated] = {}
 
     def __call__(self, image: Tensor, scale: float | None = None) -> Tensor:
         """The upscaled image, float32 in [0, 1] on the CPU; see `upscale`."""
@@ -158,6 +160,8 @@ class Upscaler:
         layout = self._room.first((batch, height, width))
         while (reason := self._out_of_memory(run, layout)) is not None:
             # Only here, outside the handler, are the tensors of the failed attempt gone.
+            for repeated in self._repeated.values():
+                repeated.forget()
             memory.release(self.device)
             layout, note = self._room.after(layout, (batch, height, width), reason)
             run.notes.append(note)
@@ -202,11 +206,13 @@ class Upscaler:
             return crop.to(self.device)
         return crop.contiguous().pin_memory().to(self.device, non_blocking=True)
 
-    def _network(self, name: Precision, run: _Run) -> Network:
+    def _network(self, name: Precision, run: _Run) -> Network | Repeated:
         if name not in self._networks:
             self._networks[name] = ready(self.network, self.device, DTYPES[name])
         network = self._networks[name]
         network.working = replace(network.working, store=run.store, check=run.check)
+        if self.options.cuda_graphs and self.device.type == "cuda" and not self.config.any_scale:
+            return self._repeated.setdefault(name, Repeated(network))
         return network
 
 
