@@ -8,6 +8,7 @@ shifted products instead of a convolution whose groups depend on the batch.
 from __future__ import annotations
 
 import copy
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -102,22 +103,22 @@ def _replace_large_conv(network: Network) -> None:
 
 
 def _shared(network: nn.Module) -> LargeConv:
-    def convolve(x: Tensor, dynamic: Tensor, _patch: Patch) -> Tensor:
+    def convolve(dynamic: Tensor, x: Tensor, _patch: Patch) -> Tensor:
         large = network.get_buffer("large_kernel")
         return F.conv2d(x, large, padding=large.shape[-1] // 2) + _depthwise(x, dynamic)
 
-    return convolve
+    return lambda dynamic: partial(convolve, dynamic)
 
 
 def _factored(network: FactoredKernel) -> LargeConv:
-    def convolve(x: Tensor, dynamic: Tensor, _patch: Patch) -> Tensor:
+    def convolve(dynamic: Tensor, x: Tensor, _patch: Patch) -> Tensor:
         mixed = F.conv2d(x, network.lk_channel)
         spatial = network.lk_spatial
         half, groups = spatial.shape[-1] // 2, spatial.shape[0]
         own = F.conv2d(mixed, spatial, padding=half, groups=groups)
         return own + _depthwise(mixed, dynamic)
 
-    return convolve
+    return lambda dynamic: partial(convolve, dynamic)
 
 
 def _depthwise(x: Tensor, kernels: Tensor) -> Tensor:

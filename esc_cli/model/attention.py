@@ -20,7 +20,10 @@ from esc_cli.model.padding import reflect_to_multiple
 
 Kernel = Literal["sdpa", "flex", "math"]
 TableAttention = Callable[[Tensor, Tensor, Tensor, Tensor, int], Tensor]
-"""(q, k, v: (windows, h, N, d); table (h, (2w-1)^2); w) -> (windows, h, N, d)."""
+"""(q, k, v: (windows, h, N, d); table (h, (2w-1)^2); w) -> (windows, h, N, d).
+
+q may have the first rows of each window alone; the result then has as many.
+"""
 
 BIAS_STD = 0.001
 """Standard deviation of a fresh table of relative positions."""
@@ -51,7 +54,8 @@ def sdpa_attention(q: Tensor, k: Tensor, v: Tensor, table: Tensor, window: int) 
 
 
 def masked_attention(q: Tensor, k: Tensor, v: Tensor, bias: Tensor) -> Tensor:
-    """Fused attention of torch with a bias (h, N, N) as its mask."""
+    """Fused attention of torch with a bias (h, N, N) as its mask; queries may be the first few."""
+    bias = bias[:, : q.shape[-2]]
     if q.device.type != "cpu":
         return F.scaled_dot_product_attention(q, k, v, attn_mask=bias.unsqueeze(0))
     # Heads first: all windows of a head in turn, so that its part of the mask stays in the cache.
@@ -65,7 +69,7 @@ def math_attention(q: Tensor, k: Tensor, v: Tensor, table: Tensor, window: int) 
     torch's fused kernel there has no gradient for a mask, and its fallback guards against rows
     that are masked as a whole, which do not exist here.
     """
-    bias = expand_table(table, window).to(q.dtype)
+    bias = expand_table(table, window).to(q.dtype)[:, : q.shape[-2]]
     scores = torch.matmul(q * q.shape[-1] ** -0.5, k.transpose(-1, -2)) + bias  # (windows, h, N, N)
     return torch.matmul(scores.softmax(-1), v)
 
@@ -140,6 +144,8 @@ class WindowAttention(nn.Module):
         height, width = x.shape[-2:]
         qkv = self.to_qkv(reflect_to_multiple(x, self.window))
         q, k, v = self._to_windows(qkv).unbind(0)
+        if height < self.window:  # the rest of each window is padding, and asks for nothing
+            q = q[..., : height * self.window, :]
         y = self._from_windows(self._attend(q, k, v), qkv.shape)
         out: Tensor = self.to_out(y[..., :height, :width])
         return out
@@ -155,9 +161,9 @@ class WindowAttention(nn.Module):
     def _from_windows(self, y: Tensor, qkv_shape: torch.Size) -> Tensor:
         batch, channels, height, width = qkv_shape
         w, h = self.window, self.heads
-        grid = y.reshape(batch, height // w, width // w, h, w, w, channels // (3 * h))
-        grid = grid.permute(0, 1, 4, 2, 5, 3, 6)  # (B, rows, w, columns, w, h, d)
-        pixels = grid.reshape(batch, height, width, channels // 3)  # (B, H, W, C)
+        grid = y.reshape(batch, height // w, width // w, h, -1, w, channels // (3 * h))
+        grid = grid.permute(0, 1, 4, 2, 5, 3, 6)  # (B, rows, w or less, columns, w, h, d)
+        pixels = grid.reshape(batch, -1, width, channels // 3)  # (B, H, W, C)
         return pixels.permute(0, 3, 1, 2)  # (B, C, H, W), channels last
 
 
@@ -185,7 +191,8 @@ class FlashBiasAttention(WindowAttention):
 
     def _attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         windows, depth = q.shape[0], q.shape[-1]
-        factors_q = self.flashbias_q.to(q.dtype).expand(windows, -1, -1, -1)
+        asking = self.flashbias_q[:, : q.shape[-2]]
+        factors_q = asking.to(q.dtype).expand(windows, -1, -1, -1)
         factors_k = self.flashbias_k.to(q.dtype).expand(windows, -1, -1, -1)
         q = torch.cat([q * depth**-0.5, factors_q], dim=-1)  # (windows, h, N, d + r)
         k = torch.cat([k, factors_k], dim=-1)

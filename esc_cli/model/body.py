@@ -12,6 +12,7 @@ from esc_cli.model.config import NetworkConfig
 from esc_cli.model.layers import (
     ConvAttn,
     ConvFFN,
+    Convolve,
     LargeConv,
     LayerNorm,
     conv,
@@ -48,10 +49,9 @@ class Block(nn.Module):
             ln, ffn, pconv = self.lns[index], self.convffns[index], self._pconv(index)
             average = Average()
             y = work.run(partial(self._mix, ln, ffn, average), (x, 1), into="y")
-            kernels: Tensor = pconv.plk(average.value(y.dtype))
-            step = partial(self._convolve, pconv, kernels, large)
-            first, rest = y[:, : self.pdim], y[:, self.pdim :]
-            x = work.run(step, (x, 0), (first, self.large_margin), (rest, 0), into="x")
+            first = work.first_channels(y, self.pdim)
+            step = partial(self._convolve, pconv, large(pconv.plk(average.value(y.dtype))))
+            x = work.run(step, (x, 0), (first, self.large_margin), (y, 0), into="x")
         out: Tensor = work.run(self._close, (x, 1), (x0, 0), into="trunk")
         return out
 
@@ -60,10 +60,9 @@ class Block(nn.Module):
         assert isinstance(pconv, ConvAttn)  # noqa: S101 - for the type checker
         return pconv
 
-    def _attend(self, patch: Patch, x0: Tensor) -> Tensor:
+    def _attend(self, patch: Patch, x0: Tensor) -> tuple[Tensor, Tensor]:
         x: Tensor = self.proj(self.ln_proj(x0), patch)
-        attended: Tensor = self.attn(self.ln_attn(x))
-        return x + attended
+        return x, self.attn(self.ln_attn(x))
 
     def _mix(
         self, ln: nn.Module, ffn: nn.Module, average: Average, patch: Patch, x: Tensor
@@ -73,20 +72,13 @@ class Block(nn.Module):
         return y
 
     @staticmethod
-    def _convolve(  # noqa: PLR0913, PLR0917 - the first three are the layer's, the others a patch's
-        pconv: ConvAttn,
-        kernels: Tensor,
-        large: LargeConv,
-        patch: Patch,
-        x: Tensor,
-        first: Tensor,
-        rest: Tensor,
-    ) -> Tensor:
-        out: Tensor = x + pconv(first, rest, kernels, large, patch)
-        return out
+    def _convolve(
+        pconv: ConvAttn, convolve: Convolve, patch: Patch, x: Tensor, first: Tensor, y: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        return x, pconv(first, y, convolve, patch)
 
-    def _close(self, patch: Patch, x: Tensor, x0: Tensor) -> Tensor:
-        return patch.core(self.conv_out(self.ln_out(x)), 1) + x0
+    def _close(self, patch: Patch, x: Tensor, x0: Tensor) -> tuple[Tensor, Tensor]:
+        return x0, patch.core(self.conv_out(self.ln_out(x)), 1)
 
 
 def first_map(proj: nn.Module, picture: Tensor, work: Patchwork) -> Tensor:

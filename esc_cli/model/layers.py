@@ -6,6 +6,7 @@ State-dict keys are those of the published checkpoints: attribute names here are
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import torch
@@ -53,7 +54,7 @@ class ConvFFN(nn.Module):
         """The ConvFFN of x, without a residual around it."""
         x = F.gelu(self.proj(x))
         mixed, x = patch.core(self.dwc(x), 1), patch.core(x, 1)
-        out: Tensor = self.aggr(F.gelu(mixed) + x)
+        out: Tensor = self.aggr(F.gelu(mixed).add_(x))
         return out
 
 
@@ -94,45 +95,49 @@ def _centred(kernels: Tensor, size: int) -> Tensor:
     return F.pad(kernels, (margin, margin, margin, margin))
 
 
-def dynamic_large_conv(large: Tensor, x: Tensor, dynamic: Tensor, patch: Patch) -> Tensor:
-    """The P channels of x through the shared kernel plus each image's own depthwise 3x3.
+Convolve = Callable[[Tensor, Patch], Tensor]
+"""(first P channels (B, P, h, w) with the large kernel's margin, patch) -> the patch without."""
+LargeConv = Callable[[Tensor], Convolve]
+"""Dynamic kernels (B, P, 3, 3) -> the convolution of the first P channels in one layer."""
 
-    large (P, P, k, k), x (B, P, H, W) with a margin of k // 2, dynamic (B, P, 3, 3); zero padding
-    at the borders of the picture, the patch out. Both convolutions are linear in the same input. A
+
+def dynamic_large_conv(large: Tensor, dynamic: Tensor) -> Convolve:
+    """The shared kernel plus each image's own depthwise 3x3, zero padding at the picture's borders.
+
+    large (P, P, k, k), dynamic (B, P, 3, 3). Both convolutions are linear in the same input. A
     single image therefore needs only one, with the 3x3 added on the diagonal of the large kernel;
     a batch shares the large one.
     """
-    batch, channels = x.shape[:2]
-    half = large.shape[-1] // 2
-    if batch == 1:
-        diagonal = torch.diag_embed(_centred(dynamic[0], large.shape[-1]).permute(1, 2, 0))
-        return patch.convolve(x, large + diagonal.permute(2, 3, 0, 1))  # (P, P, k, k)
-    images = x.reshape(1, batch * channels, *x.shape[2:])  # (1, B*P, H, W)
-    kernels = dynamic.reshape(batch * channels, 1, 3, 3)  # (B*P, 1, 3, 3)
-    own = F.conv2d(images, kernels, padding=1, groups=batch * channels).view_as(images)
-    return patch.convolve(x, large) + patch.core(own.view(x.shape), half)
+    if dynamic.shape[0] > 1:
+        return partial(_shared_and_own, large, dynamic)
+    diagonal = torch.diag_embed(_centred(dynamic[0], large.shape[-1]).permute(1, 2, 0))
+    kernel = large + diagonal.permute(2, 3, 0, 1)  # (P, P, k, k)
+    return lambda x, patch: patch.convolve(x, kernel)
 
 
-def factored_large_conv(
-    channel: Tensor, spatial: Tensor, x: Tensor, dynamic: Tensor, patch: Patch
-) -> Tensor:
+def _shared_and_own(large: Tensor, dynamic: Tensor, x: Tensor, patch: Patch) -> Tensor:
+    images = x.reshape(1, -1, *x.shape[2:])  # (1, B*P, H, W)
+    kernels = dynamic.reshape(-1, 1, 3, 3)  # (B*P, 1, 3, 3)
+    own = F.conv2d(images, kernels, padding=1, groups=len(kernels))
+    return patch.convolve(x, large) + patch.core(own.view(x.shape), large.shape[-1] // 2)
+
+
+def factored_large_conv(channel: Tensor, spatial: Tensor, dynamic: Tensor) -> Convolve:
     """ESC-FP's form: a 1x1 `channel` (P, P, 1, 1), then a depthwise `spatial` (P, 1, k, k).
 
-    Each image's dynamic (P, 3, 3) is added to the centre of the depthwise kernel.
-    x (B, P, H, W) with a margin of k // 2, dynamic (B, P, 3, 3); zero padding at the borders of
-    the picture, the patch out.
+    Each image's dynamic (P, 3, 3) of (B, P, 3, 3) is added to the centre of the depthwise kernel;
+    zero padding at the picture's borders.
     """
-    batch, channels = x.shape[:2]
     size = spatial.shape[-1]
     kernels = spatial + _centred(dynamic, size).unsqueeze(2)  # (B, P, 1, k, k)
-    mixed = F.conv2d(x, channel).reshape(1, batch * channels, *x.shape[2:])  # (1, B*P, H, W)
-    kernels = kernels.reshape(batch * channels, 1, size, size)
-    out = patch.convolve(mixed, kernels, groups=batch * channels)
-    return out.reshape(batch, channels, *out.shape[2:])
+    kernels = kernels.reshape(-1, 1, size, size)
 
+    def convolve(x: Tensor, patch: Patch) -> Tensor:
+        mixed = F.conv2d(x, channel).reshape(1, -1, *x.shape[2:])  # (1, B*P, H, W)
+        out = patch.convolve(mixed, kernels, groups=len(kernels))
+        return out.reshape(*x.shape[:2], *out.shape[2:])
 
-LargeConv = Callable[[Tensor, Tensor, Patch], Tensor]
-"""(first P channels with a margin, their dynamic kernels (B, P, 3, 3), patch) -> (B, P, h, w)."""
+    return convolve
 
 
 class DynamicKernels(nn.Module):
@@ -160,13 +165,10 @@ class ConvAttn(nn.Module):
         self.plk = DynamicKernels(pdim, factored=factored)
         self.aggr = conv(dim, dim, 1)
 
-    def forward(
-        self, first: Tensor, rest: Tensor, kernels: Tensor, large: LargeConv, patch: Patch
-    ) -> Tensor:
-        """The ConvAttn of a patch, without a residual around it.
+    def forward(self, first: Tensor, x: Tensor, convolve: Convolve, patch: Patch) -> Tensor:
+        """The ConvAttn of a patch x (B, C, ...), without a residual around it.
 
-        first (B, P, ...) has the margin of the large kernel, rest (B, C - P, ...) has none.
+        first (B, P, ...) are its first channels with the margin of the large kernel.
         """
-        changed = large(first, kernels, patch)
-        out: Tensor = self.aggr(torch.cat([changed, rest], dim=1))
+        out: Tensor = self.aggr(patch.with_first(x, convolve(first, patch)))
         return out

@@ -70,6 +70,11 @@ class Patch:
         rows = self.rows.inner(margin, left, factor, values.shape[-2])
         return values[..., rows, self.columns.inner(margin, left, factor, values.shape[-1])]
 
+    def with_first(self, values: Tensor, first: Tensor) -> Tensor:
+        """The patch with other first channels, written into the map that it was read from."""
+        values[:, : first.shape[1]] = first
+        return values
+
     def convolve(self, values: Tensor, kernel: Tensor, groups: int = 1) -> Tensor:
         """The patch, read with a margin of half the kernel, through a zero-padded convolution.
 
@@ -94,6 +99,10 @@ class WholeMap(Patch):
     def shrunk(self, values: Tensor, *_margins: int) -> Tensor:
         """The map itself."""
         return values
+
+    def with_first(self, values: Tensor, first: Tensor) -> Tensor:
+        """The map with other first channels, as a new one."""
+        return torch.cat([first, values[:, first.shape[1] :]], dim=1)
 
     def convolve(self, values: Tensor, kernel: Tensor, groups: int = 1) -> Tensor:
         """The map through a convolution with zero padding."""
@@ -124,8 +133,9 @@ def _extents(length: int, step: int, grid: int) -> list[Extent]:
     return [Extent(a, b, length) for a, b in zip(starts, [*starts[1:], length], strict=True)]
 
 
-Step = Callable[..., Tensor]
-"""(patch, each source's values with its margin) -> the patch of the result, without margins."""
+Step = Callable[..., "Tensor | tuple[Tensor, Tensor]"]
+"""(patch, each source's values with its margin) -> the patch of the result without margins, or two
+summands of it, of which the second is not needed any more."""
 
 
 class Patchwork:
@@ -154,15 +164,32 @@ class Patchwork:
         """
         if len(self.patches) == 1:
             self._check()
-            return step(self.patches[0], *(values for values, _ in sources))
+            part = step(self.patches[0], *(values for values, _ in sources))
+            return part if isinstance(part, Tensor) else part[0] + part[1]
         height, width = sources[0][0].shape[-2:]
         for patch in self.patches:
             part = step(patch, *self.windows(patch, *sources))
-            target = patch.read(self._map(into, part, (height, width)))
-            # Without waiting: whatever reads the map comes behind the copy on the same stream.
-            dense = target.is_contiguous(memory_format=torch.channels_last)
-            target.copy_(part, non_blocking=dense)
+            like = part if isinstance(part, Tensor) else part[0]
+            self._write(part, patch.read(self._map(into, like, (height, width))))
         return self._maps[into]
+
+    def first_channels(self, values: Tensor, count: int) -> Tensor:
+        """The first channels of a map, which stay as they are when the map is written."""
+        if len(self.patches) == 1:
+            return values[:, :count]
+        first = values[:, :count]
+        kept = self._map("first", first, (values.shape[-2], values.shape[-1]))
+        return kept.copy_(first)
+
+    def _write(self, part: Tensor | tuple[Tensor, Tensor], target: Tensor) -> None:
+        if not isinstance(part, Tensor):
+            if self.store == self.device and not part[1].requires_grad:
+                torch.add(*part, out=target)
+                return
+            part = part[0] + part[1]
+        # Without waiting: whatever reads the map comes behind the copy on the same stream.
+        dense = target.is_contiguous(memory_format=torch.channels_last)
+        target.copy_(part, non_blocking=dense)
 
     def windows(self, patch: Patch, *sources: tuple[Tensor, int]) -> list[Tensor]:
         """What a step gets of its sources for a patch, on the device that computes."""

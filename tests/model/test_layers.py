@@ -44,7 +44,7 @@ def test_the_shared_kernel_and_the_dynamic_one_add_up() -> None:
             for image, kernels in zip(x[:count], dynamic[:count], strict=True)
         ]
         expected = F.conv2d(x[:count], large, padding=6) + torch.cat(own)
-        got = dynamic_large_conv(large, x[:count], dynamic[:count], whole(x))
+        got = dynamic_large_conv(large, dynamic[:count])(x[:count], whole(x))
         torch.testing.assert_close(got, expected, rtol=0, atol=1e-10)
 
 
@@ -57,7 +57,7 @@ def test_the_factored_kernel_mixes_channels_first_and_has_the_dynamic_one_at_its
         for image, kernels in zip(mixed, dynamic, strict=True)
     ]
     expected = F.conv2d(mixed, spatial, padding=6, groups=4) + torch.cat(own)
-    got = factored_large_conv(channel, spatial, x, dynamic, whole(x))
+    got = factored_large_conv(channel, spatial, dynamic)(x, whole(x))
     torch.testing.assert_close(got, expected, rtol=0, atol=1e-10)
 
 
