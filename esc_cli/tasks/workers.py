@@ -38,6 +38,11 @@ class Workers:
         for models in self._all:
             models.prepare(choice)
 
+    @property
+    def device_types(self) -> frozenset[str]:
+        """The types of the devices that networks are loaded on."""
+        return frozenset[str]().union(*(models.device_types for models in self._all))
+
     def spread(
         self, works: Iterable[T], step: Callable[[T, Models], T], weigh: Callable[[T], int]
     ) -> Iterator[T]:
