@@ -18,6 +18,7 @@ from esc_cli.checkpoints.loading import load_checkpoint
 from esc_cli.engine.options import EngineOptions
 from esc_cli.engine.upscaler import Upscaler
 from esc_cli.model.esc import ESC
+from esc_cli.model.patches import Patch, Patchwork
 from esc_cli.tasks.events import Item, Summary
 from esc_cli.tasks.models import Choice, Models
 from esc_cli.tasks.options import Target, UpscaleOptions
@@ -162,10 +163,11 @@ class FussyESC(ESC):
 
     trouble: Callable[[Tensor, Tensor], Tensor]
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Upscale."""
-        marked = (x == 1).flatten(1).any(dim=1)
-        return type(self).trouble(super().forward(x), marked)
+    def upscale(self, picture: Tensor, work: Patchwork) -> Iterator[tuple[Patch, Tensor]]:
+        """The patches of the result."""
+        marked = (picture == 1).flatten(1).any(dim=1)
+        for patch, out in super().upscale(picture, work):
+            yield patch, type(self).trouble(out, marked)
 
 
 class FussyModels(Models):
