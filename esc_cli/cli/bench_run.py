@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -11,9 +10,10 @@ from pathlib import Path
 import typer
 
 from esc_cli.cli.console import print_line
+from esc_cli.cli.outputs import check_outputs
 from esc_cli.cli.signals import stopping_on_signals
 from esc_cli.cli.tables import print_rows
-from esc_cli.errors import DiskError, ReadError, StoppedError, UsageError
+from esc_cli.errors import ReadError, StoppedError, UsageError
 from esc_cli.evaluation.bench_export import (
     Sections,
     bench_csv,
@@ -57,16 +57,9 @@ class Outputs:
 
     def check_before_work(self) -> None:
         """Raise UsageError, DiskError or MissingExtraError for what would fail after the work."""
-        files = {".json": self.json, ".csv": self.csv, ".md": self.markdown, ".png": self.plot}
-        for suffix, path in files.items():
-            if path is None:
-                continue
-            if path.suffix.lower() != suffix:
-                raise UsageError(f"must end in {suffix}", path)
-            if not os.path.isdir(path.parent):  # noqa: PTH112 - Path.is_dir raises when locked
-                raise DiskError("its folder is not there", path)
-            if not os.access(path.parent, os.W_OK | os.X_OK) or os.path.isdir(path):  # noqa: PTH112
-                raise DiskError("cannot be written", path)
+        check_outputs(
+            {".json": self.json, ".csv": self.csv, ".md": self.markdown, ".png": self.plot}
+        )
         if self.plot is not None:
             check_matplotlib()
 

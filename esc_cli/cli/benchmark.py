@@ -7,12 +7,14 @@ from typing import Annotated
 
 import typer
 
+from esc_cli.cli.options import OUTPUT, CsvFile, JsonFile, MarkdownFile
+
 EPILOG = (
     "Exit codes: 0 all measured; 1 a configuration failed; 2 wrong usage, or --compare with "
     "another machine; 3 the environment (weights, device, disk, a missing package); "
     "130 and 143 after SIGINT and SIGTERM."
 )
-_WHAT, _HOW, _OUTPUT = "What is measured", "How", "Output"
+_WHAT, _HOW = "What is measured", "How"
 DEFAULT_MODELS = "esc-tiny,esc-light,esc,esc-fp"
 
 
@@ -62,22 +64,16 @@ def bench_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per opt
         Path | None,
         typer.Option(rich_help_panel=_HOW, help="Where --end-to-end keeps results meanwhile."),
     ] = None,
-    json_: Annotated[
-        Path | None, typer.Option("--json", rich_help_panel=_OUTPUT, help="Write JSON.")
-    ] = None,
-    csv_: Annotated[
-        Path | None, typer.Option("--csv", rich_help_panel=_OUTPUT, help="Write CSV.")
-    ] = None,
-    markdown: Annotated[
-        Path | None, typer.Option(rich_help_panel=_OUTPUT, help="Write Markdown.")
-    ] = None,
+    json_: JsonFile = None,
+    csv_: CsvFile = None,
+    markdown: MarkdownFile = None,
     plot: Annotated[
         Path | None,
-        typer.Option(rich_help_panel=_OUTPUT, help="Write PSNR against latency, as PNG."),
+        typer.Option(rich_help_panel=OUTPUT, help="Write PSNR against latency, as PNG."),
     ] = None,
     compare: Annotated[
         Path | None,
-        typer.Option(rich_help_panel=_OUTPUT, help="Ratios to an earlier --json of this machine."),
+        typer.Option(rich_help_panel=OUTPUT, help="Ratios to an earlier --json of this machine."),
     ] = None,
 ) -> None:
     """Measure the time and memory of networks, by the paper's protocol, beside its figures.

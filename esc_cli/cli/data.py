@@ -11,8 +11,6 @@ import typer
 from esc_cli.errors import UsageError
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
-
     from esc_cli.tasks.data import Listed, PullEvent, Verified
 
 PULL_EPILOG = (
@@ -72,6 +70,7 @@ def pull_command(
 ) -> None:
     """Fetch sets into <data root>/<Set>/HR; what is here and intact is kept."""
     from esc_cli.checkpoints.link import Link
+    from esc_cli.cli.pulling import bytes_bar
     from esc_cli.cli.signals import raising_on_signals
     from esc_cli.evaluation.data_catalog import FETCHABLE, MIRROR
     from esc_cli.tasks.data import Pulling, Source, pull
@@ -80,7 +79,7 @@ def pull_command(
         raise UsageError("give names of sets, or --all", advice="see esc data list")
     wanted = tuple(record.name for record in FETCHABLE) if every else tuple(names or ())
     code = 0
-    with raising_on_signals(), _progress() as bar:
+    with raising_on_signals(), bytes_bar() as bar:
         task = bar.add_task("", total=None, visible=False)
 
         def show(done: int, total: int | None) -> None:
@@ -112,21 +111,6 @@ def verify_command(
         intact = intact and found.intact
         print_line(_differences(found), "" if found.intact else "bold red")
     raise typer.Exit(0 if intact else 1)
-
-
-def _progress() -> Progress:
-    """Bytes and speed on stderr; nothing when that is no terminal."""
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
-
-    from esc_cli.cli.console import stderr
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-    )
-    return Progress(*columns, console=stderr, disable=not stderr.is_terminal, transient=True)
 
 
 def _show(event: PullEvent) -> int:

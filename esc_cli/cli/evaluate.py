@@ -7,7 +7,17 @@ from typing import Annotated
 
 import typer
 
-from esc_cli.cli.upscale import Precision
+from esc_cli.cli.options import (
+    NETWORK,
+    OUTPUT,
+    CsvFile,
+    Device,
+    JsonFile,
+    MarkdownFile,
+    Offline,
+    Overlap,
+    Precision,
+)
 from esc_cli.errors import UsageError
 
 EPILOG = (
@@ -15,7 +25,7 @@ EPILOG = (
     "2 wrong usage, no data; 3 the environment (weights, device, disk, a missing package); "
     "130 and 143 after SIGINT and SIGTERM."
 )
-_DATA, _METRICS, _OUTPUT, _ENGINE = "Data", "Metrics", "Output", "Network"
+_DATA, _METRICS = "Data", "Metrics"
 
 
 def eval_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per option
@@ -68,58 +78,41 @@ def eval_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per opti
         float | None,
         typer.Option(rich_help_panel=_METRICS, help="Fail if a mean is off by more dB."),
     ] = None,
-    json_: Annotated[
-        Path | None, typer.Option("--json", rich_help_panel=_OUTPUT, help="Write JSON.")
-    ] = None,
-    csv_: Annotated[
-        Path | None, typer.Option("--csv", rich_help_panel=_OUTPUT, help="Write CSV.")
-    ] = None,
-    markdown: Annotated[
-        Path | None, typer.Option(rich_help_panel=_OUTPUT, help="Write Markdown.")
-    ] = None,
+    json_: JsonFile = None,
+    csv_: CsvFile = None,
+    markdown: MarkdownFile = None,
     report: Annotated[
         Path | None,
-        typer.Option(rich_help_panel=_OUTPUT, help="Write one HTML page with pictures."),
+        typer.Option(rich_help_panel=OUTPUT, help="Write one HTML page with pictures."),
     ] = None,
     save_sr: Annotated[
-        Path | None, typer.Option(rich_help_panel=_OUTPUT, help="Keep the results as PNG.")
+        Path | None, typer.Option(rich_help_panel=OUTPUT, help="Keep the results as PNG.")
     ] = None,
     per_picture: Annotated[
-        bool, typer.Option("--per-picture", rich_help_panel=_OUTPUT, help="Print every picture.")
+        bool, typer.Option("--per-picture", rich_help_panel=OUTPUT, help="Print every picture.")
     ] = False,
     timings: Annotated[
-        bool, typer.Option("--timings", rich_help_panel=_OUTPUT, help="Print where time went.")
+        bool, typer.Option("--timings", rich_help_panel=OUTPUT, help="Print where time went.")
     ] = False,
     cache: Annotated[
         bool,
-        typer.Option(rich_help_panel=_OUTPUT, help="Reuse the scores of earlier runs that fit."),
+        typer.Option(rich_help_panel=OUTPUT, help="Reuse the scores of earlier runs that fit."),
     ] = True,
     max_pixels: Annotated[
         int, typer.Option(min=1, rich_help_panel=_DATA, help="Refuse larger pictures.")
     ] = 500_000_000,
-    device: Annotated[
-        str, typer.Option(rich_help_panel=_ENGINE, help="auto, cpu, cuda, cuda:1, mps.")
-    ] = "auto",
+    device: Device = "auto",
     precision: Annotated[
-        Precision, typer.Option(rich_help_panel=_ENGINE, help="The paper's figures are fp32.")
+        Precision, typer.Option(rich_help_panel=NETWORK, help="The paper's figures are fp32.")
     ] = Precision.fp32,
     tile: Annotated[
-        str, typer.Option(rich_help_panel=_ENGINE, help="whole (the paper's), auto, or a side.")
+        str, typer.Option(rich_help_panel=NETWORK, help="whole (the paper's), auto, or a side.")
     ] = "whole",
-    overlap: Annotated[
-        int, typer.Option(min=0, rich_help_panel=_ENGINE, help="Pixels that tiles share.")
-    ] = 32,
+    overlap: Overlap = 32,
     self_ensemble: Annotated[
-        bool, typer.Option("--self-ensemble", rich_help_panel=_ENGINE, help="Mean over 8 turns.")
+        bool, typer.Option("--self-ensemble", rich_help_panel=NETWORK, help="Mean over 8 turns.")
     ] = False,
-    offline: Annotated[
-        bool,
-        typer.Option(
-            "--offline",
-            rich_help_panel=_ENGINE,
-            help="Never fetch a network (also ESC_OFFLINE=1).",
-        ),
-    ] = False,
+    offline: Offline = False,
 ) -> None:
     """Measure PSNR, SSIM and more on benchmark sets, beside the published values."""
     # Only now, so that `esc --help` does not wait for torch.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import sys
 from dataclasses import dataclass, field, replace
@@ -13,10 +12,11 @@ import typer
 
 from esc_cli.cli.console import print_line, stderr
 from esc_cli.cli.data import known_roots
+from esc_cli.cli.outputs import check_outputs
 from esc_cli.cli.pulling import supply
 from esc_cli.cli.signals import stopping_on_signals
 from esc_cli.cli.tables import print_table
-from esc_cli.errors import DiskError, StoppedError, UsageError, shown
+from esc_cli.errors import StoppedError, UsageError, shown
 from esc_cli.evaluation.export import to_csv, to_json, to_markdown
 from esc_cli.evaluation.page import Facts, render_report
 from esc_cli.evaluation.results import Table, Visual
@@ -51,21 +51,9 @@ class Outputs:
         """Raise UsageError or DiskError for what would fail only after all the computing."""
         if self.check is not None and not 0 <= self.check < float("inf"):
             raise UsageError(f"--check {self.check} is no tolerance in dB")
-        files = {
-            ".json": self.json,
-            ".csv": self.csv,
-            ".md": self.markdown,
-            ".html": self.report,
-        }
-        for suffix, path in files.items():
-            if path is None:
-                continue
-            if path.suffix.lower() != suffix:
-                raise UsageError(f"must end in {suffix}", path)
-            if not os.path.isdir(path.parent):  # noqa: PTH112 - Path.is_dir raises when locked
-                raise DiskError("its folder is not there", path)
-            if not os.access(path.parent, os.W_OK | os.X_OK) or os.path.isdir(path):  # noqa: PTH112
-                raise DiskError("cannot be written", path)
+        check_outputs(
+            {".json": self.json, ".csv": self.csv, ".md": self.markdown, ".html": self.report}
+        )
 
 
 @dataclass

@@ -28,7 +28,7 @@ def supply(*, offline: bool, quiet: bool = False) -> Supply:
     def shown(release: Release) -> Iterator[Told]:
         name = f"{release.model} x{release.scale}"
         told = quiet or stderr.is_terminal
-        with raising_on_signals(), _bar(disable=quiet or not stderr.is_terminal) as bar:
+        with raising_on_signals(), bytes_bar(quiet=quiet) as bar:
             task = bar.add_task(name, total=None)
 
             def tell(done: int, total: int | None) -> None:
@@ -43,11 +43,13 @@ def supply(*, offline: bool, quiet: bool = False) -> Supply:
     return Supply(Link(offline=offline), shown)
 
 
-def _bar(*, disable: bool) -> Progress:
+def bytes_bar(*, quiet: bool = False) -> Progress:
+    """Bytes and speed on stderr; nothing when that is no terminal."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
         DownloadColumn(),
         TransferSpeedColumn(),
     )
+    disable = quiet or not stderr.is_terminal
     return Progress(*columns, console=stderr, disable=disable, transient=True)

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from esc_cli.cli.options import NETWORK, Device, Offline, Overlap, Precision
+
 
 class Existing(str, Enum):
     """What to do with outputs that exist."""
@@ -17,22 +19,12 @@ class Existing(str, Enum):
     error = "error"
 
 
-class Precision(str, Enum):
-    """Number formats of the network."""
-
-    auto = "auto"
-    fp32 = "fp32"
-    fp16 = "fp16"
-    bf16 = "bf16"
-
-
 EPILOG = (
     "Exit codes: 0 all done or skipped; 1 at least one item failed; 2 wrong usage or no input; "
     "3 the environment (weights, device, disk); 75 --deadline or --max-minutes reached; "
     "130 and 143 after SIGINT and SIGTERM."
 )
-_SIZE, _RESULT, _BATCH, _ENGINE = "Size", "Result", "Batch", "Network"
-_VIDEO = "Videos"
+_SIZE, _RESULT, _BATCH, _VIDEO = "Size", "Result", "Batch", "Videos"
 
 
 def upscale_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per option
@@ -148,42 +140,31 @@ def upscale_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per o
         int,
         typer.Option(min=1, rich_help_panel=_BATCH, help="Refuse larger inputs, by their header."),
     ] = 500_000_000,
-    device: Annotated[
-        str, typer.Option(rich_help_panel=_ENGINE, help="auto, cpu, cuda, cuda:1, mps.")
-    ] = "auto",
+    device: Device = "auto",
     devices: Annotated[
         str | None,
-        typer.Option(rich_help_panel=_ENGINE, help="Several at once: cuda:0,cuda:1."),
+        typer.Option(rich_help_panel=NETWORK, help="Several at once: cuda:0,cuda:1."),
     ] = None,
     precision: Annotated[
         Precision,
-        typer.Option(rich_help_panel=_ENGINE, help="auto is fp16 on CUDA with tensor cores."),
+        typer.Option(rich_help_panel=NETWORK, help="auto is fp16 on CUDA with tensor cores."),
     ] = Precision.auto,
     tile: Annotated[
         str,
         typer.Option(
-            rich_help_panel=_ENGINE, help="Side in input pixels, auto, or whole for no tiles."
+            rich_help_panel=NETWORK, help="Side in input pixels, auto, or whole for no tiles."
         ),
     ] = "auto",
-    overlap: Annotated[
-        int, typer.Option(min=0, rich_help_panel=_ENGINE, help="Pixels that tiles share.")
-    ] = 32,
+    overlap: Overlap = 32,
     self_ensemble: Annotated[
         bool,
         typer.Option(
             "--self-ensemble",
-            rich_help_panel=_ENGINE,
+            rich_help_panel=NETWORK,
             help="Mean over 8 flips and turns: a little better, 8 times slower.",
         ),
     ] = False,
-    offline: Annotated[
-        bool,
-        typer.Option(
-            "--offline",
-            rich_help_panel=_ENGINE,
-            help="Never fetch a network (also ESC_OFFLINE=1).",
-        ),
-    ] = False,
+    offline: Offline = False,
     deadline: Annotated[
         str | None,
         typer.Option(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -30,16 +31,18 @@ _JPEG_XMP_BYTES = _JPEG_SEGMENT_BYTES - len(b"http://ns.adobe.com/xap/1.0/\0")
 def encode(picture: Picture, plan: OutputPlan, quality: int | None) -> bytes:
     """The file that holds `picture` in the planned format.
 
-    `picture.frames` are the result, (H, W, C) uint8 or uint16, and `picture.header` describes
-    them. 16 bits are kept in PNG and TIFF and rounded to 8 elsewhere; WebP, AVIF and HEIF store
-    grey as equal R, G and B. `quality` (1 to 100) is for JPEG (default 95, always 4:4:4), WebP
-    (95; 100 is lossless), AVIF and HEIF (90); the others are lossless, but for GIF's palette.
+    `picture.frames` are the result, (H, W, C) uint8 or uint16 in any order of memory, and
+    `picture.header` describes them. 16 bits are kept in PNG and TIFF and rounded to 8 elsewhere;
+    WebP, AVIF and HEIF store grey as equal R, G and B. `quality` (1 to 100) is for JPEG (default
+    95, always 4:4:4), WebP (95; 100 is lossless), AVIF and HEIF (90); the others are lossless, but
+    for GIF's palette.
 
     EXIF sizes become those of the result. What a format has no place for is left out: XMP and
     EXIF in BMP and GIF, blocks over 64 KiB in JPEG, profiles that are for other pixels.
 
     Raises WriteError with the codec's reason when it fails.
     """
+    picture = replace(picture, frames=tuple(map(np.ascontiguousarray, picture.frames)))
     try:
         return _encode(picture, plan.format, quality)
     # What Pillow, pillow-heif, tifffile and imagecodecs (its errors are RuntimeErrors) raise.

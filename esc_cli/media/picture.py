@@ -9,7 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 Frame: TypeAlias = NDArray[Any]
-"""One (H, W, C) picture of uint8 or uint16, R G B order, straight alpha, C-contiguous."""
+"""One (H, W, C) picture of uint8 or uint16, R G B order, straight alpha.
+
+C-contiguous as decoded; results on their way to `encode` need not be.
+"""
 
 
 @dataclass(frozen=True)

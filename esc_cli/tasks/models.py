@@ -98,6 +98,11 @@ class Models:
         upscaler = self.upscaler(choice)
         _ = upscaler.device, upscaler.precision
 
+    @property
+    def device_types(self) -> frozenset[str]:
+        """The kinds of device that networks are loaded for: "cpu", "cuda", "mps"."""
+        return frozenset(upscaler.device.type for upscaler in self._upscalers.values())
+
     def _choice(self, checkpoint: Checkpoint) -> Choice:
         if checkpoint.path not in self._choices:
             here = checkpoint.here or checkpoint.release is None

@@ -111,4 +111,5 @@ class UpscaleOptions:
     dry_run: bool = False
     supply: Supply = SILENT_SUPPLY
     devices: tuple[str, ...] = ()  # one worker each; the first is also `engine.device`
+    batch_pixels: int | None = None  # joined in one pass, see `tasks.batches`; None: by the device
     video: VideoOptions = field(default_factory=VideoOptions)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,38 +13,62 @@ from esc_cli.media.picture import Frame, Picture
 from esc_cli.media.resize import resize_lanczos
 
 if TYPE_CHECKING:
-    from esc_cli.engine.upscaler import Upscaled, Upscaler
+    from esc_cli.engine.upscaler import Upscaler
 
 FloatPixels = NDArray[np.float32]
 ALPHA_FLOOR = 1 / 1024
 """Opacity below which a pixel has no colour: a quarter of an 8-bit level."""
 
 
+@dataclass(frozen=True)
+class Pass:
+    """What the engine said of a pass through the network; see `engine.upscaler.Upscaled`."""
+
+    tile: int
+    precision: str
+    notes: tuple[str, ...]
+
+
 @dataclass
 class PictureUpscaler:
     """Enlarges pictures to `size` (width, height), through `upscaler` if there is one.
 
-    After `run`, `passes` holds what the engine said of each pass through the network.
+    After a run, `passes` holds what the engine said of each pass through the network.
     """
 
     upscaler: Upscaler | None
     size: tuple[int, int]
     check: Callable[[], None]
-    passes: list[Upscaled] = field(default_factory=list)
+    passes: list[Pass] = field(default_factory=list)
 
     def run(self, picture: Picture) -> Picture:
         """The enlarged picture: same channels, bits, delays and metadata.
 
-        Raises the engine's errors, and what `check` raises.
+        Its frames may lie in memory as planes; `encode` takes them as they are. Raises the
+        engine's errors, and what `check` raises.
         """
-        frames = tuple(self._frame(frame) for frame in picture.frames)
+        return self._result(picture, tuple(self._frame(frame) for frame in picture.frames))
+
+    def run_together(self, pictures: Sequence[Picture]) -> list[Picture]:
+        """The same for RGB stills of one size, whose results have it as they are, in one pass.
+
+        Sums are rounded in another order than one by one. Raises what `run` raises.
+        """
+        self.check()
+        stack = self._integers(np.stack([picture.frames[0] for picture in pictures]))
+        return [
+            self._result(picture, (frame,)) for picture, frame in zip(pictures, stack, strict=True)
+        ]
+
+    def _result(self, picture: Picture, frames: tuple[Frame, ...]) -> Picture:
         header = replace(picture.header, width=self.size[0], height=self.size[1])
         return replace(picture, header=header, frames=frames)
 
     def _frame(self, frame: Frame) -> Frame:
         self.check()
         if frame.shape[2] == 3 and self._is_exact(frame):
-            return self._integers(frame)
+            exact: Frame = self._integers(frame[np.newaxis])[0]
+            return exact
         levels = np.float32(np.iinfo(frame.dtype).max)
         pixels: FloatPixels = frame.astype(np.float32) / levels
         result = self._with_alpha(pixels) if frame.shape[2] in (2, 4) else self._enlarged(pixels)
@@ -58,12 +82,11 @@ class PictureUpscaler:
         height, width = frame.shape[:2]
         return self.upscaler.config.any_scale or (width * scale, height * scale) == self.size
 
-    def _integers(self, frame: Frame) -> Frame:
+    def _integers(self, frames: NDArray[Any]) -> NDArray[Any]:
         """RGB without detours: rounded tile by tile, so that no float copy of the result exists."""
         import torch
 
-        dtype = torch.uint8 if frame.dtype == np.uint8 else torch.uint16
-        return _to_numpy(self._pass(frame, dtype))
+        return self._pass(frames, torch.uint8 if frames.dtype == np.uint8 else torch.uint16)
 
     def _with_alpha(self, pixels: FloatPixels) -> FloatPixels:
         """Colour and opacity apart; hidden colour gives way to what is visible beside it.
@@ -85,27 +108,23 @@ class PictureUpscaler:
         import torch
 
         rgb = np.broadcast_to(pixels, (*pixels.shape[:2], 3))
-        result = _to_numpy(self._pass(rgb, torch.float32))
+        (result,) = self._pass(rgb[np.newaxis], torch.float32)
         if pixels.shape[2] == 1:
             result = result.mean(axis=-1, keepdims=True, dtype=np.float32)
         return resize_lanczos(result, self.size)
 
-    def _pass(self, rgb: NDArray[Any], dtype: Any) -> Upscaled:
-        """(H, W, 3) once through the network."""
+    def _pass(self, rgb: NDArray[Any], dtype: Any) -> NDArray[Any]:
+        """(B, H, W, 3) once through the network -> (B, height, width, 3), a view of planes."""
         import torch
 
         if self.upscaler is None:
             raise ValueError("a pass needs a network")
-        image = torch.from_numpy(np.ascontiguousarray(rgb.transpose(2, 0, 1)))
+        image = torch.from_numpy(np.ascontiguousarray(rgb.transpose(0, 3, 1, 2)))
         size = self.size[::-1] if self.upscaler.config.any_scale else None
         done = self.upscaler.upscale(image, size=size, dtype=dtype, check=self.check)
-        self.passes.append(done)
-        return done
-
-
-def _to_numpy(done: Upscaled) -> NDArray[Any]:
-    """(3, H, W) on the CPU -> (H, W, 3), contiguous."""
-    return np.ascontiguousarray(done.image.numpy().transpose(1, 2, 0))
+        self.passes.append(Pass(done.tile, done.precision, done.notes))
+        frames: NDArray[Any] = done.image.permute(0, 2, 3, 1).numpy()
+        return frames
 
 
 def _quantised(pixels: FloatPixels, dtype: np.dtype[Any]) -> Frame:

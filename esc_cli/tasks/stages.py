@@ -19,7 +19,7 @@ from esc_cli.tasks.events import Item
 from esc_cli.tasks.job import Job, item_of
 from esc_cli.tasks.models import Models
 from esc_cli.tasks.options import UpscaleOptions
-from esc_cli.tasks.picture import PictureUpscaler
+from esc_cli.tasks.picture import Pass, PictureUpscaler
 from esc_cli.tasks.plan import check_overwriting
 from esc_cli.tasks.records import FileState, Records
 from esc_cli.tasks.stop import Stop
@@ -27,8 +27,6 @@ from esc_cli.tasks.stop import Stop
 if TYPE_CHECKING:
     import os
     from pathlib import Path
-
-    from esc_cli.engine.upscaler import Upscaled
 
 
 @dataclass
@@ -39,7 +37,7 @@ class Work:
     picture: Picture | None = None
     source_state: FileState | None = None
     seconds: dict[str, float] = field(default_factory=dict)
-    passes: list[Upscaled] = field(default_factory=list)
+    passes: list[Pass] = field(default_factory=list)
     device: str | None = None
 
     @contextmanager
@@ -49,8 +47,11 @@ class Work:
         try:
             yield
         finally:
-            elapsed = time.perf_counter() - start
-            self.seconds[stage] = round(self.seconds.get(stage, 0.0) + elapsed, 4)
+            self.took(stage, time.perf_counter() - start)
+
+    def took(self, stage: str, seconds: float) -> None:
+        """Add to the time of a stage."""
+        self.seconds[stage] = round(self.seconds.get(stage, 0.0) + seconds, 4)
 
     def take_picture(self) -> Picture:
         """Hand the pixels over, so that they are freed as soon as the taker is done with them."""

@@ -1,4 +1,4 @@
-"""The network stage on several devices at once: one thread per device, pictures shared."""
+"""The network stage beside everything else: one thread per device, pictures shared."""
 
 from __future__ import annotations
 
@@ -21,10 +21,15 @@ AHEAD_BYTES = 1 << 30
 
 @dataclass
 class Workers:
-    """Networks on each device of a batch; `models` serves the first of them."""
+    """Networks on each device of a batch; `models` serves the first of them.
+
+    apart: a thread for a single device as well, so that it has its next picture already while the
+    caller is busy with the last; None for where it gains something, which is not on a CPU.
+    """
 
     models: Models
     devices: tuple[str, ...]
+    apart: bool | None = None
     _all: list[Models] = field(init=False)
     _own: threading.local = field(default_factory=threading.local)
 
@@ -38,14 +43,19 @@ class Workers:
         for models in self._all:
             models.prepare(choice)
 
+    @property
+    def device_types(self) -> frozenset[str]:
+        """The types of the devices that networks are loaded on."""
+        return frozenset[str]().union(*(models.device_types for models in self._all))
+
     def spread(
         self, works: Iterable[T], step: Callable[[T, Models], T], weigh: Callable[[T], int]
     ) -> Iterator[T]:
         """The results of `step`, which must not raise, in the order of `works`.
 
-        A single device works in the caller's thread. `weigh`: bytes of a result.
+        A single CPU works in the caller's thread. `weigh`: bytes of a result.
         """
-        if len(self._all) == 1:
+        if not self._is_apart():
             yield from (step(work, self.models) for work in works)
             return
         idle: queue.SimpleQueue[Models] = queue.SimpleQueue()
@@ -62,6 +72,11 @@ class Workers:
                 yield running.popleft()[1].result()
         finally:
             pool.shutdown(cancel_futures=True)
+
+    def _is_apart(self) -> bool:
+        if self.apart is not None:
+            return self.apart
+        return len(self._all) > 1 or not self.device_types <= {"cpu"}
 
     def _enough(self, running: deque[tuple[int, Future[T]]]) -> bool:
         count, devices = len(running), len(self._all)

@@ -53,6 +53,21 @@ def test_a_single_device_works_in_the_thread_of_the_caller() -> None:
     assert list(workers(1).spread(iter([0]), step, weightless)) == [threading.get_ident()]
 
 
+def test_a_device_apart_goes_on_while_the_caller_is_busy_with_a_result() -> None:
+    begun: dict[int, threading.Event] = {number: threading.Event() for number in range(4)}
+
+    def step(work: int, _models: Models) -> int:
+        begun[work].set()
+        return work
+
+    results = Workers(Models(None, EngineOptions("cpu")), (), apart=True).spread(
+        iter(range(4)), step, weightless
+    )
+    for number, result in enumerate(results):
+        assert result == number
+        assert begun[min(number + 1, 3)].wait(10)
+
+
 @pytest.mark.parametrize(("weight", "most"), [(0, 4), (1000, 2)])
 def test_results_ahead_are_bounded_in_number_and_in_bytes(
     weight: int, most: int, monkeypatch: pytest.MonkeyPatch
