@@ -24,7 +24,7 @@ from esc_cli.engine.precision import (
 )
 from esc_cli.engine.ready import ready
 from esc_cli.engine.render import Canvas, render
-from esc_cli.engine.room import HOST, Layout, Room
+from esc_cli.engine.room import Layout, Room
 from esc_cli.engine.threads import available_cores
 from esc_cli.errors import DeviceMemoryError, NonFiniteError, UsageError
 from esc_cli.model import Network
@@ -97,7 +97,7 @@ class Upscaler:
         scale, or size as (height, width): only for a network of any scale. dtype: float32 for
         [0, 1], uint8 or uint16 for rounded integers. check: called before each step of each
         patch, many times a second; what it raises ends the work. on_device: leave the result where
-        it was computed, for what goes on there.
+        it was computed, for what goes on there, if there is room for it.
         Raises UsageError for a tensor or a scale that does not fit, DeviceMemoryError and
         NonFiniteError when the picture cannot be done.
         """
@@ -105,13 +105,23 @@ class Upscaler:
         if dtype != torch.float32 and dtype not in LEVELS:
             raise UsageError(f"the result can be float32, uint8 or uint16, not {dtype}")
         canvas = self._canvas(batch, scale, size)
-        where = self.device if on_device else HOST
-        result = _empty((*batch.shape[:2], *canvas.out_size), dtype, where)
+        result = self._empty((*batch.shape[:2], *canvas.out_size), dtype, on_device)
         run = _Run(batch, canvas, result, check)
         with torch.inference_mode():
             side = self._fill(run).side
         done = run.result if image.dim() == 4 else run.result[0]
         return Upscaled(done, side, self._safest(run), tuple(run.notes))
+
+    def _empty(self, shape: tuple[int, ...], dtype: torch.dtype, on_device: bool) -> Tensor:
+        if on_device and math.prod(shape) * dtype.itemsize < memory.free_bytes(self.device) / 4:
+            return torch.empty(shape, dtype=dtype, device=self.device)
+        try:
+            return torch.empty(shape, dtype=dtype)
+        except RuntimeError as error:
+            what = (
+                f"the result of {shape[-1]} x {shape[-2]} does not fit the memory of this machine"
+            )
+            raise DeviceMemoryError(what, advice="choose a smaller scale") from error
 
     def _safest(self, run: _Run) -> Precision:
         """The last precision that any tile needed; notes how many left the chosen one."""
@@ -225,12 +235,3 @@ def _as_batch(image: Tensor) -> Tensor:
     if not (batch.is_floating_point() or batch.dtype in kinds):
         raise UsageError(f"expected float, uint8 or uint16, got {image.dtype}")
     return batch
-
-
-def _empty(shape: tuple[int, ...], dtype: torch.dtype, where: torch.device) -> Tensor:
-    try:
-        return torch.empty(shape, dtype=dtype, device=where)
-    except RuntimeError as error:
-        place = "this machine" if where == HOST else str(where)
-        what = f"the result of {shape[-1]} x {shape[-2]} does not fit the memory of {place}"
-        raise DeviceMemoryError(what, advice="choose a smaller scale") from error
