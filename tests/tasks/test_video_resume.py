@@ -17,7 +17,8 @@ from esc_cli.tasks.stop import Stop
 from esc_cli.tasks.upscale import upscale
 
 FRAMES = 50
-VIDEO = VideoOptions(codec="ffv1", segment_frames=4)  # x264 does not always repeat itself
+VIDEO = VideoOptions(codec="ffv1", segment_frames=4)
+LOSSY = VideoOptions(segment_frames=4)  # H.264
 
 
 @pytest.fixture(scope="module")
@@ -71,9 +72,9 @@ class StopAt(Stop):
         return self.finished()
 
 
-def start(clip, name, count=2):
+def start(clip, name, count=2, video=VIDEO):
     """Run until so many segments are finished, perhaps some more, then leave."""
-    *_, summary = events_of(clip, name, StopAt(clip, name, count))
+    *_, summary = events_of(clip, name, StopAt(clip, name, count), video)
     assert summary.exit_code == 75
     assert count <= len(segments(clip, name)) < FRAMES / 4
     assert not clip.with_name(name).exists()
@@ -95,6 +96,13 @@ def test_a_run_that_was_left_goes_on(clip, whole):
     assert look(clip.with_name("out.mkv")) == whole
     assert item.frames == FRAMES
     assert not folder_of(clip, "out.mkv").exists()
+
+
+def test_a_run_in_h264_that_was_left_ends_with_the_same_pictures(clip):
+    start(clip, "out.mkv", video=LOSSY)
+    finish(clip, "out.mkv", video=LOSSY)
+    finish(clip, "whole.mkv", video=LOSSY)
+    assert look(clip.with_name("out.mkv")) == look(clip.with_name("whole.mkv"))
 
 
 def test_only_what_is_missing_goes_through_the_network(clip):
