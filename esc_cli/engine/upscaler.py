@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import torch
@@ -113,6 +113,14 @@ class Upscaler:
                 run.notes.append(f"NaN or Inf in {chosen}: {what} redone in {name}")
         return next(p for p in (*safer[::-1], chosen) if run.done_in[p])
 
+    def with_tile(self, side: int) -> Upscaler:
+        """The same network where it is, with tiles of a side (or `WHOLE`) as far as they fit."""
+        other = Upscaler(self.network, replace(self.options, tile=side))
+        other.device, other.precision = self.device, self.precision
+        other._networks = self._networks
+        other._largest_tile_pixels = self._largest_tile_pixels
+        return other
+
     @cached_property
     def device(self) -> torch.device:
         """The device that the options mean on this machine."""
@@ -143,7 +151,8 @@ class Upscaler:
 
     def _fill(self, run: _Run) -> int:
         """Compute the result, with smaller tiles each time that memory runs out."""
-        side = self._first_tile(run)
+        height, width = run.image.shape[-2:]
+        side = self.first_tile(height, width, run.image.shape[0])
         while (reason := self._out_of_memory(run, side)) is not None:
             # Only here, outside the handler, are the tensors of the failed attempt gone.
             memory.release(self.device)
@@ -160,10 +169,10 @@ class Upscaler:
             raise
         return None
 
-    def _first_tile(self, run: _Run) -> int:
-        height, width = run.image.shape[-2:]
+    def first_tile(self, height: int, width: int, batch: int = 1) -> int:
+        """The tile with which pictures of a size would be begun now: its side, or `WHOLE`."""
         grid = self.config.grid
-        room = self._room() / run.image.shape[0]
+        room = self._room() / batch
         wished = self.options.tile
         if wished:
             side = tiling.usable_tile(wished, grid)

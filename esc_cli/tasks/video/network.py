@@ -20,6 +20,7 @@ from esc_cli.media.video.layouts import Layout
 from esc_cli.media.video.planes import Plane, RawFrame
 from esc_cli.tasks.video.colour import ColourSpace
 from esc_cli.tasks.video.job import is_full_range
+from esc_cli.tasks.video.journal import Settled
 
 if TYPE_CHECKING:
     from esc_cli.engine.upscaler import Upscaled, Upscaler
@@ -103,3 +104,24 @@ def batch_size(upscaler: Upscaler | None, source: FrameFormat) -> int:
     room = memory.pixels_that_fit(upscaler.config, upscaler.device, itemsize)
     most = BATCH_LIMITS.get(upscaler.device.type, 1)
     return max(1, min(most, room // (source.width * source.height)))
+
+
+def device_name(upscaler: Upscaler) -> str:
+    """The device as far as results depend on it: its type, and which GPU."""
+    device = upscaler.device
+    name = f" ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else ""
+    return device.type + name
+
+
+def reason_against(
+    settled: Settled, fresh: Settled, upscaler: Upscaler | None, source: FrameFormat
+) -> str:
+    """Why this run cannot give what an earlier one with its settings did; empty if it can."""
+    if settled.place != fresh.place:
+        return f"they were made on {settled.place}, and this run is on {fresh.place}"
+    if upscaler is None or settled.tile is None:
+        return ""
+    tiled = upscaler.with_tile(settled.tile)
+    if tiled.first_tile(source.height, source.width, settled.batch) != settled.tile:
+        return f"they were made with tile {settled.tile}, for which there is no memory now"
+    return ""
