@@ -75,7 +75,8 @@ def _planned_item(job: Job, models: Models, options: UpscaleOptions) -> Item:
         return item
     from esc_cli.tasks.video.forecast import described
 
-    return replace(item, frames=job.header.frames, notes=(described(job, models, options),))
+    notes = (job.warning, described(job, models, options))
+    return replace(item, frames=job.header.frames, notes=tuple(filter(None, notes)))
 
 
 def _planned(plan: Plan) -> Planned:

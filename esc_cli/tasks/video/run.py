@@ -73,8 +73,8 @@ class VideoRun:
         fits = partial(reason_against, fresh=fresh, upscaler=upscaler, source=job.facts.format)
         journal = open_journal(job.output, self._fingerprint(status), fresh, fits)
         try:
-            if journal.dropped:
-                yield Remark(job.source.path, journal.dropped)
+            for text in filter(None, (journal.dropped, job.warning)):
+                yield Remark(job.source.path, text)
             if upscaler is not None and journal.settled.tile is not None:
                 upscaler = upscaler.with_tile(journal.settled.tile)
             network = FrameUpscaler(
@@ -213,10 +213,12 @@ class VideoRun:
         return Window(start, stop, shift)
 
     def _item(self, journal: Journal, reader: Reader, network: FrameUpscaler, size: int) -> Item:
+        job = self.job
         tiles = [done.tile for done in network.passes]
         used = {done.precision for done in network.passes}
         notes = [note for done in network.passes for note in done.notes]
         notes += self._notes
+        notes += [f"lost: {name}" for name in reader.riding if name not in job.facts.riding.others]
         notes += [f"left out: {other}, which no container holds" for other in self._lost]
         return replace(
             item_of(self.job, "done"),
