@@ -217,6 +217,16 @@ def test_segments_of_another_device_or_precision_are_done_again(clip, whole, ear
     assert look(clip.with_name("out.mkv")) == whole
 
 
+def test_segments_made_with_more_memory_than_there_is_are_done_again(clip, whole):
+    count = len(start(clip, "out.mkv"))
+    settle(clip, "out.mkv", batch=10**9)
+    *others, summary = events_of(clip, "out.mkv")
+    assert summary.exit_code == 0
+    reason = "they were made with whole frames, for which there is no memory now"
+    assert remarks_of(others) == [f"{count} finished segments are not used: {reason}"]
+    assert look(clip.with_name("out.mkv")) == whole
+
+
 def test_the_deadline_stops_at_a_segment_and_says_how_much_is_left(clip, whole):
     stop, summary = Stop(), None
     for event in events_of(clip, "out.mkv", stop):

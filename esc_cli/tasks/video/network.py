@@ -119,9 +119,27 @@ def reason_against(
     """Why this run cannot give what an earlier one with its settings did; empty if it can."""
     if settled.place != fresh.place:
         return f"they were made on {settled.place}, and this run is on {fresh.place}"
-    if upscaler is None or settled.tile is None:
+    is_same = (settled.tile, settled.batch) == (fresh.tile, fresh.batch)
+    if upscaler is None or settled.tile is None or is_same:
         return ""
-    tiled = upscaler.with_tile(settled.tile)
-    if tiled.first_tile(source.height, source.width, settled.batch) != settled.tile:
-        return f"they were made with tile {settled.tile}, for which there is no memory now"
+    if not _has_room(settled.batch, settled.tile, upscaler, source):
+        tile = f"tile {settled.tile}" if settled.tile else "whole frames"
+        return f"they were made with {tile}, for which there is no memory now"
     return ""
+
+
+def _has_room(batch: int, tile: int, upscaler: Upscaler, source: FrameFormat) -> bool:
+    """Whether tiles that an earlier run chose fit, if need be in all of the memory that is free.
+
+    Without this a run that a lack of memory killed would be killed again each time.
+    """
+    height, width = source.height, source.width
+    if upscaler.with_tile(tile).first_tile(height, width, batch) != tile:
+        return False
+    if upscaler.options.tile is not None:
+        return True
+    itemsize = DTYPES[upscaler.precision].itemsize
+    planned = memory.pixels_that_fit(upscaler.config, upscaler.device, itemsize)
+    side = tile or max(height, width)
+    pixels = batch * min(side, height) * min(side, width)
+    return pixels <= planned / memory.USABLE.get(upscaler.device.type, 0.5)
