@@ -56,6 +56,13 @@ class _Run:
     notes: list[str] = field(default_factory=list)
 
 
+@dataclass
+class _Learned:
+    """What running out of memory has taught."""
+
+    largest_tile_pixels: float = math.inf
+
+
 class Upscaler:
     """Runs a network over pictures of any size.
 
@@ -70,7 +77,7 @@ class Upscaler:
         self.network, self.options = network, options
         self.config = network.config
         self._networks: dict[str, Network] = {}
-        self._largest_tile_pixels: int | None = None  # learned from running out of memory
+        self._learned = _Learned()
 
     def __call__(self, image: Tensor, scale: float | None = None) -> Tensor:
         """The upscaled image, float32 in [0, 1] on the CPU; see `upscale`."""
@@ -118,7 +125,7 @@ class Upscaler:
         other = Upscaler(self.network, replace(self.options, tile=side))
         other.device, other.precision = self.device, self.precision
         other._networks = self._networks
-        other._largest_tile_pixels = self._largest_tile_pixels
+        other._learned = self._learned
         return other
 
     @cached_property
@@ -182,7 +189,7 @@ class Upscaler:
 
     def _room(self) -> float:
         """Input pixels that may be at work at once; what ran out of memory is not tried again."""
-        learned = math.inf if self._largest_tile_pixels is None else self._largest_tile_pixels
+        learned = self._learned.largest_tile_pixels
         if self.options.tile is not None:
             return learned
         itemsize = DTYPES[self.precision].itemsize
@@ -196,7 +203,7 @@ class Upscaler:
             what = f"out of memory on {self.device} even with tiles of {grid}: {reason}"
             raise DeviceMemoryError(what, advice="free memory, or use --device cpu")
         smaller = tiling.usable_tile((tried - 1) // 2 if side == WHOLE else tried // 2, grid)
-        self._largest_tile_pixels = smaller**2 * run.image.shape[0]
+        self._learned.largest_tile_pixels = smaller**2 * run.image.shape[0]
         was = "the whole picture" if side == WHOLE else f"tile {side}"
         run.notes.append(f"out of memory with {was}, went on with tile {smaller}")
         return smaller
