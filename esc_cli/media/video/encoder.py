@@ -89,7 +89,8 @@ def _has_avx512() -> bool:
 
     NumPy names this set of instructions X86_V4, and AVX512_SKX before its version 2.4.
     """
-    extensions = cast("dict[str, Any]", np.show_config(mode="dicts"))["SIMD Extensions"]
+    known = cast("dict[str, Any]", np.show_config(mode="dicts"))
+    extensions = known.get("SIMD Extensions", {})  # NumPy leaves out what is empty
     return not {"X86_V4", "AVX512_SKX"}.isdisjoint(extensions.get("found", ()))
 
 
