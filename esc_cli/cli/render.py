@@ -22,7 +22,7 @@ from rich.text import Text
 
 from esc_cli.cli.console import print_line, print_result, stderr
 from esc_cli.errors import shown
-from esc_cli.tasks.events import Event, Item, Planned, Summary
+from esc_cli.tasks.events import Event, Item, Planned, Remark, Summary
 from esc_cli.tasks.events import Progress as VideoProgress
 from esc_cli.tasks.report import Report
 
@@ -53,6 +53,8 @@ class Renderer:
                     self._begin(event)
                 elif isinstance(event, Item):
                     self._item(event)
+                elif isinstance(event, Remark):
+                    print_line(f"note: {shown(event.input)}: {event.text}", "yellow")
                 elif isinstance(event, VideoProgress):
                     self._video(event)
                 else:

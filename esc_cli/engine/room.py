@@ -26,16 +26,32 @@ class Layout:
     store: torch.device | None = None
 
 
+@dataclass
+class Learned:
+    """What running out of memory has taught."""
+
+    largest_tile_pixels: float = math.inf
+    host_maps: bool = True  # False once memory ran out with them
+
+
 class Room:
     """Decides how batches are laid out on a device; remembers what ran out of memory there."""
 
     def __init__(
-        self, config: NetworkConfig, options: EngineOptions, device: torch.device, itemsize: int
+        self,
+        config: NetworkConfig,
+        options: EngineOptions,
+        device: torch.device,
+        itemsize: int,
+        learned: Learned | None = None,
     ) -> None:
         self.config, self.options, self.device, self.itemsize = config, options, device, itemsize
-        self._largest_tile_pixels: int | None = None
-        own = device.type == "cuda" if options.host_maps is None else options.host_maps
-        self._host_maps = own  # False once memory ran out with them
+        self._learned = learned or Learned()
+
+    def with_tile(self, side: int) -> Room:
+        """The same with another tile; what one learns the other knows."""
+        options = replace(self.options, tile=side)
+        return Room(self.config, options, self.device, self.itemsize, self._learned)
 
     def first(self, size: Size) -> Layout:
         """How to begin: the whole picture if its maps fit somewhere, else the largest tiles."""
@@ -56,11 +72,11 @@ class Room:
         Raises DeviceMemoryError below one window.
         """
         if tried == Layout(WHOLE) and self._can_store(size):
-            self._largest_tile_pixels = math.prod(size) - 1
+            self._learned.largest_tile_pixels = math.prod(size) - 1
             what = "out of memory with the whole picture, its maps went to host memory"
             return replace(tried, store=HOST), what
         if tried.store is not None:
-            self._host_maps = False
+            self._learned.host_maps = False
         side = self._halved(tried.side, size, reason)
         was = "the whole picture" if tried.side == WHOLE else f"tile {tried.side}"
         return Layout(side), f"out of memory with {was}, went on with tile {side}"
@@ -72,19 +88,20 @@ class Room:
             what = f"out of memory on {self.device} even with tiles of {grid}: {reason}"
             raise DeviceMemoryError(what, advice="free memory, or use --device cpu")
         smaller = tiling.usable_tile((tried - 1) // 2 if side == WHOLE else tried // 2, grid)
-        self._largest_tile_pixels = smaller**2 * size[0]
+        self._learned.largest_tile_pixels = smaller**2 * size[0]
         return smaller
 
     def _pixels(self) -> float:
         """Input pixels that may be at work at once; what ran out of memory is not tried again."""
-        learned = math.inf if self._largest_tile_pixels is None else self._largest_tile_pixels
+        learned = self._learned.largest_tile_pixels
         if self.options.tile is not None:
             return learned
         return min(learned, memory.pixels_that_fit(self.config, self.device, self.itemsize))
 
     def _can_store(self, size: Size) -> bool:
         """Whether the feature maps of the whole picture can be in host memory."""
-        pixels = math.prod(size)
-        return self._host_maps and memory.host_maps_fit(
-            self.config, self.device, self.itemsize, pixels
-        )
+        wanted = self.options.host_maps
+        own = self.device.type == "cuda" if wanted is None else wanted
+        if not (own and self._learned.host_maps):
+            return False
+        return memory.host_maps_fit(self.config, self.device, self.itemsize, math.prod(size))

@@ -132,6 +132,18 @@ class Upscaler:
                 run.notes.append(f"NaN or Inf in {chosen}: {what} redone in {name}")
         return next(p for p in (*safer[::-1], chosen) if run.done_in[p])
 
+    def with_tile(self, side: int) -> Upscaler:
+        """The same network where it is, with tiles of a side (or `WHOLE`) as far as they fit."""
+        other = Upscaler(self.network, replace(self.options, tile=side))
+        other.device, other.precision = self.device, self.precision
+        other._networks, other._repeated = self._networks, self._repeated
+        other._room = self._room.with_tile(side)
+        return other
+
+    def first_tile(self, height: int, width: int, batch: int = 1) -> int:
+        """The tile with which pictures of a size would be begun now: its side, or `WHOLE`."""
+        return self._room.first((batch, height, width)).side
+
     @cached_property
     def device(self) -> torch.device:
         """The device that the options mean on this machine."""

@@ -52,6 +52,14 @@ class Progress:
 
 
 @dataclass(frozen=True)
+class Remark:
+    """What ought to be known about an input while there is time to stop, e.g. what will be lost."""
+
+    input: Path
+    text: str
+
+
+@dataclass(frozen=True)
 class Planned:
     """The batch as it was found, before any work."""
 
@@ -77,4 +85,5 @@ class Summary:
     stopped: str = ""
 
 
-Event = Planned | Progress | Item | Summary
+ItemEvent = Remark | Progress | Item
+Event = Planned | ItemEvent | Summary

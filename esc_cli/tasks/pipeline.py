@@ -13,7 +13,7 @@ from esc_cli.engine.threads import available_cores
 from esc_cli.errors import DeadlineError, EscError, SetupError, StoppedError
 from esc_cli.tasks.ahead import Ahead
 from esc_cli.tasks.batches import Batches, Outcome, batches
-from esc_cli.tasks.events import Item, Progress
+from esc_cli.tasks.events import Item, ItemEvent
 from esc_cli.tasks.job import Job, item_of
 from esc_cli.tasks.models import Models
 from esc_cli.tasks.options import UpscaleOptions
@@ -81,7 +81,7 @@ class Pipeline:
         """Nothing is loaded yet."""
         self.workers = Workers(self.models, self.options.devices)
 
-    def run(self, jobs: Sequence[Job]) -> Iterator[Item | Progress]:
+    def run(self, jobs: Sequence[Job]) -> Iterator[ItemEvent]:
         """The items of the jobs as they finish, until all are done, a stop, or a fatal error.
 
         A video, which takes its time, tells of its progress in between.
@@ -110,7 +110,7 @@ class Pipeline:
 
     def _consume(
         self, ahead: Ahead, joined: Batches, encoders: ThreadPoolExecutor
-    ) -> Iterator[Item | Progress]:
+    ) -> Iterator[ItemEvent]:
         """Pictures are shared by the devices; a video waits for them and has the first device."""
 
         def enlarge(group: Sequence[Outcome], models: Models) -> Sequence[Outcome]:
@@ -127,7 +127,7 @@ class Pipeline:
 
     def _take_over(
         self, group: Sequence[Outcome], encoders: ThreadPoolExecutor
-    ) -> Iterator[Item | Progress]:
+    ) -> Iterator[ItemEvent]:
         """Have the results of a group encoded, while the device goes on."""
         for outcome in group:
             if isinstance(outcome, Work):
@@ -142,7 +142,7 @@ class Pipeline:
             self.late = DeadlineError("the time is up")
         return not (self.fatal or self.late or self.stop)
 
-    def _video(self, job: VideoJob) -> Iterator[Item | Progress]:
+    def _video(self, job: VideoJob) -> Iterator[ItemEvent]:
         from esc_cli.tasks.video.run import VideoRun
 
         run = VideoRun(job, self.options, self.models, self.shelf.at(job.root), self.stop).run()

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from esc_cli.media.atomic import remove_stale_parts
-from esc_cli.tasks.events import Event, Item, Planned, Progress, Summary
+from esc_cli.tasks.events import Event, Item, ItemEvent, Planned, Summary
 from esc_cli.tasks.job import Job, item_of
 from esc_cli.tasks.models import Models
 from esc_cli.tasks.options import UpscaleOptions
@@ -38,7 +38,7 @@ def upscale(options: UpscaleOptions, stop: Stop) -> Iterator[Event]:
     counts: Counter[str] = Counter()
     for item in _items(plan, pipeline, options):
         yield item
-        if isinstance(item, Progress):
+        if not isinstance(item, Item):
             continue
         counts[item.status] += 1
         if options.fail_fast and item.status == "failed":
@@ -54,7 +54,7 @@ def _fetch_networks(plan: Plan, models: Models) -> None:
         models.fetch(choice)
 
 
-def _items(plan: Plan, pipeline: Pipeline, options: UpscaleOptions) -> Iterator[Item | Progress]:
+def _items(plan: Plan, pipeline: Pipeline, options: UpscaleOptions) -> Iterator[ItemEvent]:
     yield from plan.settled
     if options.dry_run:
         for job in plan.jobs:
@@ -75,7 +75,8 @@ def _planned_item(job: Job, models: Models, options: UpscaleOptions) -> Item:
         return item
     from esc_cli.tasks.video.forecast import described
 
-    return replace(item, frames=job.header.frames, notes=(described(job, models, options),))
+    notes = (job.warning, described(job, models, options))
+    return replace(item, frames=job.header.frames, notes=tuple(filter(None, notes)))
 
 
 def _planned(plan: Plan) -> Planned:

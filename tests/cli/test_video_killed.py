@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import signal
 import time
+from functools import cache
 
 import pytest
 from clips import Clip, look
@@ -23,12 +24,22 @@ def clip(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def whole(clip, esc):
-    """What an uninterrupted run gives."""
-    target = clip.with_name("whole.mkv")
-    ran = esc(clip, "-o", target, "--codec", "ffv1", "--segment-frames", SEGMENT)
-    assert ran.code == 0, ran.err
-    return look(target)
+def whole_of(clip, esc):
+    """What an uninterrupted run with a codec gives."""
+
+    @cache
+    def made(codec):
+        target = clip.with_name(f"whole.{codec}.mkv")
+        ran = esc(clip, "-o", target, "--codec", codec, "--segment-frames", SEGMENT)
+        assert ran.code == 0, ran.err
+        return look(target)
+
+    return made
+
+
+@pytest.fixture(scope="module")
+def whole(whole_of):
+    return whole_of("ffv1")
 
 
 def segments_of(output):
@@ -41,9 +52,12 @@ def wait_for(condition, process):
         time.sleep(0.005)
 
 
-def test_after_three_sigkills_the_result_is_that_of_an_uninterrupted_run(clip, whole, esc):
-    output, moments = clip.with_name("killed.mkv"), random.Random(7)
-    command = (clip, "-o", output, "--codec", "ffv1", "--segment-frames", SEGMENT)
+@pytest.mark.parametrize("codec", ["h264", "ffv1"])
+def test_after_three_sigkills_the_result_is_that_of_an_uninterrupted_run(
+    clip, whole_of, esc, codec
+):
+    output, moments = clip.with_name(f"killed.{codec}.mkv"), random.Random(7)
+    command = (clip, "-o", output, "--codec", codec, "--segment-frames", SEGMENT)
     kept = []
     for number in range(1, KILLS + 1):
         process = esc.start(*command)
@@ -55,7 +69,7 @@ def test_after_three_sigkills_the_result_is_that_of_an_uninterrupted_run(clip, w
         kept.append({path.name: path.stat().st_mtime_ns for path in segments_of(output)})
     ran = esc(*command)
     assert ran.code == 0, ran.err
-    assert look(output) == whole
+    assert look(output) == whole_of(codec)
     assert segments_of(output) == []
     journalled = min(len(kept[0]), len(kept[1])) - 1
     assert journalled > 0

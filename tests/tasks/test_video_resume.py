@@ -11,13 +11,16 @@ import pytest
 from clips import Clip, look
 from PIL import Image
 
-from esc_cli.tasks.events import Item, Progress, Summary
+from esc_cli.engine.options import EngineOptions
+from esc_cli.tasks.events import Item, Progress, Remark, Summary
 from esc_cli.tasks.options import UpscaleOptions, VideoOptions
 from esc_cli.tasks.stop import Stop
 from esc_cli.tasks.upscale import upscale
 
 FRAMES = 50
-VIDEO = VideoOptions(codec="ffv1", segment_frames=4)  # x264 does not always repeat itself
+DEFAULTS = EngineOptions()
+VIDEO = VideoOptions(codec="ffv1", segment_frames=4)
+LOSSY = VideoOptions(segment_frames=4)  # H.264
 
 
 @pytest.fixture(scope="module")
@@ -39,10 +42,10 @@ def whole(reference):
     return reference[1]
 
 
-def events_of(clip, name, stop=None, video=VIDEO):
+def events_of(clip, name, stop=None, video=VIDEO, engine=DEFAULTS):
     stop = Stop() if stop is None else stop  # one that was not asked to stop is falsy
     output = str(clip.with_name(name))
-    return upscale(UpscaleOptions((str(clip),), output=output, video=video), stop)
+    return upscale(UpscaleOptions((str(clip),), output=output, video=video, engine=engine), stop)
 
 
 def finish(clip, name, **options):
@@ -71,9 +74,9 @@ class StopAt(Stop):
         return self.finished()
 
 
-def start(clip, name, count=2):
+def start(clip, name, count=2, video=VIDEO):
     """Run until so many segments are finished, perhaps some more, then leave."""
-    *_, summary = events_of(clip, name, StopAt(clip, name, count))
+    *_, summary = events_of(clip, name, StopAt(clip, name, count), video)
     assert summary.exit_code == 75
     assert count <= len(segments(clip, name)) < FRAMES / 4
     assert not clip.with_name(name).exists()
@@ -95,6 +98,13 @@ def test_a_run_that_was_left_goes_on(clip, whole):
     assert look(clip.with_name("out.mkv")) == whole
     assert item.frames == FRAMES
     assert not folder_of(clip, "out.mkv").exists()
+
+
+def test_a_run_in_h264_that_was_left_ends_with_the_same_pictures(clip):
+    start(clip, "out.mkv", video=LOSSY)
+    finish(clip, "out.mkv", video=LOSSY)
+    finish(clip, "whole.mkv", video=LOSSY)
+    assert look(clip.with_name("out.mkv")) == look(clip.with_name("whole.mkv"))
 
 
 def test_only_what_is_missing_goes_through_the_network(clip):
@@ -142,7 +152,8 @@ def test_a_segment_that_no_line_names_is_done_again(clip, whole):
 def test_segments_of_other_settings_are_not_used(clip):
     start(clip, "out.mkv")
     other = VideoOptions(codec="ffv1", pix_fmt="yuv444p", segment_frames=4)
-    finish(clip, "out.mkv", video=other)
+    events = list(events_of(clip, "out.mkv", video=other))
+    assert [text.partition(": ")[2] for text in remarks_of(events)] == ["the settings changed"]
     finish(clip, "reference.mkv", video=other)
     assert look(clip.with_name("out.mkv")) == look(clip.with_name("reference.mkv"))
 
@@ -156,17 +167,64 @@ def test_segments_of_another_source_are_not_used(clip):
     assert len(look(clip.with_name("out.mkv")).pts_s) == 9
 
 
-def test_batch_and_threads_of_the_first_run_hold_for_those_that_follow(clip, whole):
-    start(clip, "out.mkv")
-    journal = folder_of(clip, "out.mkv") / "journal.jsonl"
+def settle(clip, name, **values):
+    """Make the journal say that the run that was left had other settings; all of them."""
+    journal = folder_of(clip, name) / "journal.jsonl"
     lines = [json.loads(line) for line in journal.read_bytes().split(b"\n") if line]
-    lines[0]["settled"] = {"batch": 1, "threads": 3, "segment_frames": 4}
+    lines[0]["settled"] |= values
     journal.write_bytes(b"\n".join(json.dumps(line).encode() for line in lines) + b"\n")
-    events = events_of(clip, "out.mkv")
-    next(event for event in events if isinstance(event, Progress))
-    head = json.loads(journal.read_bytes().split(b"\n")[0])
-    events.close()
-    assert head["settled"] == {"batch": 1, "threads": 3, "segment_frames": 4}
+    return lines[0]["settled"]
+
+
+def remarks_of(events):
+    return [event.text for event in events if isinstance(event, Remark)]
+
+
+def test_what_the_first_run_settled_holds_for_those_that_follow(clip):
+    start(clip, "out.mkv")
+    settled = settle(clip, "out.mkv", batch=1, threads=3, tile=32)
+    journal = folder_of(clip, "out.mkv") / "journal.jsonl"
+    events = list(events_of(clip, "out.mkv", StopAt(clip, "out.mkv", 5)))
+    assert remarks_of(events) == []
+    assert json.loads(journal.read_bytes().split(b"\n")[0])["settled"] == settled
+    assert (settled["device"], settled["precision"]) == ("cpu", "fp32")
+    assert finish(clip, "out.mkv").tile == 32
+
+
+def test_a_run_that_goes_on_makes_tiles_as_the_first_did_whatever_memory_is_free(clip, whole):
+    *_, item, _ = events_of(clip, "tiled.mkv", engine=EngineOptions(tile=32))
+    tiled = look(clip.with_name("tiled.mkv")).hashes
+    assert item.tile == 32
+    assert tiled != whole.hashes
+    done = len(start(clip, "out.mkv")) * VIDEO.segment_frames
+    settle(clip, "out.mkv", tile=32)
+    finish(clip, "out.mkv")
+    expected = whole.hashes[:done] + tiled[done:]
+    assert look(clip.with_name("out.mkv")).hashes == expected
+
+
+@pytest.mark.parametrize(
+    ("earlier", "place"),
+    [({"precision": "bf16"}, "cpu in bf16"), ({"device": "cuda (X)"}, "cuda (X) in fp32")],
+)
+def test_segments_of_another_device_or_precision_are_done_again(clip, whole, earlier, place):
+    count = len(start(clip, "out.mkv"))
+    settle(clip, "out.mkv", **earlier)
+    *others, summary = events_of(clip, "out.mkv")
+    assert summary.exit_code == 0
+    reason = f"they were made on {place}, and this run is on cpu in fp32"
+    assert remarks_of(others) == [f"{count} finished segments are not used: {reason}"]
+    assert look(clip.with_name("out.mkv")) == whole
+
+
+def test_segments_made_with_more_memory_than_there_is_are_done_again(clip, whole):
+    count = len(start(clip, "out.mkv"))
+    settle(clip, "out.mkv", batch=10**9)
+    *others, summary = events_of(clip, "out.mkv")
+    assert summary.exit_code == 0
+    reason = "they were made with whole frames, for which there is no memory now"
+    assert remarks_of(others) == [f"{count} finished segments are not used: {reason}"]
+    assert look(clip.with_name("out.mkv")) == whole
 
 
 def test_the_deadline_stops_at_a_segment_and_says_how_much_is_left(clip, whole):

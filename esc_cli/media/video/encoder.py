@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import cache
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from esc_cli.errors import UnsupportedError, WriteError
 from esc_cli.media.video.layouts import Layout, closest
 from esc_cli.media.video.planes import RawFrame
+from esc_cli.media.video.riding import joined
 from esc_cli.media.video.settings import Codec, Encoding
 from esc_cli.media.video.source import load_av
 
@@ -66,9 +68,30 @@ def configure(context: VideoCodecContext, encoding: Encoding, threads: int) -> N
     context.thread_count = threads
     context.thread_type = "AUTO"  # PyAV's own default makes x264 cut frames into slices
     context.flags |= GLOBAL_HEADER
-    context.options = dict(encoding.options)
+    context.options = joined((*encoding.options, *_repeatable(encoding.encoder)))
     if encoding.encoder in ("libx265", "hevc_nvenc") and encoding.container in ("mp4", "mov"):
         context.codec_tag = "hvc1"  # the players of Apple know no other
+
+
+def _repeatable(encoder: str) -> tuple[tuple[str, str], ...]:
+    """Options without which packets depend on more than on the frames.
+
+    x264's macroblock tree for AVX-512 (mbtree_propagate_list of core 165) propagates 8 blocks at a
+    time, also from those beyond the end of a row, whose motion vectors are what the memory held
+    before. Its code for AVX2 does not, and gives the same packets otherwise.
+    """
+    return (("x264-params", "asm=avx2"),) if encoder == "libx264" and _has_avx512() else ()
+
+
+@cache
+def _has_avx512() -> bool:
+    """Whether this processor has what x264 asks for before it uses AVX-512; AVX2 comes with it.
+
+    NumPy names this set of instructions X86_V4, and AVX512_SKX before its version 2.4.
+    """
+    known = cast("dict[str, Any]", np.show_config(mode="dicts"))
+    extensions = known.get("SIMD Extensions", {})  # NumPy leaves out what is empty
+    return not {"X86_V4", "AVX512_SKX"}.isdisjoint(extensions.get("found", ()))
 
 
 def check_encoder(encoding: Encoding, threads: int) -> None:

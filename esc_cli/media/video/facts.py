@@ -7,6 +7,7 @@ from fractions import Fraction
 
 from esc_cli.media.video.colour import ColourTags
 from esc_cli.media.video.layouts import Layout
+from esc_cli.media.video.riding import Riding
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,8 @@ class VideoFacts:
     the number of packets that the container declares, 0 if none. start_s, duration_s: of the
     file, declared; `declares_end` tells whether its end can be trusted. sar: sample aspect ratio,
     None when unspecified. display_matrix: 9 integers as FFmpeg has them. others: the streams
-    beside it. refused: for each container, those of `others` that it cannot hold.
+    beside it. refused: for each container, those of `others` that it cannot hold. riding: what the
+    first frame carries beside its samples.
     """
 
     demuxer: str
@@ -69,6 +71,7 @@ class VideoFacts:
     rotation: int
     others: tuple[StreamFacts, ...]
     refused: tuple[tuple[str, tuple[StreamFacts, ...]], ...]
+    riding: Riding
 
     @property
     def format(self) -> FrameFormat:

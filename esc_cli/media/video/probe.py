@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from esc_cli.errors import ReadError, TooLargeError, UnsupportedError
 from esc_cli.media.video.colour import RGB, UNSPECIFIED, ColourTags, levels, resolved_matrix
 from esc_cli.media.video.facts import StreamFacts, VideoFacts
 from esc_cli.media.video.layouts import planar
+from esc_cli.media.video.riding import Riding, riding_of
 from esc_cli.media.video.settings import CONTAINERS
 from esc_cli.media.video.source import decoding, load_av, open_video
 
@@ -98,6 +100,7 @@ def _facts(container: InputContainer, max_pixels: int) -> VideoFacts:
         rotation=frame.rotation,
         others=tuple(_with_kept(s, s.kept and s not in lost) for s in others),
         refused=tuple((n, tuple(s for s in r if s not in lost)) for n, r in refused.items()),
+        riding=riding_on(frame),
     )
 
 
@@ -132,11 +135,24 @@ def _tags(frame: VideoFrame) -> ColourTags:
 
 
 def _display_matrix(frame: VideoFrame) -> tuple[int, ...] | None:
-    blocks: Any = frame.side_data  # a Mapping by type, and yet it iterates over its values
-    for block in blocks:
+    for block in _side_data(frame):
         if block.type.name == "DISPLAYMATRIX":
             return tuple(int(value) for value in np.frombuffer(bytes(block), "<i4")[:9])
     return None
+
+
+def riding_on(frame: VideoFrame) -> Riding:
+    """What a frame carries beside its samples."""
+    return riding_of((block.type.name, bytes(block)) for block in _side_data(frame))
+
+
+def _side_data(frame: VideoFrame) -> Iterable[Any]:
+    """The blocks of side data; none where PyAV cannot name one of them, as it then gives none."""
+    try:
+        blocks: Any = frame.side_data  # a Mapping by type, and yet it iterates over its values
+    except ValueError:
+        return ()
+    return blocks  # type: ignore[no-any-return]
 
 
 def _declares_end(container: InputContainer) -> bool:

@@ -14,7 +14,7 @@ from esc_cli.errors import EscError, ReadError, UnsupportedError
 from esc_cli.media.video.facts import VideoFacts
 from esc_cli.media.video.layouts import Layout
 from esc_cli.media.video.planes import Plane, RawFrame
-from esc_cli.media.video.probe import check_progressive, main_stream
+from esc_cli.media.video.probe import check_progressive, main_stream, riding_on
 from esc_cli.media.video.source import is_ffmpeg_error, open_video
 
 if TYPE_CHECKING:
@@ -45,7 +45,8 @@ class Reader:
     """Reads the frames of a video.
 
     After `frames` has ended, `pts` holds the timestamps of all frames in order, `damage` one
-    sentence for each thing that could not be decoded, and `end_s` where the packets end.
+    sentence for each thing that could not be decoded, `end_s` where the packets end, and `riding`
+    what frames carried that no encoder is given, in words.
     """
 
     path: Path
@@ -54,6 +55,7 @@ class Reader:
     pts: array[int] = field(default_factory=lambda: array("q"))
     damage: list[str] = field(default_factory=list)
     end_s: float = 0.0
+    riding: dict[str, None] = field(default_factory=dict)
     _packets: int = 0
 
     def frames(self) -> Iterator[RawFrame]:
@@ -102,6 +104,7 @@ class Reader:
         if frame.is_corrupt:
             self.damage.append(f"the frame {where} is damaged")
         self.pts.append(pts)
+        self.riding.update(dict.fromkeys(riding_on(frame).others))
         return RawFrame(pts, int(frame.duration or 0), planes_of(frame, self.facts.layout))
 
     def _decoded(self, container: InputContainer) -> Iterator[VideoFrame]:

@@ -18,6 +18,7 @@ from esc_cli.media.video.colour import UNSPECIFIED, ColourTags
 from esc_cli.media.video.facts import VideoFacts
 from esc_cli.media.video.mux import is_gap
 from esc_cli.media.video.probe import ATTACHED_PICTURE, DISCARD_ALL, probe_video
+from esc_cli.media.video.riding import Riding
 from esc_cli.media.video.settings import Encoding
 from esc_cli.media.video.source import open_video
 
@@ -94,6 +95,17 @@ def _picture_differences(found: VideoFacts, expected: Expected) -> Iterator[str]
         if one != other:
             yield f"{name} {one} instead of {other}"
     yield from _tag_differences(found.tags, encoding)
+    yield from _riding_differences(found.riding, expected.facts.riding, encoding.encoder)
+
+
+def _riding_differences(found: Riding, wanted: Riding, encoder: str) -> Iterator[str]:
+    if not wanted.options(encoder):
+        return
+    if found.light != wanted.light:
+        yield f"light levels {found.light} instead of {wanted.light}"
+    one, other = found.mastering, wanted.mastering
+    if other is not None and (one is None or not one.is_near(other)):
+        yield f"mastering display {one} instead of {other}"
 
 
 def _length_differences(found: VideoFacts, expected: Expected) -> Iterator[str]:

@@ -106,7 +106,7 @@ def draft(found: Found, options: UpscaleOptions, suffix: str, own: Path | None) 
     rate = facts.rate if facts.rate > 0 else facts.time_base
     encoding = Encoding(
         codec.encoder,
-        codec_options(codec, wish.crf, wish.preset),
+        codec_options(codec, wish.crf, wish.preset) + facts.riding.options(codec.encoder),
         container,
         layout,
         *size,

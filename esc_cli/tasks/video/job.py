@@ -31,6 +31,12 @@ class VideoJob(Job):
     encoding: Encoding
 
     @property
+    def warning(self) -> str:
+        """What of the frames' metadata the result will not have; empty if nothing is lost."""
+        lost, encoder = self.facts.riding.lost(self.encoding.encoder), self.encoding.encoder
+        return f"will be lost, as {encoder} is not given it: {', '.join(lost)}" if lost else ""
+
+    @property
     def disk_bytes(self) -> int:
         """The segments lie beside the result until it is checked."""
         return 2 * self.bytes_estimate

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,12 +24,21 @@ class Settled:
     """What the first run of a video settled, so that a later one does exactly the same.
 
     batch: frames that go through the network at once. threads: of the encoder.
-    segment_frames: frames in every segment but the last.
+    segment_frames: frames in every segment but the last. device, precision, tile: of the network,
+    as resolved; None where none is needed.
     """
 
     batch: int
     threads: int
     segment_frames: int
+    device: str | None = None
+    precision: str | None = None
+    tile: int | None = None
+
+    @property
+    def place(self) -> str:
+        """Where and how the network computes."""
+        return f"{self.device} in {self.precision}"
 
 
 @dataclass(frozen=True)
@@ -45,12 +55,14 @@ class Journal:
 
     The first line of the journal holds the fingerprint (input, settings, weights, versions) and
     `Settled`, each further one a segment. A line is written after its segment has its name, so
-    that at any moment the journal names whole segments only.
+    that at any moment the journal names whole segments only. dropped: which segments of an earlier
+    run were of no use, and why; empty if none were.
     """
 
     folder: Path
     settled: Settled
     entries: list[Entry] = field(default_factory=list)
+    dropped: str = ""
     _lock: Any = None
 
     @property
@@ -103,10 +115,13 @@ def folder_of(output: Path) -> Path:
     return output.with_name(f".{output.name}.esc-segments")
 
 
-def open_journal(output: Path, fingerprint: dict[str, Any], fresh: Settled) -> Journal:
+def open_journal(
+    output: Path, fingerprint: dict[str, Any], fresh: Settled, fits: Callable[[Settled], str]
+) -> Journal:
     """The journal of an output, with what an earlier run with the same fingerprint finished.
 
-    Segments of another fingerprint are removed, as are damaged ones with all that follow.
+    Segments of another fingerprint are removed, as are damaged ones with all that follow, and those
+    of a run whose settings `fits` gives a reason against (empty: they can be had again).
     Raises DiskError when the folder cannot be made, WriteError when another process has it.
     """
     folder = folder_of(output)
@@ -119,25 +134,54 @@ def open_journal(output: Path, fingerprint: dict[str, Any], fresh: Settled) -> J
     except OSError as error:
         raise DiskError(f"cannot be written: {error.strerror}", folder) from error
     remove_stale_parts(folder)
-    journal = _earlier(folder, fingerprint) or Journal(folder, fresh)
+    lines = _lines(folder / JOURNAL_NAME)
+    reason = _reason_against(lines, fingerprint, fits)
+    journal = Journal(folder, fresh) if reason else _continued(folder, lines)
+    if reason and len(lines) > 1:
+        journal.dropped = f"{len(lines) - 1} finished segments are not used: {reason}"
     journal._lock = lock
     _rewrite(journal, fingerprint)
     return journal
 
 
-def _earlier(folder: Path, fingerprint: dict[str, Any]) -> Journal | None:
-    lines = _lines(folder / JOURNAL_NAME)
-    if not lines or lines[0].get("fingerprint") != fingerprint:
-        return None
+_CAUSES = {
+    "input": "the input",
+    "settings": "the settings",
+    "size": "the size",
+    "weights": "the weights",
+    "segment_frames": "the length of segments",
+    "libraries": "the version of a library",
+    "version": "the version of esc",
+}
+
+
+def _reason_against(
+    lines: list[dict[str, Any]], fingerprint: dict[str, Any], fits: Callable[[Settled], str]
+) -> str:
+    """Why what an earlier run finished cannot be used; empty if it can."""
+    earlier = lines[0].get("fingerprint") if lines else None
+    if not isinstance(earlier, dict):
+        return "their journal cannot be read"
+    changed = [key for key in fingerprint if earlier.get(key) != fingerprint[key]]
+    if changed:
+        return f"{' and '.join(_CAUSES.get(key, key) for key in changed)} changed"
     try:
-        journal = Journal(folder, Settled(**lines[0]["settled"]))
-        for line in lines[1:]:
-            entry = Entry(SegmentState(**line["segment"]), line["repeated"])
-            if entry.segment.number != len(journal.entries) or not entry.segment.stands(folder):
-                break
-            journal.entries.append(entry)
+        return fits(Settled(**lines[0]["settled"]))
     except (KeyError, TypeError):
-        return None
+        return "their journal cannot be read"
+
+
+def _continued(folder: Path, lines: list[dict[str, Any]]) -> Journal:
+    """The journal up to the first line that cannot be read or whose segment is not whole."""
+    journal = Journal(folder, Settled(**lines[0]["settled"]))
+    for line in lines[1:]:
+        try:
+            entry = Entry(SegmentState(**line["segment"]), line["repeated"])
+        except (KeyError, TypeError):
+            break
+        if entry.segment.number != len(journal.entries) or not entry.segment.stands(folder):
+            break
+        journal.entries.append(entry)
     return journal
 
 

@@ -20,6 +20,7 @@ from esc_cli.media.video.layouts import Layout
 from esc_cli.media.video.planes import Plane, RawFrame
 from esc_cli.tasks.video.colour import ColourSpace
 from esc_cli.tasks.video.job import is_full_range
+from esc_cli.tasks.video.journal import Settled
 
 if TYPE_CHECKING:
     from esc_cli.engine.upscaler import Upscaled, Upscaler
@@ -57,7 +58,7 @@ class FrameUpscaler:
         size = (self.target.height, self.target.width)
         if self.upscaler is not None:
             wanted = size if self.upscaler.config.any_scale else None
-            done = self.upscaler.upscale(rgb, size=wanted, dtype=torch.float32, check=self.check)
+            done = self.upscaler.upscale(rgb, size=wanted, on_device=True, check=self.check)
             self._note(done)
             rgb = done.image
         return rgb if tuple(rgb.shape[-2:]) == size else _resized(rgb, size)
@@ -103,3 +104,42 @@ def batch_size(upscaler: Upscaler | None, source: FrameFormat) -> int:
     room = memory.pixels_that_fit(upscaler.config, upscaler.device, itemsize)
     most = BATCH_LIMITS.get(upscaler.device.type, 1)
     return max(1, min(most, room // (source.width * source.height)))
+
+
+def device_name(upscaler: Upscaler) -> str:
+    """The device as far as results depend on it: its type, and which GPU."""
+    device = upscaler.device
+    name = f" ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else ""
+    return device.type + name
+
+
+def reason_against(
+    settled: Settled, fresh: Settled, upscaler: Upscaler | None, source: FrameFormat
+) -> str:
+    """Why this run cannot give what an earlier one with its settings did; empty if it can."""
+    if settled.place != fresh.place:
+        return f"they were made on {settled.place}, and this run is on {fresh.place}"
+    is_same = (settled.tile, settled.batch) == (fresh.tile, fresh.batch)
+    if upscaler is None or settled.tile is None or is_same:
+        return ""
+    if not _has_room(settled.batch, settled.tile, upscaler, source):
+        tile = f"tile {settled.tile}" if settled.tile else "whole frames"
+        return f"they were made with {tile}, for which there is no memory now"
+    return ""
+
+
+def _has_room(batch: int, tile: int, upscaler: Upscaler, source: FrameFormat) -> bool:
+    """Whether tiles that an earlier run chose fit, if need be in all of the memory that is free.
+
+    Without this a run that a lack of memory killed would be killed again each time.
+    """
+    height, width = source.height, source.width
+    if upscaler.with_tile(tile).first_tile(height, width, batch) != tile:
+        return False
+    if upscaler.options.tile is not None:
+        return True
+    itemsize = DTYPES[upscaler.precision].itemsize
+    planned = memory.pixels_that_fit(upscaler.config, upscaler.device, itemsize)
+    side = tile or max(height, width)
+    pixels = batch * min(side, height) * min(side, width)
+    return pixels <= planned / memory.USABLE.get(upscaler.device.type, 0.5)

@@ -7,7 +7,10 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import torch
 
 from esc_cli.errors import DeadlineError, ReadError, UnsupportedError
 from esc_cli.media.atomic import atomic_file
@@ -19,7 +22,7 @@ from esc_cli.media.video.reader import Part, Reader
 from esc_cli.media.video.segments import write_segment
 from esc_cli.media.video.source import load_av
 from esc_cli.media.video.verify import Expected, verify
-from esc_cli.tasks.events import Item, Progress
+from esc_cli.tasks.events import Item, ItemEvent, Progress, Remark
 from esc_cli.tasks.job import item_of
 from esc_cli.tasks.models import Models
 from esc_cli.tasks.options import UpscaleOptions
@@ -29,11 +32,19 @@ from esc_cli.tasks.stages import status_of
 from esc_cli.tasks.stop import Stop
 from esc_cli.tasks.video.job import VideoJob, encoder_threads, segment_frames
 from esc_cli.tasks.video.journal import Journal, Settled, open_journal
-from esc_cli.tasks.video.network import FrameUpscaler, batch_size
+from esc_cli.tasks.video.network import (
+    FrameUpscaler,
+    batch_size,
+    device_name,
+    reason_against,
+)
 from esc_cli.tasks.video.stream import FrameStream, Stages
 
+if TYPE_CHECKING:
+    from esc_cli.engine.upscaler import Upscaler
+
 PROGRESS_INTERVAL_S = 0.5
-JOURNAL_VERSION = 1
+JOURNAL_VERSION = 2
 """Raised when segments of an earlier esc can no longer be continued."""
 
 
@@ -49,8 +60,8 @@ class VideoRun:
     _seconds: dict[str, float] = field(default_factory=dict)
     _notes: list[str] = field(default_factory=list)
 
-    def run(self) -> Iterator[Progress | Item]:
-        """`Progress` while it runs, at last the `Item`.
+    def run(self) -> Iterator[ItemEvent]:
+        """`Remark` before the work, `Progress` while it runs, at last the `Item`.
 
         Raises the errors of reading, engine and writing, StoppedError, and DeadlineError saying
         how much is left. Finished segments stay for the next run, whatever is raised.
@@ -58,10 +69,14 @@ class VideoRun:
         job = self.job
         status = status_of(job.source.path)
         upscaler = None if job.choice is None else self.models.upscaler(job.choice)
-        frames = segment_frames(job.encoding.format, self.options.video.segment_frames)
-        fresh = Settled(batch_size(upscaler, job.facts.format), encoder_threads(), frames)
-        journal = open_journal(job.output, self._fingerprint(status), fresh)
+        fresh = self._settled(upscaler)
+        fits = partial(reason_against, fresh=fresh, upscaler=upscaler, source=job.facts.format)
+        journal = open_journal(job.output, self._fingerprint(status), fresh, fits)
         try:
+            for text in filter(None, (journal.dropped, job.warning)):
+                yield Remark(job.source.path, text)
+            if upscaler is not None and journal.settled.tile is not None:
+                upscaler = upscaler.with_tile(journal.settled.tile)
             network = FrameUpscaler(
                 job.facts.format, job.encoding.format, upscaler, self.stop.check
             )
@@ -79,9 +94,21 @@ class VideoRun:
         wish = self.options.video
         return Part(wish.start, wish.duration, wish.frames)
 
+    def _settled(self, upscaler: Upscaler | None) -> Settled:
+        """What a run that begins now would do."""
+        source = self.job.facts.format
+        length = segment_frames(self.job.encoding.format, self.options.video.segment_frames)
+        batch = batch_size(upscaler, source)
+        if upscaler is None:
+            return Settled(batch, encoder_threads(), length)
+        tile = upscaler.first_tile(source.height, source.width, batch)
+        place = device_name(upscaler), upscaler.precision
+        return Settled(batch, encoder_threads(), length, *place, tile)
+
     def _fingerprint(self, status: os.stat_result) -> dict[str, Any]:
         """Everything that finished segments depend on."""
         job, av = self.job, load_av()
+        libraries = {name: list(v) for name, v in sorted(av.library_versions.items())}
         return {
             "version": JOURNAL_VERSION,
             "input": [str(job.source.path.absolute()), status.st_size, status.st_mtime_ns],
@@ -89,7 +116,7 @@ class VideoRun:
             "size": list(job.size),
             "weights": None if job.choice is None else job.choice.sha256,
             "segment_frames": self.options.video.segment_frames,
-            "libraries": {name: list(v) for name, v in sorted(av.library_versions.items())},
+            "libraries": libraries | {"torch": torch.__version__},
         }
 
     def _encode(
@@ -186,10 +213,12 @@ class VideoRun:
         return Window(start, stop, shift)
 
     def _item(self, journal: Journal, reader: Reader, network: FrameUpscaler, size: int) -> Item:
+        job = self.job
         tiles = [done.tile for done in network.passes]
         used = {done.precision for done in network.passes}
         notes = [note for done in network.passes for note in done.notes]
         notes += self._notes
+        notes += [f"lost: {name}" for name in reader.riding if name not in job.facts.riding.others]
         notes += [f"left out: {other}, which no container holds" for other in self._lost]
         return replace(
             item_of(self.job, "done"),

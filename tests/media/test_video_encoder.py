@@ -1,0 +1,72 @@
+"""The packets of a segment depend on its frames and settings, and on nothing else."""
+
+from __future__ import annotations
+
+import ctypes
+import platform
+from contextlib import contextmanager
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from esc_cli.media.video.colour import ColourTags
+from esc_cli.media.video.encoder import SegmentEncoder
+from esc_cli.media.video.layouts import planar
+from esc_cli.media.video.planes import RawFrame
+from esc_cli.media.video.settings import Encoding, codec_by_name, codec_options
+
+pytest.importorskip("av")
+SIZES = ((96, 64), (90, 50))  # (width, height); neither is a multiple of 8 macroblocks wide
+M_PERTURB = -6  # of mallopt, malloc.h
+FILLED_WITH_0, FILLED_WITH_255 = 255, 256  # glibc fills with the complement of the low 8 bits
+
+
+@contextmanager
+def fresh_memory(perturb):
+    """All memory that malloc hands out holds a known byte instead of what was there before."""
+    library = ctypes.CDLL(None)
+    assert library.mallopt(M_PERTURB, perturb) == 1
+    try:
+        yield
+    finally:
+        library.mallopt(M_PERTURB, 0)
+
+
+def moving_frames(size, layout, count=4):
+    """Noise that moves to the right by 3 samples a frame, and some noise that does not."""
+    random, (width, height) = np.random.default_rng(1), size
+    field = random.integers(0, 200, (height, width + 3 * count), dtype=np.uint8)
+    for number in range(count):
+        luma = field[:, 3 * (count - number) :][:, :width]
+        luma = luma + random.integers(0, 40, luma.shape, dtype=np.uint8)
+        shapes = layout.plane_sizes(*size)[1:]
+        yield RawFrame(number, 1, (luma, *(np.full(shape, 128, np.uint8) for shape in shapes)))
+
+
+def encoding_of(codec, size, layout):
+    known = codec_by_name(codec)
+    return Encoding(
+        known.encoder, codec_options(known, None, None), "matroska", layout, *size,
+        Fraction(1, 25), Fraction(25), None, ColourTags(), None,
+    )  # fmt: skip
+
+
+def packets_of(codec, size, threads):
+    layout = planar("yuv420p")
+    frames = list(moving_frames(size, layout))
+    encoder = SegmentEncoder(encoding_of(codec, size, layout), threads)
+    return [packet for frame in frames for packet in encoder.encode(frame)] + [*encoder.finish()]
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="fills memory with glibc's mallopt")
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("codec", ["h264", "hevc", "ffv1"])
+def test_what_memory_held_before_does_not_change_the_packets(codec, size, threads):
+    with fresh_memory(FILLED_WITH_0):
+        first = packets_of(codec, size, threads)
+    with fresh_memory(FILLED_WITH_255):
+        second = packets_of(codec, size, threads)
+    assert len(first) == 4
+    assert first == second
