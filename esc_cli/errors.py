@@ -6,6 +6,7 @@
     |   |-- WeightsError              a checkpoint that is missing, damaged or not an ESC network
     |   |-- DeviceError               a device that is not there
     |   |-- MissingExtraError         an optional dependency that is not installed
+    |   |-- UnreachableError          a server that cannot be reached, or does not answer
     |   `-- DiskError                 no space, or a folder that cannot be written
     |-- ItemError                 1   one input failed; the others go on
     |   |-- ReadError                 cannot be opened or decoded
@@ -90,6 +91,10 @@ class DeviceError(SetupError):
 
 class MissingExtraError(SetupError):
     """An optional dependency that is not installed; the advice holds the install line."""
+
+
+class UnreachableError(SetupError):
+    """A server that cannot be reached, or that never answered."""
 
 
 class DiskError(SetupError):

@@ -60,15 +60,22 @@ def pull_command(
     offline: _Offline = False,
 ) -> None:
     """Fetch networks into the cache, at all their scales; what is here and intact is kept."""
+    from esc_cli.cli.console import print_line
     from esc_cli.cli.pulling import supply
     from esc_cli.tasks.weights import pull_all
 
-    if bool(names) == every:
+    if names and every:
+        raise UsageError("--all and names exclude each other", advice="leave one of them out")
+    if not names and not every:
         raise UsageError("give names of networks, or --all", advice="see esc weights list")
-    code = 0
-    for event in pull_all(tuple(names or ()), scale, supply(offline=offline)):
-        code = max(code, _show_pulled(event))
-    raise typer.Exit(code)
+    codes = [
+        _show_pulled(event)
+        for event in pull_all(tuple(names or ()), scale, supply(offline=offline))
+    ]
+    failed = sum(code != 0 for code in codes)
+    if failed and len(codes) > 1:
+        print_line(f"{failed} of {len(codes)} networks could not be fetched", "bold red")
+    raise typer.Exit(max(codes))
 
 
 @weights_app.command("verify", epilog=VERIFY_EPILOG)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from esc_cli.checkpoints.pull import SILENT_SUPPLY, Supply, pull, remember
@@ -157,9 +157,10 @@ def pull_all(
     """Have checkpoints here, by name at one scale or at all they have; no names are all of them.
 
     Raises UsageError and WeightsError for names and scales before any work; one that cannot be had
-    is an event.
+    is an event. A server that never answered is asked for no further file.
     """
-    wanted = _named(names, scale) if names else [c for c in known() if c.release]
+    wanted = _named(names, scale) if names else _published(scale)
+    supply = replace(supply, link=replace(supply.link, given_up=set()))
     for checkpoint in wanted:
         event: PullEvent
         try:
@@ -167,6 +168,13 @@ def pull_all(
         except SetupError as error:
             event = PullFailed(checkpoint.name, error)
         yield event
+
+
+def _published(scale: int | None) -> list[Checkpoint]:
+    found = [one for one in known() if one.release and scale in {None, one.scale}]
+    if not found:
+        raise UsageError(f"nothing is published for x{scale}", advice="see esc weights list")
+    return found
 
 
 def _named(names: tuple[str, ...], scale: int | None) -> list[Checkpoint]:

@@ -18,8 +18,9 @@ import pytest
 import trustme
 
 from esc_cli.checkpoints.download import Digest, download
-from esc_cli.checkpoints.link import Link
-from esc_cli.errors import DiskError, SetupError, WeightsError
+from esc_cli.checkpoints.link import BrokenError, Link, NoAnswerError
+from esc_cli.checkpoints.patience import Patience
+from esc_cli.errors import DiskError, SetupError, UnreachableError, WeightsError
 
 ROOT = Path(__file__).parents[2]
 CONTENT = bytes(range(256)) * 4096  # 1 MiB
@@ -367,13 +368,46 @@ def test_a_trickle_is_given_up(server, link, target):
         download(server.url, target, link=quick(link, timeout_s=0.5))
 
 
-def test_nobody_answering_names_the_address(link, target):
+@pytest.fixture
+def refused():
+    """An address at which every connection is refused."""
     with socket.socket() as unused:
         unused.bind(("localhost", 0))
-        url = f"https://localhost:{unused.getsockname()[1]}/file.bin"
-    with pytest.raises(SetupError) as caught:
-        download(url, target, link=link)
+        yield f"https://localhost:{unused.getsockname()[1]}/file.bin"
+
+
+@pytest.mark.parametrize("reason", ["refused", "no such host"])
+def test_where_nobody_can_answer_nobody_is_asked_again(link, target, refused, reason):
+    url = refused if reason == "refused" else "https://nowhere.invalid/file.bin"
+    began = time.monotonic()
+    with pytest.raises(UnreachableError, match="cannot be reached") as caught:
+        download(url, target, link=quick(link, delays_s=(30.0, 30.0)))
+    assert time.monotonic() - began < 15
     assert url in str(caught.value)
+    assert "look at the connection" in caught.value.advice
+
+
+def test_a_server_that_was_given_up_is_not_asked_for_another_file(server, link, target, refused):
+    link = quick(link, given_up=set())
+    for _ in range(2):
+        with pytest.raises(UnreachableError):
+            download(refused, target, link=link)
+    assert link.given_up == {refused.split("/")[2]}
+    assert download(server.url, target, link=link) == SHA256
+    link.given_up.add(server.url.split("/")[2])
+    with pytest.raises(UnreachableError, match="could not be reached before"):
+        download(server.url, target.with_name("other"), link=link)
+    assert len(server.requests) == 1
+
+
+def test_a_server_that_has_answered_is_waited_for_when_the_network_goes_away(link, target):
+    away = NoAnswerError(ConnectionRefusedError(111, "Connection refused"))
+    patience = Patience(link, "https://localhost/file.bin", target)
+    patience.wait(BrokenError("cut"), 300_000)
+    patience.wait(away, 0)
+    patience.wait(away, 0)
+    with pytest.raises(SetupError, match="Connection refused"):
+        patience.wait(away, 0)
 
 
 FETCH = """

@@ -7,6 +7,7 @@ import json
 import os
 import resource
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -14,6 +15,8 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+
+from esc_cli.checkpoints.releases import RELEASES
 
 ROOT = Path(__file__).parents[2]
 FP2 = "ESC_FP_X2.pth"
@@ -133,6 +136,33 @@ def test_what_cannot_be_pulled_is_named_and_the_others_are_fetched(server, esc):
     done = esc("weights", "pull", "esc-fp@imagenet", code=2)
     assert "no model named 'esc-fp@imagenet'" in done.stderr
     esc("weights", "pull", code=2)
+
+
+def test_without_a_network_every_file_is_named_at_once(server, esc):
+    esc("weights", "pull", "esc-fp", "-s", "2")
+    with socket.socket() as unused:
+        unused.bind(("localhost", 0))
+        nobody = f"https://localhost:{unused.getsockname()[1]}/1.0.0"
+        began = time.monotonic()
+        done = esc("weights", "pull", "--all", code=3, ESC_WEIGHTS_URL=nobody)
+    assert time.monotonic() - began < 15
+    assert done.stdout == f"{server.cache / FP2}\n"  # is here, and needs no network
+    lines = done.stderr.splitlines()
+    failed = [line for line in lines if line.startswith("error: ")]
+    assert len(failed) == len(RELEASES) - 1
+    assert "localhost" in failed[0]
+    assert "Connection refused" in failed[0]
+    assert all("look at the connection" in line for line in failed)
+    assert lines[-1] == f"{len(failed)} of {len(RELEASES)} networks could not be fetched"
+
+
+def test_all_networks_of_one_scale_are_pulled(server, esc):
+    done = esc("weights", "pull", "--all", "-s", "3", code=3)
+    assert sorted(server.requests) == sorted(one.file for one in RELEASES if one.scale == 3)
+    assert done.stdout.endswith("ESC_FP_X3.pth\n")
+    assert (
+        "nothing is published for x7" in esc("weights", "pull", "--all", "-s", "7", code=2).stderr
+    )
 
 
 def test_upscaling_fetches_the_network_of_its_scale_once(server, esc, pictures, tmp_path):
