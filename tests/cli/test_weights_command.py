@@ -160,9 +160,13 @@ def test_all_networks_of_one_scale_are_pulled(server, esc):
     done = esc("weights", "pull", "--all", "-s", "3", code=3)
     assert sorted(server.requests) == sorted(one.file for one in RELEASES if one.scale == 3)
     assert done.stdout.endswith("ESC_FP_X3.pth\n")
-    assert (
-        "nothing is published for x7" in esc("weights", "pull", "--all", "-s", "7", code=2).stderr
-    )
+    none = esc("weights", "pull", "--all", "-s", "7", code=2)
+    assert "nothing is published for x7" in none.stderr
+
+
+def test_names_and_all_exclude_each_other(server, esc):
+    done = esc("weights", "pull", "esc-fp", "--all", code=2)
+    assert "--all and names exclude each other" in done.stderr
 
 
 def test_upscaling_fetches_the_network_of_its_scale_once(server, esc, pictures, tmp_path):
