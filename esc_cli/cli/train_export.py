@@ -7,6 +7,12 @@ from typing import Annotated
 
 import typer
 
+EPILOG = (
+    "Exit codes: 0 written, with its record; 2 wrong usage: no run there, an output that exists; "
+    "3 the environment (a damaged checkpoint, an output that cannot be written, device); 1 a "
+    "picture of --validate failed."
+)
+
 
 def weights_export_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per option
     run: Annotated[

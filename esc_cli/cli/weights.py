@@ -22,7 +22,11 @@ PULL_EPILOG = (
 )
 VERIFY_EPILOG = "Exit codes: 0 all intact; 1 a file is not; 2 wrong usage, nothing to verify."
 INFO_EPILOG = "Exit codes: 0; 1 not the file of its record; 2 wrong usage; 3 no ESC network."
-CONVERT_EPILOG = "Exit codes: 0; 2 wrong usage, the output exists; 3 no ESC network, disk."
+CONVERT_EPILOG = (
+    "Exit codes: 0 written; 2 wrong usage, the output exists; 3 no ESC network, or the output "
+    "cannot be written. The record of an output that is replaced is rewritten when it is the "
+    "input itself, else removed."
+)
 
 weights_app = typer.Typer(
     help="The networks that esc knows: list, fetch, verify, describe, convert.",
@@ -138,7 +142,15 @@ def convert_command(
     done = convert(wanted, supply(offline=offline))
     size = f"{done.size_bytes / 1e6:.1f} MB"
     print_line(f"{shown(done.path)}: {done.variant} {_times(done.scale)}, {size}")
+    if done.record:
+        print_line(f"{shown(done.path.with_suffix('.json'))}: {_FATES[done.record]}")
     print_result(f"{done.sha256}  {shown(done.path)}")
+
+
+_FATES = {
+    "rewritten": "its record holds the new sha256 now",
+    "removed": "removed, because it was the record of the file before",
+}
 
 
 @weights_app.command("path")

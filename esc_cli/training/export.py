@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import safetensors.torch
 from torch import Tensor
 
 from esc_cli.checkpoints.loading import network_from_state
+from esc_cli.checkpoints.writing import to_safetensors
 from esc_cli.errors import UsageError, WeightsError
-from esc_cli.media.atomic import write_atomic
+from esc_cli.media.targets import check_target, write_together
 from esc_cli.model import Network
 from esc_cli.training.folder import RunFolder, read_checkpoint
 from esc_cli.training.recipe import Recipe, from_table
@@ -97,26 +97,33 @@ class Words:
     licence: str = ""
 
 
+def check_export(target: Path) -> None:
+    """Raise UsageError for another suffix, and DiskError when weights or record cannot be written.
+
+    Both are looked at before any work.
+    """
+    if target.suffix != ".safetensors":
+        raise UsageError("the exported weights must end in .safetensors", target)
+    for path in (target, target.with_suffix(".json")):
+        check_target(path)
+
+
 def export(trained: Trained, target: Path, scores: Scores, words: Words, *, half: bool) -> Path:
     """Write weights and record, `mine.safetensors` and `mine.json`; returns the record's path.
 
     With `half` the weights are stored in half precision; networks compute in float32 all the
-    same. Raises UsageError for another suffix, WriteError and DiskError.
+    same. Raises DiskError, and then neither is there.
     """
-    if target.suffix != ".safetensors":
-        raise UsageError("the exported weights must end in .safetensors", target)
-    content = safetensors.torch.save(_stored(trained.network, half), _metadata(trained.recipe))
+    content = to_safetensors(_stored(trained.network, half), _metadata(trained.recipe))
     record = json.dumps(_record(trained, target, content, scores, words), indent=2) + "\n"
-    write_atomic(target, content)
-    write_atomic(target.with_suffix(".json"), record.encode())
-    return target.with_suffix(".json")
+    about = target.with_suffix(".json")
+    write_together({target: content, about: record.encode()})
+    return about
 
 
 def _stored(network: Network, half: bool) -> dict[str, Tensor]:
-    state = {key: value.contiguous() for key, value in network.state_dict().items()}
-    if not half:
-        return state
-    return {k: v.half() if v.is_floating_point() else v for k, v in state.items()}
+    state = network.state_dict()
+    return {k: v.half() if half and v.is_floating_point() else v for k, v in state.items()}
 
 
 def _metadata(recipe: Recipe) -> dict[str, str]:

@@ -284,6 +284,12 @@ def test_converting_prints_the_digest_and_refuses_to_overwrite(server, esc, tmp_
     assert done.stdout.endswith(f"  {target}\n")
     assert "esc-fp x2" in done.stderr
     esc("weights", "convert", tmp_path / "x.pth", target, code=2)
+    esc("weights", "convert", tmp_path / "x.pth", tmp_path / "none" / "x.safetensors", code=3)
+    record = {"name": "own", "file": target.name, "variant": "esc", "scale": 4, "sha256": "0"}
+    record |= {"bytes": 1, "trained_on": "", "recipe": "", "licence": "", "scores": {}}
+    target.with_suffix(".json").write_text(json.dumps(record))
+    done = esc("weights", "convert", tmp_path / "x.pth", target, "--overwrite")
+    assert f"{target.with_suffix('.json')}: removed, because it was the record" in done.stderr
     done = esc("weights", "info", target)
     assert "variant     esc-fp" in done.stdout
     assert "523,675" in done.stdout

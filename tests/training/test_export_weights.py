@@ -168,6 +168,28 @@ def test_validation_scores_as_eval_does(train_here, recipe, pictures, benchmark,
 
 
 @pytest.mark.parametrize("name", ["mine.safetensors", "mine.json"])
+def test_weights_and_record_are_both_written_or_none(out, esc_here, tmp_path, name):
+    (tmp_path / name).mkdir()
+    for more in ((), ("--overwrite",)):
+        ran = esc_here("weights", "export", out, tmp_path / "mine.safetensors", *more)
+        assert ran.code == 3
+        assert f"{tmp_path / name}: cannot be written: it is a folder" in ran.err
+    assert [path.name for path in tmp_path.glob("*mine*")] == [name]
+
+
+def test_a_place_that_cannot_be_written_is_found_before_the_run_is_read(esc_here, tmp_path):
+    ran = esc_here("weights", "export", tmp_path, tmp_path / "none" / "mine.safetensors")
+    assert ran.code == 3
+    assert "its folder is not there" in ran.err
+
+
+def test_the_same_run_gives_the_same_file(out, esc_here, tmp_path):
+    for name in "abcdefgh":
+        assert esc_here("weights", "export", out, tmp_path / f"{name}.safetensors").code == 0
+    assert len({path.read_bytes() for path in tmp_path.glob("*.safetensors")}) == 1
+
+
+@pytest.mark.parametrize("name", ["mine.safetensors", "mine.json"])
 def test_an_export_replaces_nothing_unasked(out, esc_here, tmp_path, name):
     (tmp_path / name).write_text("precious")
     refused = esc_here("weights", "export", out, tmp_path / "mine.safetensors")
