@@ -47,6 +47,11 @@ def _printable(character: str) -> str:
     return character
 
 
+def counted(number: int, noun: str) -> str:
+    """A number with its noun, for a message: "1 picture", "1,078 pictures"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 class EscError(Exception):
     """The root: `what` happened, to which `path`, and `advice` on what to do."""
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from esc_cli.checkpoints.loading import network_from_state
 from esc_cli.checkpoints.writing import to_safetensors
-from esc_cli.errors import UsageError, WeightsError
+from esc_cli.errors import UsageError, WeightsError, counted
 from esc_cli.media.targets import check_target, write_together
 from esc_cli.model import Network
 from esc_cli.training.folder import RunFolder, read_checkpoint
@@ -49,7 +49,7 @@ class Trained:
             f"EMA {optimiser.ema:g}",
             f"batch {recipe.data.batch} of {recipe.data.patch}x{recipe.data.patch} LR patches",
             "flips and rotations",
-            f"{self.step:,} iterations in {self.seconds / 60:.0f} minutes",
+            f"{counted(self.step, 'iteration')} in {counted(round(self.seconds / 60), 'minute')}",
             f"on {self.facts['device']}" if "device" in self.facts else "",
         ]
         return ", ".join(part for part in parts if part)

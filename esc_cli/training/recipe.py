@@ -238,7 +238,8 @@ def _value(hint: Any, value: Any, name: str) -> Any:
         return _build(hint, value, f"{name}.")
     if get_origin(hint) is Literal:
         if value not in get_args(hint):
-            raise UsageError(f"{name} cannot be {value!r}", advice=f"one of {get_args(hint)}")
+            advice = f"one of {', '.join(get_args(hint))}"
+            raise UsageError(f"{name} cannot be {value!r}", advice=advice)
         return value
     if get_origin(hint) is tuple:
         return _sequence(hint, value, name)
