@@ -203,7 +203,22 @@ def find_all(name: str | None) -> dict[int | None, Checkpoint]:
     if name is None or name in VARIANTS:
         what = f"no checkpoint of {name} is installed or published"
         raise WeightsError(what, advice=f"give the path of one; {_choices()}")
-    raise UsageError(f"no model named {name!r}", advice=_choices())
+    raise _unknown(name)
+
+
+def _unknown(name: str) -> UsageError:
+    """The error for what is no name; it may be a file all the same."""
+    if os.path.isdir(name):  # noqa: PTH112 - Path.is_dir raises in a locked folder
+        return UsageError("is a folder", name, _FOLDER_ADVICE)
+    if os.path.lexists(name):
+        what = f"is no checkpoint: those end in {', '.join(SUFFIXES)}"
+        return UsageError(what, name, "give another file, or a name: see esc weights list")
+    return UsageError(f"no model named {name!r}", advice=_choices())
+
+
+_FOLDER_ADVICE = (
+    "give a .safetensors or .pth file; of a training run, esc weights export makes such a file"
+)
 
 
 def missing_scale(name: str | None, scale: float) -> WeightsError:
@@ -230,7 +245,7 @@ def _file(path: Path) -> Checkpoint:
         raise WeightsError(f"cannot be opened: {error.strerror}", path) from error
     if not stat.S_ISREG(mode):
         what = "is a folder" if stat.S_ISDIR(mode) else "is no regular file"
-        raise WeightsError(what, path, "give a .safetensors or .pth file")
+        raise WeightsError(what, path, _FOLDER_ADVICE)
     return Checkpoint(path)
 
 

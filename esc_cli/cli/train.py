@@ -104,7 +104,10 @@ def train_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per opt
     ] = None,
     resume: Annotated[
         str | None,
-        typer.Option(rich_help_panel=_RUN, help="auto: the newest checkpoint of OUT. Or a file."),
+        typer.Option(
+            rich_help_panel=_RUN,
+            help="auto: the newest checkpoint of OUT. Or a file: those after it are set aside.",
+        ),
     ] = None,
     log_every: Annotated[
         int, typer.Option(min=1, rich_help_panel=_RUN, help="Iterations between log lines.")

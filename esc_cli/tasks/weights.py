@@ -181,7 +181,8 @@ def _named(names: tuple[str, ...], scale: int | None) -> list[Checkpoint]:
     found: dict[Path, Checkpoint] = {}
     for name in names:
         if looks_like_path(name):
-            raise UsageError(f"{name} is a file, not a name", advice="see esc weights list")
+            advice = "esc weights info describes and checks files; for names see esc weights list"
+            raise UsageError("is a file, not a name", name, advice)
         scales = find_all(name)
         if scale is not None and scale not in scales:
             there = ", ".join(f"x{one}" for one in sorted(filter(None, scales)))

@@ -169,6 +169,25 @@ def test_names_and_all_exclude_each_other(server, esc):
     assert "--all and names exclude each other" in done.stderr
 
 
+def test_a_file_is_verified_by_info_and_what_is_none_says_what_is_expected(esc, tmp_path):
+    file = tmp_path / "own.pth"
+    done = esc("weights", "verify", file, code=2)
+    assert "esc weights info describes and checks files" in done.stderr
+    (tmp_path / "bad.toml").write_text("")
+    (tmp_path / "run").mkdir()
+    environment = {"PYTHONPATH": str(ROOT)}
+
+    def said(name):
+        words = esc.words("weights", "info", name)
+        options = {"cwd": tmp_path, "env": os.environ | environment}
+        done = subprocess.run(words, capture_output=True, text=True, check=False, **options)
+        assert done.returncode == 2
+        return done.stderr
+
+    assert "bad.toml: is no checkpoint: those end in .safetensors, .pth" in said("bad.toml")
+    assert "run: is a folder (give a .safetensors or .pth file; of a training run" in said("run")
+
+
 def test_upscaling_fetches_the_network_of_its_scale_once(server, esc, pictures, tmp_path):
     done = esc("upscale", pictures, "--model", "esc-fp", "--scale", "3")
     assert f"fetching esc-fp x3 from {server.base}/ESC_FP_X3.pth" in done.stderr

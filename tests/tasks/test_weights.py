@@ -261,6 +261,8 @@ def test_a_place_that_cannot_be_written_is_found_before_the_network_is_read(tmp_
 def test_the_scale_of_a_file_is_its_own(source, tmp_path):
     with pytest.raises(UsageError, match="a file has its own scale"):
         convert(Conversion(str(source), tmp_path / "own.safetensors", scale=3))
+    with pytest.raises(UsageError, match="a file has its own scale"):
+        describe(str(source), 3)
 
 
 def test_what_is_no_network_or_no_safetensors_is_not_written(source, tmp_path):

@@ -183,6 +183,29 @@ def test_a_place_that_cannot_be_written_is_found_before_the_run_is_read(esc_here
     assert "its folder is not there" in ran.err
 
 
+@pytest.mark.parametrize("option", ["--device", "--data-root"])
+def test_what_is_for_validation_is_refused_without_it(out, esc_here, tmp_path, option):
+    ran = esc_here("weights", "export", out, tmp_path / "mine.safetensors", option, "cpu")
+    assert ran.code == 2
+    assert f"{option} belongs to --validate" in ran.err
+    assert not (tmp_path / "mine.safetensors").exists()
+
+
+def test_a_record_counts_in_english(out, esc_here, tmp_path):
+    path = RunFolder(out).newest()
+    state = read_checkpoint(path)
+    torch.save(state | {"step": 1, "seconds": 61.0}, path)
+    assert esc_here("weights", "export", out, tmp_path / "mine.safetensors").code == 0
+    assert "1 iteration in 1 minute, on" in read_record(tmp_path / "mine.json").recipe
+
+
+def test_the_help_names_the_exit_codes(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["esc", "weights", "export", "--help"])
+    with pytest.raises(SystemExit):
+        main()
+    assert "Exit codes:" in capsys.readouterr().out
+
+
 def test_the_same_run_gives_the_same_file(out, esc_here, tmp_path):
     for name in "abcdefgh":
         assert esc_here("weights", "export", out, tmp_path / f"{name}.safetensors").code == 0
