@@ -221,7 +221,7 @@ class _Transfer:
         except urllib.error.HTTPError as error:
             error.close()
             raise self._refusal(error) from error
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, http.client.HTTPException, ValueError) as error:  # or a wrong redirect
             reason = getattr(error, "reason", error)
             if isinstance(reason, ssl.SSLCertVerificationError):
                 advice = "a proxy's certificate goes into the file that SSL_CERT_FILE names"

@@ -14,7 +14,13 @@ from typing import Literal
 
 import platformdirs
 
-from esc_cli.checkpoints.catalog import SUFFIXES, Record, read_own_records, read_records
+from esc_cli.checkpoints.catalog import (
+    SUFFIXES,
+    Record,
+    is_file,
+    read_own_records,
+    read_records,
+)
 from esc_cli.checkpoints.digests import recorded_sha256
 from esc_cli.checkpoints.releases import RELEASES, Release
 from esc_cli.errors import UsageError, WeightsError
@@ -69,7 +75,7 @@ class Checkpoint:
     @property
     def here(self) -> bool:
         """Whether the file exists."""
-        return self.path.is_file()
+        return is_file(self.path)
 
     def expected_sha256(self) -> tuple[str, Basis]:
         """What the file must hash to and who says so; ("", "") when nobody does."""
@@ -129,7 +135,7 @@ def user_folders() -> tuple[Path, ...]:
     named = os.environ.get(WEIGHTS)
     if not named:
         return (cache_folder(),)
-    if not Path(named).is_dir():
+    if not os.path.isdir(named):  # noqa: PTH112 - Path.is_dir raises in a locked folder
         raise WeightsError("is no folder", named, f"correct {WEIGHTS}, or leave it out")
     return tuple(dict.fromkeys((Path(named), cache_folder())))
 
@@ -151,11 +157,11 @@ def known() -> Iterator[Checkpoint]:
         for record in read_own_records(folder):
             yield Checkpoint(folder / record.file, record)
         for release in RELEASES:
-            if (folder / release.file).is_file():
+            if is_file(folder / release.file):
                 yield Checkpoint(folder / release.file, release=release)
     yield from bundled()
     for release in RELEASES:
-        if not any((folder / release.file).is_file() for folder in folders):
+        if not any(is_file(folder / release.file) for folder in folders):
             yield Checkpoint(cache_folder() / release.file, release=release)
 
 
@@ -233,7 +239,7 @@ def _by_stem(name: str) -> Checkpoint | None:
     for folder in user_folders():
         for suffix in SUFFIXES:
             path = folder / f"{name}{suffix}"
-            if path.is_file():
+            if is_file(path):
                 return Checkpoint(path)
     return None
 

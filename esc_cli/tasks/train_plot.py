@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from esc_cli.errors import MissingExtraError, UsageError
-from esc_cli.media.paths import absolute
 from esc_cli.media.targets import check_folder, check_target, write_together
 from esc_cli.training.folder import read_log
 
@@ -25,7 +24,7 @@ def check_plot(target: Path, out: Path) -> None:
     except ImportError as error:
         what = "--plot needs matplotlib"
         raise MissingExtraError(what, advice="pip install 'esc-cli[train]'") from error
-    if not os.path.lexists(out) and absolute(target.parent) == absolute(out):
+    if not os.path.lexists(out) and os.path.realpath(target.parent) == os.path.realpath(out):
         check_folder(out)
     else:
         check_target(target)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,7 +76,7 @@ def read_trained(run_or_checkpoint: Path) -> Trained:
     Raises UsageError when there is none and WeightsError when it is damaged.
     """
     path = run_or_checkpoint
-    if path.is_dir():
+    if os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises in a locked folder
         newest = RunFolder(path).newest()
         if newest is None:
             raise UsageError("no checkpoint of a training run in this folder", path)

@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shutil
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -136,13 +137,15 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 
     Raises UsageError when there is no such file, WeightsError when it cannot be read or is none.
     """
-    if os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises in a locked folder
-        raise UsageError("is a folder", path, "give a checkpoint, such as step-00012000.pt")
+    advice = "a run's folder, or a checkpoint in it"
     try:
+        mode = path.stat().st_mode
+        if not stat.S_ISREG(mode):  # a device may have no end
+            what = "is a folder" if stat.S_ISDIR(mode) else "is no regular file"
+            raise UsageError(what, path, "give a checkpoint, such as step-00012000.pt")
         content = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError) as error:
-        what = "no such file or folder"
-        raise UsageError(what, path, "a run's folder, or a checkpoint in it") from error
+        raise UsageError("no such file or folder", path, advice) from error
     except OSError as error:
         raise WeightsError(f"cannot be read: {error.strerror}", path) from error
     try:

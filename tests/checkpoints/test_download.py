@@ -333,6 +333,12 @@ def test_a_redirect_to_https_is_followed_with_the_range(server, link, target):
     assert server.requests[3]["Range"] == "bytes=300000-"
 
 
+def test_a_redirect_to_what_is_no_address_is_an_error(server, link, target):
+    server.answers = [saying(302, Location="https://a..b/file.bin")]
+    with pytest.raises(SetupError, match="cannot be downloaded"):
+        download(server.url, target, link=link)
+
+
 @pytest.mark.parametrize("scheme", ["http", "ftp", "file"])
 def test_other_schemes_are_refused(target, link, scheme):
     with pytest.raises(SetupError, match="not https"):

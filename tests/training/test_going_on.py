@@ -127,6 +127,12 @@ def test_what_has_no_checkpoint_before_it_is_not_to_be_removed(export_here, run,
         assert "remove" not in ran.err
 
 
+def test_a_name_too_long_for_a_run_is_told(export_here, tmp_path):
+    ran = export_here(tmp_path / ("n" * 300), tmp_path / "mine.safetensors")
+    assert ran.code == 3
+    assert "cannot be read: File name too long" in ran.err
+
+
 @pytest.mark.parametrize("name", ["rnu", "rnu/checkpoints/step-00000008.pt", "mine.pt/run"])
 def test_a_mistyped_run_is_wrong_usage(export_here, tmp_path, name):
     (tmp_path / "mine.pt").write_bytes(b"")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 
@@ -67,6 +68,7 @@ def test_iterations_on_the_command_line_end_a_recipe_in_minutes(
         (("--init", "esc-tyni"), "no model named 'esc-tyni'"),
         (("--resume", "rnu"), "rnu: no such file or folder"),
         (("--resume", "."), "is a folder"),
+        (("--resume", os.devnull), "is no regular file"),
         (("--plot", "curve.jpg"), "must end in .png"),
         (("--set", "precision=bf17"), "one of auto, fp32, bf16"),
         (("--validate", "nowhere"), "no dataset 'nowhere'"),
@@ -109,6 +111,12 @@ def test_a_folder_that_cannot_be_is_named(refused, blocked, option, place):
     assert str(blocked / place) in refused(*arguments, code=3, **more)
 
 
+@pytest.mark.parametrize("name", ["nowhere.pth", "n" * 300])
+def test_weights_of_the_perceptual_loss_that_are_not_there_say_how_to_give_them(refused, name):
+    err = refused("--vgg", name, name="esc-real-gan", code=3)
+    assert "the perceptual loss needs the weights of VGG19 (give --vgg FILE" in err
+
+
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="a folder that takes no files")
 @pytest.mark.parametrize("option", ["--cache", "--out"])
 def test_a_folder_that_takes_no_files_is_named(train_here, recipe, pictures, tmp_path, option):
@@ -138,6 +146,8 @@ def test_a_plot_that_cannot_be_written_is_found_at_the_start(refused, tmp_path):
     assert "it is a folder" in refused("--plot", tmp_path / "curve.png", code=3)
     err = refused("--plot", tmp_path / "none" / "curve.png", code=3)
     assert "its folder is not there" in err
+    (tmp_path / "loop").symlink_to("loop")
+    refused("--plot", tmp_path / "loop" / "curve.png", code=3)
 
 
 def test_a_plot_may_lie_in_the_folder_of_the_run(train_here, recipe, pictures, tmp_path):
