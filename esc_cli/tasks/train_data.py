@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from filelock import FileLock
 
-from esc_cli.errors import DiskError, ItemError, ReadError, UsageError, shown
+from esc_cli.errors import DiskError, ItemError, ReadError, UsageError, counted, shown
 from esc_cli.media.arrays import read_rgb
 from esc_cli.media.paths import VIDEOS, Found, Selection, find_sources
 from esc_cli.media.video.kinds import is_video
@@ -94,7 +94,7 @@ class PictureFolder:
         )
         if lr.unusable:
             yield from _named("cannot be used", lr.unusable)
-            what = f"{len(lr.unusable)} LR pictures cannot be used"
+            what = f"{counted(len(lr.unusable), 'LR picture')} cannot be used"
             raise ReadError(what, folder, "mend them, or remove both pictures of each pair")
         return lr
 
