@@ -92,10 +92,8 @@ class PictureFolder:
             len(partners),
             lambda: self._fitting(pictures, partners, scale),
         )
-        if lr.unusable:
-            yield from _named("cannot be used", lr.unusable)
-            what = f"{counted(len(lr.unusable), 'LR picture')} cannot be used"
-            raise ReadError(what, folder, "mend them, or remove both pictures of each pair")
+        advice = "mend them, or remove both pictures of each pair"
+        yield from _refused(list(lr.unusable), folder, advice)
         return lr
 
     def _partners(self, names: Iterable[str], folder: Path, scale: int) -> list[Path]:
@@ -105,19 +103,18 @@ class PictureFolder:
         lacking = [name for name in wanted if _stem(name) not in by_name]
         if lacking:
             listed = ", ".join(lacking[:4])
-            raise UsageError(f"pictures without LR here: {len(lacking)}, {listed}", folder)
+            raise UsageError(
+                f"{counted(len(lacking), 'picture')} without LR here: {listed}", folder
+            )
         return [by_name[_stem(name)] for name in wanted]
 
     def _unusable(self, found: list[Unusable]) -> Iterator[Note]:
         """Name them. Raises ReadError unless they are to be skipped."""
-        if self.skip_damaged or not found:
+        if self.skip_damaged:
             yield from _named("left out", found)
-            return
-        advice = "--skip-damaged leaves out what cannot be used"
-        if len(found) == 1:
-            raise ReadError(found[0].why, found[0].name, advice)
-        yield from _named("cannot be used", found)
-        raise ReadError(f"{len(found)} pictures cannot be used", self.path, advice)
+        else:
+            advice = "--skip-damaged leaves out what cannot be used"
+            yield from _refused(found, self.path, advice)
 
     def _fitting(self, pictures: Pictures, partners: list[Path], scale: int) -> Iterator[Decoded]:
         for entry, path in zip(pictures.entries, partners, strict=True):
@@ -166,6 +163,15 @@ class PictureFolder:
         except ItemError as error:
             return error
         return np.ascontiguousarray(pixels.transpose(2, 0, 1))
+
+
+def _refused(found: list[Unusable], folder: Path, advice: str) -> Iterator[Note]:
+    """Name them and raise ReadError, if there are any; a single one is named by the error."""
+    if len(found) == 1:
+        raise ReadError(found[0].why, found[0].name, advice)
+    if found:
+        yield from _named("cannot be used", found)
+        raise ReadError(f"{len(found)} pictures cannot be used", folder, advice)
 
 
 def _named(how: str, found: Iterable[Unusable]) -> Iterator[Note]:

@@ -125,9 +125,7 @@ class Recipe:
             raise UsageError(f"optimiser.ema must be in 0..1, and is {self.optimiser.ema}")
         if not 1 <= self.points.scales[0] <= self.points.scales[1]:
             low, high = self.points.scales
-            raise UsageError(
-                f"points.scales must rise from 1 or more, not from {low:g} to {high:g}"
-            )
+            raise UsageError(f"points.scales must rise from 1 or more, not {low:g} to {high:g}")
 
     @property
     def validation_scale(self) -> int:

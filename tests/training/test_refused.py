@@ -84,7 +84,7 @@ def test_folders_are_made_only_after_everything_was_checked(refused, pictures, t
     lr.mkdir()
     assert "no pictures found" in refused("--data-lr", lr)
     Image.fromarray(picture(0, 23, 26)).save(lr / "a.png")
-    assert "pictures without LR here: 2, b.png, deeper/c.png" in refused("--data-lr", lr)
+    assert "2 pictures without LR here: b.png, deeper/c.png" in refused("--data-lr", lr)
 
 
 def test_a_patch_larger_than_the_pictures_leaves_no_folder_for_checkpoints(
@@ -233,5 +233,5 @@ def test_damaged_lr_pictures_are_all_named(train_here, recipe, pictures, tmp_pat
     assert ran.code == 1
     assert ran.err.count("cannot be used: ") == 3
     assert f"{lr / 'a.png'}: is 47 x 53, and its HR 47 x 53, at scale 2" in ran.err
-    assert "3 LR pictures cannot be used" in ran.err
+    assert f"{lr}: 3 pictures cannot be used (mend them" in ran.err
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["cache"]
