@@ -148,7 +148,7 @@ def convert_command(
 
 
 _FATES = {
-    "rewritten": "its record holds the new sha256 now",
+    "rewritten": "its record, now with the new sha256",
     "removed": "removed, because it was the record of the file before",
 }
 

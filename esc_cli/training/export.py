@@ -50,7 +50,7 @@ class Trained:
             f"EMA {optimiser.ema:g}",
             f"batch {recipe.data.batch} of {recipe.data.patch}x{recipe.data.patch} LR patches",
             "flips and rotations",
-            f"{counted(self.step, 'iteration')} in {counted(round(self.seconds / 60), 'minute')}",
+            f"{counted(self.step, 'iteration')} in {_lasting(self.seconds)}",
             f"on {self.facts['device']}" if "device" in self.facts else "",
         ]
         return ", ".join(part for part in parts if part)
@@ -68,6 +68,12 @@ class Trained:
                 f" + {weights.adversarial:g} GAN{degraded}"
             )
         return f"{pixel}{degraded}"
+
+
+def _lasting(seconds: float) -> str:
+    if seconds < 60:
+        return counted(round(seconds), "second")
+    return counted(round(seconds / 60), "minute")
 
 
 def read_trained(run_or_checkpoint: Path) -> Trained:

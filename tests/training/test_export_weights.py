@@ -194,9 +194,11 @@ def test_what_is_for_validation_is_refused_without_it(out, esc_here, tmp_path, o
 def test_a_record_counts_in_english(out, esc_here, tmp_path):
     path = RunFolder(out).newest()
     state = read_checkpoint(path)
-    torch.save(state | {"step": 1, "seconds": 61.0}, path)
-    assert esc_here("weights", "export", out, tmp_path / "mine.safetensors").code == 0
-    assert "1 iteration in 1 minute, on" in read_record(tmp_path / "mine.json").recipe
+    for seconds, words in ((61.0, "1 minute"), (18.2, "18 seconds"), (5400.0, "90 minutes")):
+        torch.save(state | {"step": 1, "seconds": seconds}, path)
+        target = tmp_path / "mine.safetensors"
+        assert esc_here("weights", "export", out, target, "--overwrite").code == 0
+        assert f"1 iteration in {words}, on" in read_record(tmp_path / "mine.json").recipe
 
 
 def test_the_help_names_the_exit_codes(monkeypatch, capsys):
