@@ -87,8 +87,8 @@ class TrainTask:
     def run(self) -> Iterator[TrainEvent]:
         """Train; `Training.run` names the errors, besides UsageError and WeightsError before.
 
-        Nothing is written before everything was checked. Of several processes only the first
-        tells.
+        No folder is made before all was checked that can be without decoding. Of several
+        processes only the first tells.
         """
         self.options.recipe.check_batch(self.place.world)
         self.options.check()

@@ -27,7 +27,7 @@ def restored(learner: Learner[Any], path: Path) -> tuple[Position, list[Note]]:
         restore_random(content["random"])
         position = Position(int(content["step"]), float(content["seconds"]))
         return position, list(changed_settings(content, learner.recipe))
-    except (KeyError, RuntimeError, ValueError, TypeError) as error:
+    except (KeyError, RuntimeError, ValueError, TypeError, AttributeError) as error:
         raise UsageError(f"does not fit this recipe: {error}", path) from error
 
 

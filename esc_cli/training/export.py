@@ -92,7 +92,7 @@ def read_trained(run_or_checkpoint: Path) -> Trained:
         network = network_from_state(content["params_ema"]).eval()
         recipe, facts = from_table(content["recipe"]), content.get("facts", {})
         return Trained(path, network, recipe, content["step"], content["seconds"], facts)
-    except (KeyError, TypeError, WeightsError) as error:
+    except (KeyError, TypeError, AttributeError, WeightsError) as error:
         raise WeightsError(f"no training checkpoint of esc: {error}", path) from error
 
 

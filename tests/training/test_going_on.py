@@ -127,6 +127,19 @@ def test_what_has_no_checkpoint_before_it_is_not_to_be_removed(export_here, run,
         assert "remove" not in ran.err
 
 
+@pytest.mark.parametrize("part", ["optimiser", "recipe", "params", "params_ema"])
+def test_a_checkpoint_without_a_part_is_none(train_here, export_here, arguments, run, part):
+    path = run.newest()
+    torch.save(read_checkpoint(path) | {part: None}, path)
+    for ran in (
+        train_here(*arguments, "--resume", "auto", "--iterations", 9),
+        export_here(path, run.path / "mine.safetensors"),
+    ):
+        assert "unexpected" not in ran.err
+        assert ran.code in {0, 2, 3}
+        assert ran.code == 0 or str(path) in ran.err
+
+
 def test_a_name_too_long_for_a_run_is_told(export_here, tmp_path):
     ran = export_here(tmp_path / ("n" * 300), tmp_path / "mine.safetensors")
     assert ran.code == 3
