@@ -6,6 +6,7 @@
     |   |-- WeightsError              a checkpoint that is missing, damaged or not an ESC network
     |   |-- DeviceError               a device that is not there
     |   |-- MissingExtraError         an optional dependency that is not installed
+    |   |-- UnreachableError          a server that cannot be reached, or does not answer
     |   `-- DiskError                 no space, or a folder that cannot be written
     |-- ItemError                 1   one input failed; the others go on
     |   |-- ReadError                 cannot be opened or decoded
@@ -44,6 +45,11 @@ def _printable(character: str) -> str:
     if unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"} or character in "\u202d\u202e":
         return character.encode("unicode_escape", "backslashreplace").decode("ascii")
     return character
+
+
+def counted(number: int, noun: str) -> str:
+    """A number with its noun, for a message: "1 picture", "1,078 pictures"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 class EscError(Exception):
@@ -90,6 +96,10 @@ class DeviceError(SetupError):
 
 class MissingExtraError(SetupError):
     """An optional dependency that is not installed; the advice holds the install line."""
+
+
+class UnreachableError(SetupError):
+    """A server that cannot be reached, or that never answered."""
 
 
 class DiskError(SetupError):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import http.server
 import os
 import ssl
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -19,6 +21,27 @@ os.environ.pop("ESC_WEIGHTS", None)
 def golden() -> Path:
     """The folder of golden vectors; its README says where they come from."""
     return Path(__file__).parent / "golden"
+
+
+@pytest.fixture
+def disk_of(tmp_path):
+    """Mounts a file system of a size such as "256k" and returns its folder."""
+    mounted = []
+
+    def mount(size: str) -> Path:
+        if not sys.platform.startswith("linux") or os.geteuid() != 0:
+            pytest.skip("only root can mount a small disk")
+        disk = tmp_path / f"disk-of-{size}"
+        disk.mkdir()
+        command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(disk)]
+        if subprocess.run(command, capture_output=True, check=False).returncode != 0:
+            pytest.skip("no small disk can be mounted here")
+        mounted.append(disk)
+        return disk
+
+    yield mount
+    for disk in mounted:
+        subprocess.run(["umount", "--lazy", str(disk)], check=True)
 
 
 class _Files(http.server.BaseHTTPRequestHandler):

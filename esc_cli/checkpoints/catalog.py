@@ -6,6 +6,7 @@ A record is a JSON file beside its checkpoint, `<name>.json`, with the fields of
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,13 +67,22 @@ def read_own_records(folder: Path) -> list[Record]:
 
     A JSON file is a record when a checkpoint has the same name before its suffix.
     """
-    records = [record for path in sorted(folder.glob("*.json")) if (record := sibling(path))]
+    try:
+        found = sorted(folder.glob("*.json"))
+    except OSError:  # a folder that is closed to us has nothing to offer
+        return []
+    records = [record for path in found if (record := sibling(path))]
     return sorted(records, key=lambda record: (record.variant, record.scale))
 
 
 def sibling(path: Path) -> Record | None:
     """The record that lies beside a checkpoint (or is at `path`), None if there is none."""
     written = path.with_suffix(".json")
-    if not written.is_file() or not any(written.with_suffix(s).is_file() for s in SUFFIXES):
+    if not is_file(written) or not any(is_file(written.with_suffix(s)) for s in SUFFIXES):
         return None
     return read_record(written)
+
+
+def is_file(path: Path) -> bool:
+    """Whether a file is there, as far as anybody may see it."""
+    return os.path.isfile(path)  # noqa: PTH113 - Path.is_file raises in a locked folder

@@ -11,7 +11,6 @@ import json
 import os
 import re
 import ssl
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -25,12 +24,14 @@ import filelock
 from esc_cli.checkpoints.link import (
     BrokenError,
     Link,
+    NoAnswerError,
     https_opener,
     pieces,
     require_tls,
     retry_after,
     strong_validator,
 )
+from esc_cli.checkpoints.patience import Patience
 from esc_cli.errors import DiskError, SetupError
 
 OFFLINE = "ESC_OFFLINE"
@@ -40,8 +41,6 @@ Progress = Callable[[int, int | None], None]
 """Called with the bytes that are here and the bytes in all, None while they are not known."""
 
 _CHUNK_BYTES = 1 << 18
-_LONGEST_WAIT_S = 60.0
-_GAIN_BYTES = 1 << 20  # a break after this much news does not count against the attempts
 
 
 @dataclass(frozen=True)
@@ -72,8 +71,9 @@ def download(  # noqa: PLR0913 - each is one promise about the file
     `size`, `digest` and `check` (which gets the sibling and raises EscError) are asked before it
     takes the name. Other processes that want the same target wait for the first one.
 
-    Raises SetupError with the address when the file cannot be had or is a wrong one, DiskError
-    when it cannot be written, and what `check` raises. A wrong file is removed, a cut one kept.
+    Raises SetupError with the address when the file cannot be had or is a wrong one (its
+    UnreachableError when no server answers), DiskError when it cannot be written, and what `check`
+    raises. A wrong file is removed, a cut one kept.
     """
     require_tls(url, url)
     with file_failures(target), exclusive(target):
@@ -172,20 +172,14 @@ class _Transfer:
 
     def run(self, link: Link, progress: Progress) -> None:
         """Fetch into the part until it is complete, or raise SetupError."""
-        opener, failures = https_opener(link), 0
+        opener, patience = https_opener(link), Patience(link, self.url, self.target)
+        patience.begin()
         while True:
             before = self._size()
             try:
                 return self._attempt(opener, link, progress)
             except BrokenError as error:
-                failures = 0 if self._size() - before >= _GAIN_BYTES else failures
-                if failures == len(link.delays_s):
-                    what = f"cannot be downloaded from {self.url}: {error}"
-                    advice = "look at the connection and run it again; what is here is kept"
-                    raise SetupError(what, self.target, advice) from error
-                wait_s = link.delays_s[failures] if error.wait_s is None else error.wait_s
-                time.sleep(min(wait_s, _LONGEST_WAIT_S))
-                failures += 1
+                patience.wait(error, self._size() - before)
 
     def finish(self, digest: Digest | None, check: Callable[[Path], None] | None) -> str:
         """Let the part pass and give it its name. Raises SetupError, and then it is removed."""
@@ -227,13 +221,13 @@ class _Transfer:
         except urllib.error.HTTPError as error:
             error.close()
             raise self._refusal(error) from error
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, http.client.HTTPException, ValueError) as error:  # or a wrong redirect
             reason = getattr(error, "reason", error)
             if isinstance(reason, ssl.SSLCertVerificationError):
                 advice = "a proxy's certificate goes into the file that SSL_CERT_FILE names"
                 what = f"{self.url}: the certificate is not trusted: {reason.verify_message}"
                 raise SetupError(what, self.target, advice) from error
-            raise BrokenError(str(reason) or type(reason).__name__) from error
+            raise NoAnswerError(reason) from error
         return response
 
     def _refusal(self, error: urllib.error.HTTPError) -> Exception:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
-from esc_cli.errors import WeightsError
+from esc_cli.errors import WeightsError, counted
 from esc_cli.model.config import HEADS, Family, Head, NetworkConfig
 
 Shape = tuple[int, ...]
@@ -39,7 +39,7 @@ def _found(facts: Facts, problem: Exception) -> str:
     keys = sorted(facts.shapes)
     some = ", ".join(keys[:4]) + (", ..." if len(keys) > 4 else "")
     lacking = f"no {problem.args[0]}, but " if isinstance(problem, KeyError) else ""
-    return f"found {lacking}{len(keys)} keys: {some}" if keys else "found no tensors"
+    return f"found {lacking}{counted(len(keys), 'key')}: {some}" if keys else "found no tensors"
 
 
 def _family(shapes: Mapping[str, Shape], meta: tuple[int, ...] | None) -> Family:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import email.utils
+import errno
 import http.client
+import socket
 import ssl
 import time
 import urllib.error
@@ -17,6 +19,13 @@ from urllib.parse import urlsplit
 from esc_cli.errors import SetupError
 
 _CHUNK_BYTES = 1 << 18
+_NOBODY = {
+    errno.ECONNREFUSED,
+    errno.EHOSTUNREACH,
+    errno.ENETUNREACH,
+    errno.ENETDOWN,
+    errno.EADDRNOTAVAIL,
+}
 
 
 @dataclass(frozen=True)
@@ -26,6 +35,7 @@ class Link:
     `timeout_s` limits the wait for an answer and for each piece of it; over that time the file must
     also come at `slowest_bytes_per_s`. There are as many further attempts as `delays_s`. `context`
     None is Python's default, which honours SSL_CERT_FILE. `offline` forbids every connection.
+    Where `given_up` is a set, hosts that never answered are kept in it and not asked again.
     """
 
     timeout_s: float = 30.0
@@ -33,6 +43,7 @@ class Link:
     delays_s: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0)
     context: ssl.SSLContext | None = None
     offline: bool = False
+    given_up: set[str] | None = None
 
 
 class BrokenError(Exception):
@@ -41,6 +52,15 @@ class BrokenError(Exception):
     def __init__(self, reason: str, wait_s: float | None = None):
         super().__init__(reason)
         self.wait_s = wait_s
+
+
+class NoAnswerError(BrokenError):
+    """An attempt got no answer at all; with `nobody` there is nobody who could answer."""
+
+    def __init__(self, reason: BaseException):
+        super().__init__(getattr(reason, "strerror", None) or str(reason) or type(reason).__name__)
+        number = getattr(reason, "errno", None)
+        self.nobody = isinstance(reason, socket.gaierror) or number in _NOBODY
 
 
 def pieces(response: http.client.HTTPResponse, link: Link) -> Iterator[bytes]:

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from esc_cli.checkpoints.catalog import is_file
 from esc_cli.checkpoints.digests import record_sha256, recorded_sha256
 from esc_cli.checkpoints.download import Digest, Progress, download, is_offline
 from esc_cli.checkpoints.link import Link
@@ -58,7 +59,7 @@ def pull(release: Release, target: Path, supply: Supply = SILENT_SUPPLY) -> str:
     be had or is another file, DiskError when it cannot be written; nothing has the name then.
     """
     url = release.url
-    if is_offline(supply.link) and not target.is_file():
+    if is_offline(supply.link) and not is_file(target):
         raise _forbidden(release, target)
     recorded = "" if release.sha256 else recorded_sha256(target)
     wanted = release.sha256 or recorded

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, replace
+from urllib.parse import urlsplit
 
 from esc_cli.errors import UsageError
 from esc_cli.model.config import FLASHBIAS_RANK, NetworkConfig, variant_config
@@ -58,7 +59,17 @@ class Release:
         base = os.environ.get(MIRROR) or BASE
         if not base.startswith("https://"):
             raise UsageError(f"{MIRROR}={base}: not https", advice="give an address with https://")
+        if not _is_address(base):
+            raise UsageError(f"{MIRROR}={base}: no address", advice="such as https://host/folder")
         return f"{base.rstrip('/')}/{self.file}"
+
+
+def _is_address(base: str) -> bool:
+    try:
+        parts = urlsplit(base)
+        return bool((parts.hostname or "").encode("idna")) and parts.port != 0
+    except ValueError:  # a port or a name that cannot be
+        return False
 
 
 def _classic(model: str, stem: str, default: bool = True) -> tuple[Release, ...]:

@@ -14,7 +14,13 @@ from typing import Literal
 
 import platformdirs
 
-from esc_cli.checkpoints.catalog import SUFFIXES, Record, read_own_records, read_records
+from esc_cli.checkpoints.catalog import (
+    SUFFIXES,
+    Record,
+    is_file,
+    read_own_records,
+    read_records,
+)
 from esc_cli.checkpoints.digests import recorded_sha256
 from esc_cli.checkpoints.releases import RELEASES, Release
 from esc_cli.errors import UsageError, WeightsError
@@ -69,7 +75,7 @@ class Checkpoint:
     @property
     def here(self) -> bool:
         """Whether the file exists."""
-        return self.path.is_file()
+        return is_file(self.path)
 
     def expected_sha256(self) -> tuple[str, Basis]:
         """What the file must hash to and who says so; ("", "") when nobody does."""
@@ -129,7 +135,7 @@ def user_folders() -> tuple[Path, ...]:
     named = os.environ.get(WEIGHTS)
     if not named:
         return (cache_folder(),)
-    if not Path(named).is_dir():
+    if not os.path.isdir(named):  # noqa: PTH112 - Path.is_dir raises in a locked folder
         raise WeightsError("is no folder", named, f"correct {WEIGHTS}, or leave it out")
     return tuple(dict.fromkeys((Path(named), cache_folder())))
 
@@ -151,11 +157,11 @@ def known() -> Iterator[Checkpoint]:
         for record in read_own_records(folder):
             yield Checkpoint(folder / record.file, record)
         for release in RELEASES:
-            if (folder / release.file).is_file():
+            if is_file(folder / release.file):
                 yield Checkpoint(folder / release.file, release=release)
     yield from bundled()
     for release in RELEASES:
-        if not any((folder / release.file).is_file() for folder in folders):
+        if not any(is_file(folder / release.file) for folder in folders):
             yield Checkpoint(cache_folder() / release.file, release=release)
 
 
@@ -203,7 +209,22 @@ def find_all(name: str | None) -> dict[int | None, Checkpoint]:
     if name is None or name in VARIANTS:
         what = f"no checkpoint of {name} is installed or published"
         raise WeightsError(what, advice=f"give the path of one; {_choices()}")
-    raise UsageError(f"no model named {name!r}", advice=_choices())
+    raise _unknown(name)
+
+
+def _unknown(name: str) -> UsageError:
+    """The error for what is no name; it may be a file all the same."""
+    if os.path.isdir(name):  # noqa: PTH112 - Path.is_dir raises in a locked folder
+        return UsageError("is a folder", name, _FOLDER_ADVICE)
+    if os.path.lexists(name):
+        what = f"is no checkpoint: those end in {', '.join(SUFFIXES)}"
+        return UsageError(what, name, "give another file, or a name: see esc weights list")
+    return UsageError(f"no model named {name!r}", advice=_choices())
+
+
+_FOLDER_ADVICE = (
+    "give a .safetensors or .pth file; of a training run, esc weights export makes such a file"
+)
 
 
 def missing_scale(name: str | None, scale: float) -> WeightsError:
@@ -218,7 +239,7 @@ def _by_stem(name: str) -> Checkpoint | None:
     for folder in user_folders():
         for suffix in SUFFIXES:
             path = folder / f"{name}{suffix}"
-            if path.is_file():
+            if is_file(path):
                 return Checkpoint(path)
     return None
 
@@ -230,7 +251,7 @@ def _file(path: Path) -> Checkpoint:
         raise WeightsError(f"cannot be opened: {error.strerror}", path) from error
     if not stat.S_ISREG(mode):
         what = "is a folder" if stat.S_ISDIR(mode) else "is no regular file"
-        raise WeightsError(what, path, "give a .safetensors or .pth file")
+        raise WeightsError(what, path, _FOLDER_ADVICE)
     return Checkpoint(path)
 
 

@@ -20,6 +20,7 @@ from esc_cli.cli.export import EPILOG as EXPORT_EPILOG
 from esc_cli.cli.export import export_command
 from esc_cli.cli.train import EPILOG as TRAIN_EPILOG
 from esc_cli.cli.train import train_command
+from esc_cli.cli.train_export import EPILOG as WEIGHTS_EXPORT_EPILOG
 from esc_cli.cli.train_export import weights_export_command
 from esc_cli.cli.upscale import EPILOG as UPSCALE_EPILOG
 from esc_cli.cli.upscale import upscale_command
@@ -67,7 +68,7 @@ app.command("export", epilog=EXPORT_EPILOG)(export_command)
 app.command("compare")(compare_command)
 app.command("train", epilog=TRAIN_EPILOG)(train_command)
 app.add_typer(data_app, name="data")
-weights_app.command("export")(weights_export_command)
+weights_app.command("export", epilog=WEIGHTS_EXPORT_EPILOG)(weights_export_command)
 app.add_typer(weights_app, name="weights")
 
 

@@ -6,6 +6,8 @@ import re
 from datetime import datetime, timedelta
 from typing import TypeVar
 
+import typer
+
 from esc_cli.engine.options import WHOLE
 from esc_cli.errors import UsageError
 
@@ -53,6 +55,14 @@ def one_of(text: str, known: tuple[Word, ...], option: str) -> tuple[Word, ...]:
         raise UsageError(f"--{option} is empty", advice=", ".join(known))
     by_name = {str(word): word for word in known}
     return tuple(by_name[part] for part in wanted)
+
+
+def refuse_given(context: typer.Context, names: tuple[str, ...], why: str) -> None:
+    """Raise UsageError when one of these parameters stands on the command line."""
+    for name in names:
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            raise UsageError(f"--{name.replace('_', '-')} {why}", advice="leave it out")
 
 
 def device_list(device: str, devices: str | None) -> tuple[str, ...]:

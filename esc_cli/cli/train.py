@@ -20,6 +20,7 @@ _RECIPE, _DATA, _RUN = "Recipe", "Data", "Run"
 
 
 def train_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per option
+    context: typer.Context,
     recipe: Annotated[str, typer.Argument(help=RECIPE_HELP)],
     data: Annotated[
         Path, typer.Option("--data", "-d", rich_help_panel=_DATA, help="Folder of pictures.")
@@ -35,7 +36,9 @@ def train_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per opt
     ] = None,
     minutes: Annotated[
         float | None,
-        typer.Option(rich_help_panel=_RECIPE, help="Length of the run, in one cycle."),
+        typer.Option(
+            rich_help_panel=_RECIPE, help="Length of the run, in one cycle; not with --iterations."
+        ),
     ] = None,
     short: Annotated[
         bool,
@@ -54,12 +57,18 @@ def train_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per opt
         ),
     ] = None,
     init: Annotated[
-        Path | None,
+        str | None,
         typer.Option(rich_help_panel=_RECIPE, help="Weights to begin with, a name or a file."),
     ] = None,
     convert_head: Annotated[
         bool,
         typer.Option("--convert-head", rich_help_panel=_RECIPE, help="Take --init at any scale."),
+    ] = False,
+    offline: Annotated[
+        bool,
+        typer.Option(
+            "--offline", rich_help_panel=_RECIPE, help="Fetch no --init (also ESC_OFFLINE=1)."
+        ),
     ] = False,
     vgg: Annotated[
         Path | None,
@@ -78,7 +87,9 @@ def train_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per opt
     ] = None,
     skip_damaged: Annotated[
         bool,
-        typer.Option("--skip-damaged", rich_help_panel=_DATA, help="Leave out bad pictures."),
+        typer.Option(
+            "--skip-damaged", rich_help_panel=_DATA, help="Leave out what cannot be used, by name."
+        ),
     ] = False,
     max_pixels: Annotated[
         int, typer.Option(min=1, rich_help_panel=_DATA, help="Refuse larger pictures.")
@@ -93,7 +104,10 @@ def train_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per opt
     ] = None,
     resume: Annotated[
         str | None,
-        typer.Option(rich_help_panel=_RUN, help="auto: the newest checkpoint of OUT, or a file."),
+        typer.Option(
+            rich_help_panel=_RUN,
+            help="auto: the newest checkpoint of OUT. Or a file: those after it are set aside.",
+        ),
     ] = None,
     log_every: Annotated[
         int, typer.Option(min=1, rich_help_panel=_RUN, help="Iterations between log lines.")
@@ -128,14 +142,14 @@ def train_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per opt
     from esc_cli.training.loop import Intervals
     from esc_cli.training.recipe import changes, load_recipe
 
+    if validate is None:
+        parsing.refuse_given(context, ("data_root", "validate_every"), "belongs to --validate")
     changed = {
         "scale": scale,
         "seed": seed,
         "data.batch": batch,
         "data.patch": patch,
-        "schedule.iterations": iterations,
-        "schedule.minutes": minutes,
-        "schedule.kind": "one-cycle" if short or minutes else None,
+        **training.length(iterations, minutes, settings or [], short=short),
     }
     options = TrainOptions(
         recipe=load_recipe(recipe, changes(changed, settings or [])),
@@ -155,5 +169,6 @@ def train_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per opt
         device=device,
         loader_threads=loader_threads,
         compile=compile_,
+        supply=training.supply_of_first(offline=offline),
     )
     training.run(options, plot)

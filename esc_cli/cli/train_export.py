@@ -7,8 +7,15 @@ from typing import Annotated
 
 import typer
 
+EPILOG = (
+    "Exit codes: 0 written, with its record; 2 wrong usage: no run there, an output that exists; "
+    "3 the environment (a damaged checkpoint, an output that cannot be written, device); 1 a "
+    "picture of --validate failed."
+)
+
 
 def weights_export_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per option
+    context: typer.Context,
     run: Annotated[
         Path, typer.Argument(help="Folder of a run (its newest checkpoint), or a file.")
     ],
@@ -22,7 +29,9 @@ def weights_export_command(  # noqa: PLR0913, PLR0917 - Typer reads one paramete
     ] = None,
     trained_on: Annotated[str, typer.Option(help="For the record: the pictures, in words.")] = "",
     licence: Annotated[str, typer.Option(help="For the record: the licence of the weights.")] = "",
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
+    device: Annotated[
+        str, typer.Option(help="For --validate: auto, cpu, cuda, cuda:1, mps.")
+    ] = "auto",
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the file and its record.")
     ] = False,
@@ -35,6 +44,8 @@ def weights_export_command(  # noqa: PLR0913, PLR0917 - Typer reads one paramete
     from esc_cli.tasks.train_export import ExportOptions, export_run
     from esc_cli.training.export import Words
 
+    if validate is None:
+        parsing.refuse_given(context, ("device", "data_root"), "belongs to --validate")
     done = export_run(
         ExportOptions(
             run=run,

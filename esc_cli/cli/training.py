@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import singledispatchmethod
 from pathlib import Path
 from typing import Any
 
+from esc_cli.checkpoints.pull import Supply
 from esc_cli.cli.console import print_error, print_line
+from esc_cli.cli.pulling import supply
 from esc_cli.cli.signals import stopping_on_signals
-from esc_cli.errors import EscError, StoppedError, shown
+from esc_cli.errors import EscError, StoppedError, UsageError, counted, shown
 from esc_cli.tasks.stop import Stop
 from esc_cli.tasks.train import TrainOptions, TrainTask
 from esc_cli.tasks.train_plot import check_plot, write_plot
+from esc_cli.training.distributed import find_place
 from esc_cli.training.events import (
     Cached,
     Finished,
@@ -33,10 +37,33 @@ CACHED_INTERVAL_S = 5.0
 """Least seconds between two lines about the cache."""
 
 
+def length(
+    iterations: int | None, minutes: float | None, settings: Sequence[str], *, short: bool
+) -> dict[str, Any]:
+    """The length of a run as changes to a recipe. Raises UsageError when it has none, or two."""
+    if minutes is not None and not 0 < minutes < float("inf"):
+        raise UsageError(f"--minutes must be above 0, and is {minutes:g}")
+    keys = {setting.partition("=")[0].strip() for setting in settings}
+    by_step = iterations is not None or "schedule.iterations" in keys
+    by_clock = minutes is not None or "schedule.minutes" in keys
+    if by_step and by_clock:
+        raise UsageError("a run has a length in --minutes or in --iterations", advice="give one")
+    return {
+        "schedule.iterations": iterations,
+        "schedule.minutes": 0.0 if by_step else minutes,
+        "schedule.kind": "one-cycle" if short or minutes else None,
+    }
+
+
+def supply_of_first(*, offline: bool) -> Supply:
+    """How weights are fetched; of several processes only the first tells."""
+    return supply(offline=offline, quiet=not find_place(os.environ).first)
+
+
 def run(options: TrainOptions, plot: Path | None) -> None:
     """Train, and draw the curve; ends in an EscError when the run does not come to its end."""
     if plot is not None:
-        check_plot(plot)
+        check_plot(plot, options.out)
     stop = Stop()
     task = TrainTask(options, stop)
     log = options.out / LOG
@@ -100,11 +127,12 @@ class Renderer:
     def _(self, event: Started) -> None:
         if event.left_out:
             names = ", ".join(shown(name) for name in event.left_out[:4])
-            self._line(f"{len(event.left_out)} smaller than a patch, left out: {names} ...")
-        pictures = f"{event.pictures} pictures on {event.device}, {event.parameters:,} parameters"
+            more = ", ..." if len(event.left_out) > 4 else ""
+            self._line(f"{len(event.left_out)} smaller than a patch, left out: {names}{more}")
+        pictures = f"{counted(event.pictures, 'picture')} on {event.device}"
         if event.checkpoint is not None:
             self._line(f"going on from {shown(event.checkpoint)}, iteration {event.step}")
-        self._line(pictures)
+        self._line(f"{pictures}, {event.parameters:,} parameters")
         self._bar = _bar()
 
     @show.register
@@ -134,7 +162,8 @@ class Renderer:
 
     @show.register
     def _(self, event: Finished) -> None:
-        self._line(f"finished after {event.step} iterations in {_clock(event.seconds)}")
+        done = counted(event.step, "iteration")
+        self._line(f"finished after {done} in {_clock(event.seconds)}")
 
     def _line(self, text: str) -> None:
         if self._bar is not None:

@@ -22,7 +22,11 @@ PULL_EPILOG = (
 )
 VERIFY_EPILOG = "Exit codes: 0 all intact; 1 a file is not; 2 wrong usage, nothing to verify."
 INFO_EPILOG = "Exit codes: 0; 1 not the file of its record; 2 wrong usage; 3 no ESC network."
-CONVERT_EPILOG = "Exit codes: 0; 2 wrong usage, the output exists; 3 no ESC network, disk."
+CONVERT_EPILOG = (
+    "Exit codes: 0 written; 2 wrong usage, the output exists; 3 no ESC network, or the output "
+    "cannot be written. The record of an output that is replaced is rewritten when it is the "
+    "input itself, else removed."
+)
 
 weights_app = typer.Typer(
     help="The networks that esc knows: list, fetch, verify, describe, convert.",
@@ -60,15 +64,22 @@ def pull_command(
     offline: _Offline = False,
 ) -> None:
     """Fetch networks into the cache, at all their scales; what is here and intact is kept."""
+    from esc_cli.cli.console import print_line
     from esc_cli.cli.pulling import supply
     from esc_cli.tasks.weights import pull_all
 
-    if bool(names) == every:
+    if names and every:
+        raise UsageError("--all and names exclude each other", advice="leave one of them out")
+    if not names and not every:
         raise UsageError("give names of networks, or --all", advice="see esc weights list")
-    code = 0
-    for event in pull_all(tuple(names or ()), scale, supply(offline=offline)):
-        code = max(code, _show_pulled(event))
-    raise typer.Exit(code)
+    codes = [
+        _show_pulled(event)
+        for event in pull_all(tuple(names or ()), scale, supply(offline=offline))
+    ]
+    failed = sum(code != 0 for code in codes)
+    if failed and len(codes) > 1:
+        print_line(f"{failed} of {len(codes)} networks could not be fetched", "bold red")
+    raise typer.Exit(max(codes))
 
 
 @weights_app.command("verify", epilog=VERIFY_EPILOG)
@@ -131,7 +142,15 @@ def convert_command(
     done = convert(wanted, supply(offline=offline))
     size = f"{done.size_bytes / 1e6:.1f} MB"
     print_line(f"{shown(done.path)}: {done.variant} {_times(done.scale)}, {size}")
+    if done.record:
+        print_line(f"{shown(done.path.with_suffix('.json'))}: {_FATES[done.record]}")
     print_result(f"{done.sha256}  {shown(done.path)}")
+
+
+_FATES = {
+    "rewritten": "its record, now with the new sha256",
+    "removed": "removed, because it was the record of the file before",
+}
 
 
 @weights_app.command("path")

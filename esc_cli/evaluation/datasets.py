@@ -42,12 +42,16 @@ def find_dataset(name_or_path: str, roots: tuple[Path, ...], scale: int) -> Data
     A path is taken as it is; a name is looked for in the roots, without regard to case.
     Recognised: `<Set>/HR` with `LR_bicubic/X4/<name>x4.png`, `<Set>/GTmod12` with `LRbicx4`,
     `<Set>_HR`, `<Set>/image_SRF_4/*_HR.png` with `*_LR.png`, and a folder of HR pictures.
-    Raises UsageError when there is none, or when HR and LR do not match, naming the files.
+    Raises UsageError when there is none that can be opened, or when HR and LR do not match, naming
+    the files.
     """
     folder = _locate(name_or_path, roots)
     name = re.sub(r"_HR$", "", folder.resolve().name, flags=re.IGNORECASE)
     canonical = next((known for known in CANONICAL if known.lower() == name.lower()), name)
-    pairs = _pairs(folder, scale)
+    try:
+        pairs = _pairs(folder, scale)
+    except OSError as error:
+        raise UsageError(f"cannot be opened: {error.strerror}", folder) from error
     if not pairs:
         raise UsageError("no pictures found", folder)
     return Dataset(canonical, scale, pairs)

@@ -12,6 +12,7 @@ from esc_cli.checkpoints.catalog import Record, sibling
 from esc_cli.checkpoints.loading import described, load_checkpoint
 from esc_cli.checkpoints.releases import LICENCE
 from esc_cli.checkpoints.store import Basis, Checkpoint, find, looks_like_path
+from esc_cli.errors import UsageError
 from esc_cli.model import Network, from_config
 from esc_cli.model.config import variant_name
 from esc_cli.tasks.weights import Scores, scores_of, source_of
@@ -50,6 +51,8 @@ def describe(name_or_path: str, scale: int | None = None) -> Described:
 
     Raises UsageError and WeightsError when it is nothing, damaged, or no ESC network.
     """
+    if scale is not None and looks_like_path(name_or_path):
+        raise UsageError("a file has its own scale", name_or_path, "leave --scale out")
     checkpoint = find(name_or_path, scale)
     network = _network(checkpoint)
     sha256 = checkpoint.sha256() if checkpoint.here else None

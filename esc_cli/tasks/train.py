@@ -11,21 +11,24 @@ from typing import Any
 
 import torch
 
+from esc_cli.checkpoints.pull import SILENT_SUPPLY, Supply
 from esc_cli.engine.precision import choose_device
-from esc_cli.errors import UsageError
+from esc_cli.errors import UsageError, counted
+from esc_cli.media.targets import check_folder
 from esc_cli.tasks.environment import processor_name
 from esc_cli.tasks.stop import Stop
 from esc_cli.tasks.train_data import PictureFolder
+from esc_cli.tasks.train_start import padded_patches, restored, set_aside
 from esc_cli.tasks.validation import prepare_validation
 from esc_cli.training.distributed import connected, device_wish, find_place, wait_for_all
-from esc_cli.training.events import Cached, Note, Started, TrainEvent
-from esc_cli.training.folder import RunFolder, read_checkpoint
+from esc_cli.training.events import Cached, Started, TrainEvent
+from esc_cli.training.folder import RunFolder
 from esc_cli.training.initial import initial
 from esc_cli.training.learner import Learner
 from esc_cli.training.loader import Loader, pinned
-from esc_cli.training.loop import Intervals, Training, Validate, restore_random
+from esc_cli.training.loop import Intervals, Training, Validate
 from esc_cli.training.objectives import Source, make_learner, make_source, needs_lr
-from esc_cli.training.recipe import Recipe, differing, from_table
+from esc_cli.training.recipe import Recipe
 from esc_cli.training.schedule import Position
 
 
@@ -39,7 +42,7 @@ class TrainOptions:
     data_lr: Path | None = None
     cache: Path | None = None
     skip_damaged: bool = False
-    init: Path | None = None
+    init: str | None = None
     convert_head: bool = False
     vgg: Path | None = None
     compile: bool = False
@@ -50,6 +53,24 @@ class TrainOptions:
     device: str = "auto"
     loader_threads: int = 1
     max_pixels: int = 500_000_000
+    supply: Supply = SILENT_SUPPLY
+
+    def check(self) -> None:
+        """Raise UsageError for options that would have no effect."""
+        recipe = self.recipe
+        if self.data_lr is not None and not needs_lr(recipe):
+            raise UsageError("this recipe makes LR anew for each patch", advice="no --data-lr")
+        if self.vgg is not None and recipe.objective != "adversarial":
+            raise UsageError("this recipe has no perceptual loss", advice="leave --vgg out")
+        if self.convert_head and self.init is None:
+            what = "--convert-head converts the weights of --init"
+            raise UsageError(what, advice="give --init, or leave it out")
+
+    @property
+    def pictures(self) -> PictureFolder:
+        """The training pictures, and where they are kept decoded."""
+        cache = self.cache or self.out / "cache"
+        return PictureFolder(self.data, cache, self.max_pixels, self.skip_damaged)
 
 
 @dataclass
@@ -66,11 +87,11 @@ class TrainTask:
     def run(self) -> Iterator[TrainEvent]:
         """Train; `Training.run` names the errors, besides UsageError and WeightsError before.
 
-        Of several processes only the first tells.
+        No folder is made before all was checked that can be without decoding. Of several
+        processes only the first tells.
         """
         self.options.recipe.check_batch(self.place.world)
-        if self.options.data_lr is not None and not needs_lr(self.options.recipe):
-            raise UsageError("this recipe makes LR anew for each patch", advice="no --data-lr")
+        self.options.check()
         device = choose_device(device_wish(self.options.device, self.place))
         torch.set_flush_denormal(True)  # they slow softmax and its gradient down many times
         try:
@@ -86,17 +107,18 @@ class TrainTask:
     def _run(self, device: torch.device) -> Iterator[TrainEvent]:
         options, recipe = self.options, self.options.recipe
         folder = RunFolder(options.out)
+        for written in (folder.path, folder.checkpoints, options.pictures.cache):
+            check_folder(written)
+        options.pictures.check(options.data_lr, recipe.scale)
         start = self._start(folder)
         learner = self._learner(device, fresh=start is None)
-        validate = self._validate(device)
-        source = yield from self._patches_of_all(folder)
-        position = Position()
+        position, notes = Position(), list(padded_patches(recipe))
         if start is not None:
-            content = read_checkpoint(start)
-            position = restored(learner, content, start)
-            yield from changed_settings(content, recipe)
-            if self.place.first:
-                folder.rewind_log(position.step)
+            position, changed = restored(learner, start)
+            notes += changed
+        validate = self._validate(device)
+        source = yield from self._patches_of_all(folder, position, start)
+        yield from notes
         with self._loader(source, position.step, device) as loader:
             training = Training(
                 learner, loader, folder, position, options.intervals, recipe.data.batch
@@ -113,17 +135,17 @@ class TrainTask:
         newest, resume = folder.newest(), self.options.resume
         if resume == "auto":
             return newest
-        if newest is not None:
+        given = None if resume is None else Path(resume)
+        if newest is not None and (given is None or not folder.holds(given)):
             what = "holds the checkpoints of an earlier run"
-            raise UsageError(what, folder.path, "go on with --resume auto, or choose another --out")
-        return None if resume is None else Path(resume)
+            advice = "go on with --resume auto or one of them, or choose another --out"
+            raise UsageError(what, folder.path, advice)
+        return given
 
     def _learner(self, device: torch.device, *, fresh: bool) -> Learner[Any]:
         options, recipe = self.options, self.options.recipe
         init = options.init if fresh else None
-        network = initial(
-            recipe.variant, recipe.scale, recipe.seed, init, convert_head=options.convert_head
-        )
+        network = initial(recipe, init, convert_head=options.convert_head, supply=options.supply)
         learner = make_learner(network.to(device), recipe, device, self.place, options.vgg)
         if options.compile:
             learner.model.compile()
@@ -138,11 +160,11 @@ class TrainTask:
     def _facts(self, device: torch.device, pictures: int) -> dict[str, str]:
         gpu = device.type == "cuda"
         name = torch.cuda.get_device_name(device) if gpu else processor_name()
-        count = torch.get_num_threads()
-        threads = "" if gpu else f", {count} thread{'s' if count > 1 else ''}"
-        data = f"{pictures:,} pictures of {self.options.data.resolve().name}; LR {self._origin()}"
-        facts = {"device": f"{name}{threads}", "data": data}
-        return facts if self.options.init is None else facts | {"init": self.options.init.name}
+        threads = "" if gpu else f", {counted(torch.get_num_threads(), 'thread')}"
+        source = f"{counted(pictures, 'picture')} of {self.options.data.resolve().name}"
+        facts = {"device": f"{name}{threads}", "data": f"{source}; LR {self._origin()}"}
+        init = self.options.init
+        return facts if init is None else facts | {"init": Path(init).name}
 
     def _origin(self) -> str:
         if self.options.data_lr is not None:
@@ -150,20 +172,26 @@ class TrainTask:
         real = self.options.recipe.degradation == "real"
         return "by second-order degradation" if real else "by MATLAB-style bicubic"
 
-    def _patches_of_all(self, folder: RunFolder) -> Generator[TrainEvent, None, Source]:
-        """The patches; the first process decodes, the others find the cache filled."""
+    def _patches_of_all(
+        self, folder: RunFolder, position: Position, start: Path | None
+    ) -> Generator[TrainEvent, None, Source]:
+        """The patches; the first process decodes, the others find the cache filled.
+
+        It also makes the run's folder ready to go on from `position`.
+        """
         if self.place.first:
-            folder.prepare()
             source = yield from self._patches()
+            folder.prepare()
+            if start is not None:
+                yield from set_aside(folder, position.step, start)
+                folder.rewind_log(position.step)
             wait_for_all(self.place)
             return source
         wait_for_all(self.place)
         return (yield from self._patches())
 
     def _patches(self) -> Generator[TrainEvent, None, Source]:
-        options, recipe = self.options, self.options.recipe
-        cache = options.cache or options.out / "cache"
-        folder = PictureFolder(options.data, cache, options.max_pixels, options.skip_damaged)
+        options, recipe, folder = self.options, self.options.recipe, self.options.pictures
         hr = yield from folder.pictures()
         lr = None
         if options.data_lr is not None:
@@ -190,25 +218,3 @@ class TrainTask:
             parameters=sum(parameter.numel() for parameter in network.parameters()),
             checkpoint=training.last_saved,
         )
-
-
-def restored(learner: Learner[Any], content: dict[str, Any], path: Path) -> Position:
-    """Take over the state of a checkpoint. Raises UsageError when it belongs to another recipe."""
-    try:
-        learner.restore(content)
-        restore_random(content["random"])
-        return Position(int(content["step"]), float(content["seconds"]))
-    except (KeyError, RuntimeError, ValueError, TypeError) as error:
-        raise UsageError(f"does not fit this recipe: {error}", path) from error
-
-
-def changed_settings(content: dict[str, Any], recipe: Recipe) -> Iterator[Note]:
-    """A note when the recipe is not the one that the checkpoint was made with."""
-    try:
-        before = from_table(content["recipe"])
-    except UsageError as error:
-        yield Note(f"the checkpoint's recipe cannot be read: {error}")
-        return
-    names = sorted(differing(before.as_table(), recipe.as_table()))
-    if names:
-        yield Note(f"the recipe has changed since the checkpoint: {', '.join(names)}")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from esc_cli.errors import UsageError
 from esc_cli.tasks.validation import prepare_validation
-from esc_cli.training.export import Scores, Words, export, read_trained
+from esc_cli.training.export import Scores, Words, check_export, export, read_trained
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,8 @@ class Exported:
 
 
 def export_run(options: ExportOptions) -> Exported:
-    """Export the averaged weights. Raises UsageError, WeightsError, WriteError and DiskError."""
+    """Export the averaged weights. Raises UsageError, WeightsError and DiskError."""
+    check_export(options.target)
     if not options.overwrite:
         _refuse_existing(options.target)
     trained = read_trained(options.run)
@@ -51,5 +53,5 @@ def export_run(options: ExportOptions) -> Exported:
 
 def _refuse_existing(target: Path) -> None:
     for path in (target, target.with_suffix(".json")):
-        if path.exists():
+        if os.path.lexists(path):
             raise UsageError("exists already", path, "choose another name, or --overwrite")

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import io
+import os
 from pathlib import Path
 from typing import Any
 
 from esc_cli.errors import MissingExtraError, UsageError
-from esc_cli.media.atomic import write_atomic
+from esc_cli.media.targets import check_folder, check_target, write_together
 from esc_cli.training.folder import read_log
 
 
-def check_plot(target: Path) -> None:
-    """Raise UsageError or MissingExtraError, before work, when the picture could not be drawn."""
+def check_plot(target: Path, out: Path) -> None:
+    """Raise UsageError, MissingExtraError or DiskError, before work, for what could not be drawn.
+
+    The folder of the run, `out`, may still have to be made.
+    """
     if target.suffix.lower() != ".png":
         raise UsageError("the plot must end in .png", target)
     try:
@@ -20,11 +24,15 @@ def check_plot(target: Path) -> None:
     except ImportError as error:
         what = "--plot needs matplotlib"
         raise MissingExtraError(what, advice="pip install 'esc-cli[train]'") from error
+    if not os.path.lexists(out) and os.path.realpath(target.parent) == os.path.realpath(out):
+        check_folder(out)
+    else:
+        check_target(target)
 
 
 def write_plot(log: Path, target: Path) -> None:
-    """Draw a log as PNG. Raises WriteError and DiskError."""
-    write_atomic(target, _drawn(read_log(log) if log.is_file() else []))
+    """Draw a log as PNG. Raises DiskError."""
+    write_together({target: _drawn(read_log(log) if log.is_file() else [])})
 
 
 def _drawn(entries: list[dict[str, Any]]) -> bytes:

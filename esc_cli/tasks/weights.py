@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from esc_cli.checkpoints.pull import SILENT_SUPPLY, Supply, pull, remember
@@ -157,9 +157,10 @@ def pull_all(
     """Have checkpoints here, by name at one scale or at all they have; no names are all of them.
 
     Raises UsageError and WeightsError for names and scales before any work; one that cannot be had
-    is an event.
+    is an event. A server that never answered is asked for no further file.
     """
-    wanted = _named(names, scale) if names else [c for c in known() if c.release]
+    wanted = _named(names, scale) if names else _published(scale)
+    supply = replace(supply, link=replace(supply.link, given_up=set()))
     for checkpoint in wanted:
         event: PullEvent
         try:
@@ -169,11 +170,19 @@ def pull_all(
         yield event
 
 
+def _published(scale: int | None) -> list[Checkpoint]:
+    found = [one for one in known() if one.release and scale in {None, one.scale}]
+    if not found:
+        raise UsageError(f"nothing is published for x{scale}", advice="see esc weights list")
+    return found
+
+
 def _named(names: tuple[str, ...], scale: int | None) -> list[Checkpoint]:
     found: dict[Path, Checkpoint] = {}
     for name in names:
         if looks_like_path(name):
-            raise UsageError(f"{name} is a file, not a name", advice="see esc weights list")
+            advice = "esc weights info describes and checks files; for names see esc weights list"
+            raise UsageError("is a file, not a name", name, advice)
         scales = find_all(name)
         if scale is not None and scale not in scales:
             there = ", ".join(f"x{one}" for one in sorted(filter(None, scales)))

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import safetensors.torch
 from torch import Tensor
 
 from esc_cli.checkpoints.loading import network_from_state
-from esc_cli.errors import UsageError, WeightsError
-from esc_cli.media.atomic import write_atomic
+from esc_cli.checkpoints.writing import to_safetensors
+from esc_cli.errors import UsageError, WeightsError, counted
+from esc_cli.media.targets import check_target, write_together
 from esc_cli.model import Network
 from esc_cli.training.folder import RunFolder, read_checkpoint
 from esc_cli.training.recipe import Recipe, from_table
@@ -49,7 +50,7 @@ class Trained:
             f"EMA {optimiser.ema:g}",
             f"batch {recipe.data.batch} of {recipe.data.patch}x{recipe.data.patch} LR patches",
             "flips and rotations",
-            f"{self.step:,} iterations in {self.seconds / 60:.0f} minutes",
+            f"{counted(self.step, 'iteration')} in {_lasting(self.seconds)}",
             f"on {self.facts['device']}" if "device" in self.facts else "",
         ]
         return ", ".join(part for part in parts if part)
@@ -69,13 +70,19 @@ class Trained:
         return f"{pixel}{degraded}"
 
 
+def _lasting(seconds: float) -> str:
+    if seconds < 60:
+        return counted(round(seconds), "second")
+    return counted(round(seconds / 60), "minute")
+
+
 def read_trained(run_or_checkpoint: Path) -> Trained:
     """The newest checkpoint of a run's folder, or the one given.
 
     Raises UsageError when there is none and WeightsError when it is damaged.
     """
     path = run_or_checkpoint
-    if path.is_dir():
+    if os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises in a locked folder
         newest = RunFolder(path).newest()
         if newest is None:
             raise UsageError("no checkpoint of a training run in this folder", path)
@@ -85,7 +92,7 @@ def read_trained(run_or_checkpoint: Path) -> Trained:
         network = network_from_state(content["params_ema"]).eval()
         recipe, facts = from_table(content["recipe"]), content.get("facts", {})
         return Trained(path, network, recipe, content["step"], content["seconds"], facts)
-    except (KeyError, TypeError, WeightsError) as error:
+    except (KeyError, TypeError, AttributeError, WeightsError) as error:
         raise WeightsError(f"no training checkpoint of esc: {error}", path) from error
 
 
@@ -97,26 +104,33 @@ class Words:
     licence: str = ""
 
 
+def check_export(target: Path) -> None:
+    """Raise UsageError for another suffix, and DiskError when weights or record cannot be written.
+
+    Both are looked at before any work.
+    """
+    if target.suffix != ".safetensors":
+        raise UsageError("the exported weights must end in .safetensors", target)
+    for path in (target, target.with_suffix(".json")):
+        check_target(path)
+
+
 def export(trained: Trained, target: Path, scores: Scores, words: Words, *, half: bool) -> Path:
     """Write weights and record, `mine.safetensors` and `mine.json`; returns the record's path.
 
     With `half` the weights are stored in half precision; networks compute in float32 all the
-    same. Raises UsageError for another suffix, WriteError and DiskError.
+    same. Raises DiskError, and then neither is there.
     """
-    if target.suffix != ".safetensors":
-        raise UsageError("the exported weights must end in .safetensors", target)
-    content = safetensors.torch.save(_stored(trained.network, half), _metadata(trained.recipe))
+    content = to_safetensors(_stored(trained.network, half), _metadata(trained.recipe))
     record = json.dumps(_record(trained, target, content, scores, words), indent=2) + "\n"
-    write_atomic(target, content)
-    write_atomic(target.with_suffix(".json"), record.encode())
-    return target.with_suffix(".json")
+    about = target.with_suffix(".json")
+    write_together({target: content, about: record.encode()})
+    return about
 
 
 def _stored(network: Network, half: bool) -> dict[str, Tensor]:
-    state = {key: value.contiguous() for key, value in network.state_dict().items()}
-    if not half:
-        return state
-    return {k: v.half() if v.is_floating_point() else v for k, v in state.items()}
+    state = network.state_dict()
+    return {k: v.half() if half and v.is_floating_point() else v for k, v in state.items()}
 
 
 def _metadata(recipe: Recipe) -> dict[str, str]:

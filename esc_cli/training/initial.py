@@ -8,29 +8,39 @@ from pathlib import Path
 import torch
 
 from esc_cli.checkpoints.loading import network_from_state, read_state
-from esc_cli.checkpoints.store import Checkpoint, find
+from esc_cli.checkpoints.pull import SILENT_SUPPLY, Supply, obtain, remember
+from esc_cli.checkpoints.store import Checkpoint, find, find_all, looks_like_path
 from esc_cli.errors import UsageError, WeightsError
 from esc_cli.model import Network, from_config
 from esc_cli.model.config import NetworkConfig, variant_config, variant_name
 from esc_cli.model.convert import to_scale
+from esc_cli.training.recipe import Recipe
 
 CONVERTIBLE = ("esc", "esc-fp")
 """Families whose head can be converted to another scale."""
 
 
-def from_weights(path: Path, config: NetworkConfig, *, convert_head: bool) -> Network:
-    """The network of `config` with the weights of a file, or of a checkpoint's name.
+def from_weights(
+    model: str | Path,
+    config: NetworkConfig,
+    *,
+    convert_head: bool,
+    supply: Supply = SILENT_SUPPLY,
+) -> Network:
+    """The network of `config` with the weights of a file, or of a name, as --model takes them.
 
     Weights of another scale are taken only with `convert_head`, which resizes their head's
-    sub-pixels. Raises WeightsError for weights that do not fit, and UsageError when only the scale
-    does not and no conversion was asked for.
+    sub-pixels. Raises WeightsError for weights that do not fit, UsageError when only the scale
+    does not and no conversion was asked for, and SetupError when they cannot be fetched.
     """
-    scale = None if convert_head or config.any_scale else config.scale
-    state = read_state(Checkpoint(path) if path.is_file() else find(str(path), scale))
+    checkpoint = obtain(_wanted(str(model), config, convert_head=convert_head), supply)
+    path = checkpoint.path
+    state = read_state(checkpoint)
     try:
         network = network_from_state(state)
     except WeightsError as error:
         raise WeightsError(error.what, path, error.advice) from error
+    remember(checkpoint)
     found = network.config
     if replace(found, scale=config.scale) != config:
         what = f"is {variant_name(found)} x{found.scale}, and {variant_name(config)} is trained"
@@ -45,15 +55,25 @@ def from_weights(path: Path, config: NetworkConfig, *, convert_head: bool) -> Ne
     return network_from_state(to_scale(state, config.scale))
 
 
+def _wanted(model: str, config: NetworkConfig, *, convert_head: bool) -> Checkpoint:
+    """A name at the scale that is trained; to convert a head, at its smallest."""
+    if looks_like_path(model) or config.any_scale:
+        return find(model)
+    scales = find_all(model)
+    if convert_head and config.scale not in scales:
+        return scales[min(scales, key=lambda scale: scale or 0)]
+    return find(model, config.scale)
+
+
 def initial(
-    variant: str, scale: int, seed: int, init: Path | None, *, convert_head: bool
+    recipe: Recipe, init: str | None, *, convert_head: bool, supply: Supply = SILENT_SUPPLY
 ) -> Network:
-    """The network that a run of a variant begins with, in training mode, on the CPU.
+    """The network that a run of a recipe begins with, in training mode, on the CPU.
 
     torch's generator is set to the seed first, for this network and whatever is made after it.
     """
-    torch.manual_seed(seed)
-    config = variant_config(variant, scale)
+    torch.manual_seed(recipe.seed)
+    config = variant_config(recipe.variant, recipe.scale)
     if init is None:
         return from_config(config)
-    return from_weights(init, config, convert_head=convert_head).train()
+    return from_weights(init, config, convert_head=convert_head, supply=supply).train()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import torch
@@ -74,7 +75,7 @@ def load_perceptual(path: Path | None) -> Perceptual:
     no VGG19. No code in the file is run.
     """
     source = path or cached_file()
-    if not source.is_file():
+    if not os.path.isfile(source):  # noqa: PTH113 - Path.is_file raises in a locked folder
         raise WeightsError("the perceptual loss needs the weights of VGG19", source, ADVICE)
     try:
         stored = torch.load(source, map_location="cpu", weights_only=True)

@@ -124,7 +124,8 @@ class Recipe:
         if not 0 <= self.optimiser.ema < 1:
             raise UsageError(f"optimiser.ema must be in 0..1, and is {self.optimiser.ema}")
         if not 1 <= self.points.scales[0] <= self.points.scales[1]:
-            raise UsageError(f"points.scales must rise from 1 or more: {self.points.scales}")
+            low, high = self.points.scales
+            raise UsageError(f"points.scales must rise from 1 or more, not {low:g} to {high:g}")
 
     @property
     def validation_scale(self) -> int:
@@ -238,7 +239,8 @@ def _value(hint: Any, value: Any, name: str) -> Any:
         return _build(hint, value, f"{name}.")
     if get_origin(hint) is Literal:
         if value not in get_args(hint):
-            raise UsageError(f"{name} cannot be {value!r}", advice=f"one of {get_args(hint)}")
+            advice = f"one of {', '.join(get_args(hint))}"
+            raise UsageError(f"{name} cannot be {value!r}", advice=advice)
         return value
     if get_origin(hint) is tuple:
         return _sequence(hint, value, name)

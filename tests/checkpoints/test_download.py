@@ -18,8 +18,9 @@ import pytest
 import trustme
 
 from esc_cli.checkpoints.download import Digest, download
-from esc_cli.checkpoints.link import Link
-from esc_cli.errors import DiskError, SetupError, WeightsError
+from esc_cli.checkpoints.link import BrokenError, Link, NoAnswerError
+from esc_cli.checkpoints.patience import Patience
+from esc_cli.errors import DiskError, SetupError, UnreachableError, WeightsError
 
 ROOT = Path(__file__).parents[2]
 CONTENT = bytes(range(256)) * 4096  # 1 MiB
@@ -332,6 +333,12 @@ def test_a_redirect_to_https_is_followed_with_the_range(server, link, target):
     assert server.requests[3]["Range"] == "bytes=300000-"
 
 
+def test_a_redirect_to_what_is_no_address_is_an_error(server, link, target):
+    server.answers = [saying(302, Location="https://a..b/file.bin")]
+    with pytest.raises(SetupError, match="cannot be downloaded"):
+        download(server.url, target, link=link)
+
+
 @pytest.mark.parametrize("scheme", ["http", "ftp", "file"])
 def test_other_schemes_are_refused(target, link, scheme):
     with pytest.raises(SetupError, match="not https"):
@@ -367,13 +374,47 @@ def test_a_trickle_is_given_up(server, link, target):
         download(server.url, target, link=quick(link, timeout_s=0.5))
 
 
-def test_nobody_answering_names_the_address(link, target):
+@pytest.fixture
+def refused():
+    """An address at which every connection is refused."""
     with socket.socket() as unused:
         unused.bind(("localhost", 0))
-        url = f"https://localhost:{unused.getsockname()[1]}/file.bin"
-    with pytest.raises(SetupError) as caught:
-        download(url, target, link=link)
+        yield f"https://localhost:{unused.getsockname()[1]}/file.bin"
+
+
+@pytest.mark.parametrize("reason", ["refused", "no such host"])
+def test_where_nobody_can_answer_nobody_is_asked_again(link, target, refused, reason, monkeypatch):
+    monkeypatch.setenv("NO_PROXY", "*")
+    url = refused if reason == "refused" else "https://nowhere.invalid/file.bin"
+    began = time.monotonic()
+    with pytest.raises(UnreachableError, match="cannot be reached") as caught:
+        download(url, target, link=quick(link, delays_s=(100.0,)))
+    assert time.monotonic() - began < 90  # looking up a name may take a while
     assert url in str(caught.value)
+    assert "look at the connection" in caught.value.advice
+
+
+def test_a_server_that_was_given_up_is_not_asked_for_another_file(server, link, target, refused):
+    link = quick(link, given_up=set())
+    for _ in range(2):
+        with pytest.raises(UnreachableError):
+            download(refused, target, link=link)
+    assert link.given_up == {refused.split("/")[2]}
+    assert download(server.url, target, link=link) == SHA256
+    link.given_up.add(server.url.split("/")[2])
+    with pytest.raises(UnreachableError, match="could not be reached before"):
+        download(server.url, target.with_name("other"), link=link)
+    assert len(server.requests) == 1
+
+
+def test_a_server_that_has_answered_is_waited_for_when_the_network_goes_away(link, target):
+    away = NoAnswerError(ConnectionRefusedError(111, "Connection refused"))
+    patience = Patience(link, "https://localhost/file.bin", target)
+    patience.wait(BrokenError("cut"), 300_000)
+    patience.wait(away, 0)
+    patience.wait(away, 0)
+    with pytest.raises(SetupError, match="Connection refused"):
+        patience.wait(away, 0)
 
 
 FETCH = """
@@ -436,17 +477,9 @@ def test_offline_takes_what_is_here(server, link, target):
 
 
 @pytest.fixture
-def small_disk(tmp_path):
+def small_disk(disk_of):
     """A file system of 256 KiB."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(disk)]
-    if not sys.platform.startswith("linux") or os.geteuid() != 0:
-        pytest.skip("only root can mount a small disk")
-    if subprocess.run(command, capture_output=True, check=False).returncode != 0:
-        pytest.skip("no small disk can be mounted here")
-    yield disk
-    subprocess.run(["umount", "--lazy", str(disk)], check=True)
+    return disk_of("256k")
 
 
 def test_a_full_disk_is_told_and_left_as_it_was(server, link, small_disk):

@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 
 from esc_cli import load_model
 from esc_cli.checkpoints.store import bundled_folder, cache_folder, find
-from esc_cli.errors import WeightsError
+from esc_cli.errors import UsageError, WeightsError
 from esc_cli.model import build
 
 
@@ -102,3 +102,22 @@ def test_a_variable_that_names_no_folder_is_an_error(own, monkeypatch):
     with pytest.raises(WeightsError, match=r"missing: is no folder .*ESC_WEIGHTS"):
         find("esc-tiny", 2)
     assert find(None).here
+    monkeypatch.setenv("ESC_WEIGHTS", "n" * 300)
+    with pytest.raises(WeightsError, match="is no folder"):
+        find("esc-tiny", 2)
+
+
+def test_a_cache_that_cannot_be_looked_into_holds_nothing(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / ("n" * 300)))
+    assert find("esc-tiny", 2).path.parent == bundled_folder()
+    assert not find("esc-fp", 2).here
+
+
+@pytest.mark.parametrize("name", ["bad.toml", "run"])
+def test_a_name_that_is_a_file_or_a_folder_says_what_is_expected(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "bad.toml").write_text("")
+    (tmp_path / "run").mkdir()
+    expected = {"bad.toml": "end in .safetensors, .pth", "run": "is a folder .give a .safetensors"}
+    with pytest.raises(UsageError, match=expected[name]):
+        find(name)

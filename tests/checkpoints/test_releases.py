@@ -106,3 +106,11 @@ def test_a_mirror_must_be_https(monkeypatch):
     monkeypatch.setenv("ESC_WEIGHTS_URL", "http://mirror.example/esc")
     with pytest.raises(UsageError, match="not https"):
         _ = RELEASES[0].url
+
+
+@pytest.mark.parametrize("base", ["https://", "https://a..b/", "https://[", "https://host:99999/"])
+def test_a_mirror_that_is_no_address_is_named(monkeypatch, base):
+    monkeypatch.setenv("ESC_WEIGHTS_URL", base)
+    with pytest.raises(UsageError, match="no address") as caught:
+        _ = RELEASES[0].url
+    assert base in str(caught.value)

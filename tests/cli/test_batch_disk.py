@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -32,17 +30,9 @@ def photos(tmp_path):
 
 
 @pytest.fixture
-def small_disk(tmp_path):
+def small_disk(disk_of):
     """A file system of one megabyte."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)]
-    if not sys.platform.startswith("linux") or os.geteuid() != 0:
-        pytest.skip("only root can mount a small disk")
-    if subprocess.run(command, capture_output=True, check=False).returncode != 0:
-        pytest.skip("no small disk can be mounted here")
-    yield disk
-    subprocess.run(["umount", "--lazy", str(disk)], check=True)
+    return disk_of("1m")
 
 
 @pytest.mark.parametrize("output", ["file/out", "file/out/a.png", "/proc/nothing/out"])
@@ -74,7 +64,7 @@ def test_a_disk_that_fills_up_in_the_middle(photos, esc, small_disk, contents):
     reference = photos.with_name("reference")
     assert esc(photos, "-o", reference).code == 0
     out = small_disk / "out"
-    process = esc.start(photos, "-o", out)
+    process = esc.start(photos, "-o", out, bufsize=0)  # or lines wait in a buffer unseen
     first = process.stdout.readline()
     process.send_signal(signal.SIGSTOP)  # or a quick batch is through before the disk is full
     fill(small_disk, 20_000)

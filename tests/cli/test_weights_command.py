@@ -7,6 +7,7 @@ import json
 import os
 import resource
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -14,6 +15,8 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+
+from esc_cli.checkpoints.releases import RELEASES
 
 ROOT = Path(__file__).parents[2]
 FP2 = "ESC_FP_X2.pth"
@@ -135,6 +138,56 @@ def test_what_cannot_be_pulled_is_named_and_the_others_are_fetched(server, esc):
     esc("weights", "pull", code=2)
 
 
+def test_without_a_network_every_file_is_named_at_once(server, esc):
+    esc("weights", "pull", "esc-fp", "-s", "2")
+    with socket.socket() as unused:
+        unused.bind(("localhost", 0))
+        nobody = f"https://localhost:{unused.getsockname()[1]}/1.0.0"
+        began = time.monotonic()
+        done = esc("weights", "pull", "--all", code=3, ESC_WEIGHTS_URL=nobody)
+    assert time.monotonic() - began < 15
+    assert done.stdout == f"{server.cache / FP2}\n"  # is here, and needs no network
+    lines = done.stderr.splitlines()
+    failed = [line for line in lines if line.startswith("error: ")]
+    assert len(failed) == len(RELEASES) - 1
+    assert "localhost" in failed[0]
+    assert "Connection refused" in failed[0]
+    assert all("look at the connection" in line for line in failed)
+    assert lines[-1] == f"{len(failed)} of {len(RELEASES)} networks could not be fetched"
+
+
+def test_all_networks_of_one_scale_are_pulled(server, esc):
+    done = esc("weights", "pull", "--all", "-s", "3", code=3)
+    assert sorted(server.requests) == sorted(one.file for one in RELEASES if one.scale == 3)
+    assert done.stdout.endswith("ESC_FP_X3.pth\n")
+    none = esc("weights", "pull", "--all", "-s", "7", code=2)
+    assert "nothing is published for x7" in none.stderr
+
+
+def test_names_and_all_exclude_each_other(server, esc):
+    done = esc("weights", "pull", "esc-fp", "--all", code=2)
+    assert "--all and names exclude each other" in done.stderr
+
+
+def test_a_file_is_verified_by_info_and_what_is_none_says_what_is_expected(esc, tmp_path):
+    file = tmp_path / "own.pth"
+    done = esc("weights", "verify", file, code=2)
+    assert "esc weights info describes and checks files" in done.stderr
+    (tmp_path / "bad.toml").write_text("")
+    (tmp_path / "run").mkdir()
+    environment = {"PYTHONPATH": str(ROOT)}
+
+    def said(name):
+        words = esc.words("weights", "info", name)
+        options = {"cwd": tmp_path, "env": os.environ | environment}
+        done = subprocess.run(words, capture_output=True, text=True, check=False, **options)
+        assert done.returncode == 2
+        return done.stderr
+
+    assert "bad.toml: is no checkpoint: those end in .safetensors, .pth" in said("bad.toml")
+    assert "run: is a folder (give a .safetensors or .pth file; of a training run" in said("run")
+
+
 def test_upscaling_fetches_the_network_of_its_scale_once(server, esc, pictures, tmp_path):
     done = esc("upscale", pictures, "--model", "esc-fp", "--scale", "3")
     assert f"fetching esc-fp x3 from {server.base}/ESC_FP_X3.pth" in done.stderr
@@ -250,6 +303,12 @@ def test_converting_prints_the_digest_and_refuses_to_overwrite(server, esc, tmp_
     assert done.stdout.endswith(f"  {target}\n")
     assert "esc-fp x2" in done.stderr
     esc("weights", "convert", tmp_path / "x.pth", target, code=2)
+    esc("weights", "convert", tmp_path / "x.pth", tmp_path / "none" / "x.safetensors", code=3)
+    record = {"name": "own", "file": target.name, "variant": "esc", "scale": 4, "sha256": "0"}
+    record |= {"bytes": 1, "trained_on": "", "recipe": "", "licence": "", "scores": {}}
+    target.with_suffix(".json").write_text(json.dumps(record))
+    done = esc("weights", "convert", tmp_path / "x.pth", target, "--overwrite")
+    assert f"{target.with_suffix('.json')}: removed, because it was the record" in done.stderr
     done = esc("weights", "info", target)
     assert "variant     esc-fp" in done.stdout
     assert "523,675" in done.stdout

@@ -10,12 +10,12 @@ import shutil
 import pytest
 import torch
 from safetensors import safe_open
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from esc_cli.checkpoints.peek import peek_config
 from esc_cli.checkpoints.pull import obtain
 from esc_cli.checkpoints.store import Checkpoint, bundled_folder, cache_folder, find
-from esc_cli.errors import UsageError, WeightsError
+from esc_cli.errors import DiskError, UsageError, WeightsError
 from esc_cli.evaluation.published import published
 from esc_cli.tasks.convert import Conversion, convert
 from esc_cli.tasks.describe import describe
@@ -198,6 +198,71 @@ def test_an_existing_file_is_overwritten_only_when_asked(source, tmp_path):
     assert target.read_text() == "precious"
     convert(Conversion(str(source), target, overwrite=True))
     assert describe(str(target)).variant == "esc-fp"
+
+
+def test_the_same_checkpoint_gives_the_same_bytes(source, tmp_path):
+    targets = [tmp_path / f"{name}.safetensors" for name in "abcdefgh"]
+    assert len({convert(Conversion(str(source), target)).sha256 for target in targets}) == 1
+    with safe_open(targets[0], "np") as file:
+        assert file.metadata() == {"variant": "esc-fp", "scale": "3"}
+
+
+@pytest.fixture
+def recorded(tmp_path):
+    """A bundled network with its record in a folder of the user."""
+    for suffix in (".safetensors", ".json"):
+        shutil.copy(bundled_folder() / f"esc-tiny-x2{suffix}", tmp_path)
+    return tmp_path / "esc-tiny-x2.safetensors"
+
+
+def test_a_file_converted_in_place_keeps_a_record_that_fits_it(recorded):
+    tensors = load_file(recorded)
+    before = json.loads(recorded.with_suffix(".json").read_text())
+    save_file(tensors, recorded, {"made": "elsewhere"})
+    before["sha256"] = hashlib.sha256(recorded.read_bytes()).hexdigest()
+    recorded.with_suffix(".json").write_text(json.dumps(before))
+    done = convert(Conversion(str(recorded), recorded, overwrite=True))
+    assert done.record == "rewritten"
+    assert describe(str(recorded)).intact
+    after = json.loads(recorded.with_suffix(".json").read_text())
+    assert after == before | {"sha256": done.sha256, "bytes": done.size_bytes}
+
+
+def test_the_record_of_another_network_does_not_outlive_its_file(source, recorded):
+    with pytest.raises(UsageError, match="exists already"):
+        convert(Conversion(str(source), recorded))
+    done = convert(Conversion(str(source), recorded, overwrite=True))
+    assert done.record == "removed"
+    assert not recorded.with_suffix(".json").exists()
+    assert describe(str(recorded)).variant == "esc-fp"
+
+
+def test_a_record_without_its_file_is_replaced_only_when_asked(source, recorded):
+    recorded.unlink()
+    with pytest.raises(UsageError, match=r"esc-tiny-x2\.json: exists already"):
+        convert(Conversion(str(source), recorded))
+    assert convert(Conversion(str(source), recorded, overwrite=True)).record == "removed"
+
+
+def test_a_json_file_that_is_no_record_of_the_output_stays(source, tmp_path):
+    (tmp_path / "own.json").write_text("{}")
+    assert convert(Conversion(str(source), tmp_path / "own.safetensors")).record == ""
+    assert (tmp_path / "own.json").read_text() == "{}"
+
+
+def test_a_place_that_cannot_be_written_is_found_before_the_network_is_read(tmp_path):
+    with pytest.raises(DiskError, match="its folder is not there"):
+        convert(Conversion("no such model", tmp_path / "none" / "own.safetensors"))
+    (tmp_path / "own.safetensors").mkdir()
+    with pytest.raises(DiskError, match="it is a folder"):
+        convert(Conversion("no such model", tmp_path / "own.safetensors", overwrite=True))
+
+
+def test_the_scale_of_a_file_is_its_own(source, tmp_path):
+    with pytest.raises(UsageError, match="a file has its own scale"):
+        convert(Conversion(str(source), tmp_path / "own.safetensors", scale=3))
+    with pytest.raises(UsageError, match="a file has its own scale"):
+        describe(str(source), 3)
 
 
 def test_what_is_no_network_or_no_safetensors_is_not_written(source, tmp_path):

@@ -168,6 +168,53 @@ def test_validation_scores_as_eval_does(train_here, recipe, pictures, benchmark,
 
 
 @pytest.mark.parametrize("name", ["mine.safetensors", "mine.json"])
+def test_weights_and_record_are_both_written_or_none(out, esc_here, tmp_path, name):
+    (tmp_path / name).mkdir()
+    for more in ((), ("--overwrite",)):
+        ran = esc_here("weights", "export", out, tmp_path / "mine.safetensors", *more)
+        assert ran.code == 3
+        assert f"{tmp_path / name}: cannot be written: it is a folder" in ran.err
+    assert [path.name for path in tmp_path.glob("*mine*")] == [name]
+
+
+def test_a_place_that_cannot_be_written_is_found_before_the_run_is_read(esc_here, tmp_path):
+    ran = esc_here("weights", "export", tmp_path, tmp_path / "none" / "mine.safetensors")
+    assert ran.code == 3
+    assert "its folder is not there" in ran.err
+
+
+@pytest.mark.parametrize("option", ["--device", "--data-root"])
+def test_what_is_for_validation_is_refused_without_it(out, esc_here, tmp_path, option):
+    ran = esc_here("weights", "export", out, tmp_path / "mine.safetensors", option, "cpu")
+    assert ran.code == 2
+    assert f"{option} belongs to --validate" in ran.err
+    assert not (tmp_path / "mine.safetensors").exists()
+
+
+def test_a_record_counts_in_english(out, esc_here, tmp_path):
+    path = RunFolder(out).newest()
+    state = read_checkpoint(path)
+    for seconds, words in ((61.0, "1 minute"), (18.2, "18 seconds"), (5400.0, "90 minutes")):
+        torch.save(state | {"step": 1, "seconds": seconds}, path)
+        target = tmp_path / "mine.safetensors"
+        assert esc_here("weights", "export", out, target, "--overwrite").code == 0
+        assert f"1 iteration in {words}, on" in read_record(tmp_path / "mine.json").recipe
+
+
+def test_the_help_names_the_exit_codes(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["esc", "weights", "export", "--help"])
+    with pytest.raises(SystemExit):
+        main()
+    assert "Exit codes:" in capsys.readouterr().out
+
+
+def test_the_same_run_gives_the_same_file(out, esc_here, tmp_path):
+    for name in "abcdefgh":
+        assert esc_here("weights", "export", out, tmp_path / f"{name}.safetensors").code == 0
+    assert len({path.read_bytes() for path in tmp_path.glob("*.safetensors")}) == 1
+
+
+@pytest.mark.parametrize("name", ["mine.safetensors", "mine.json"])
 def test_an_export_replaces_nothing_unasked(out, esc_here, tmp_path, name):
     (tmp_path / name).write_text("precious")
     refused = esc_here("weights", "export", out, tmp_path / "mine.safetensors")

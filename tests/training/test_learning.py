@@ -104,6 +104,7 @@ def run_to(recipe, pictures, out, iterations, vgg, resume=None):
     changed = load_recipe(
         recipe.name, changes({"schedule.iterations": iterations}, recipe.settings)
     )
+    vgg = vgg if recipe.name == "esc-real-gan" else None
     options = TrainOptions(
         changed, pictures, out, resume=resume, vgg=vgg, intervals=Intervals(log=1)
     )

@@ -180,7 +180,7 @@ def test_paired_folders_give_their_own_lr(pictures, hr, lr_folder, tmp_path):
 def test_pictures_without_a_partner_are_named(pictures, hr, lr_folder, tmp_path):
     (lr_folder / "bx2.png").unlink()
     folder = PictureFolder(pictures, tmp_path / "cache", 10**6)
-    with pytest.raises(UsageError, match=r"LR: 1 pictures have no LR here: b\.png"):
+    with pytest.raises(UsageError, match=r"LR: 1 picture without LR here: b\.png"):
         drained(folder.paired(hr, lr_folder, 2))
 
 

@@ -106,6 +106,8 @@ def test_later_settings_win():
         ("optimiser.ema=1.5", "optimiser.ema"),
         ("schedule.kind=twice", "schedule.kind"),
         ("schedule.minutes=-1", "schedule.minutes"),
+        ("points.scales=[3, 2]", r"points\.scales must rise from 1 or more, not 3 to 2$"),
+        ("precision=half", r"precision cannot be 'half' \(one of auto, fp32, bf16\)"),
         ("scale=5", "scale 5"),
         ("variant=esc-huge", "esc-huge"),
         ("objective=points", "points"),

@@ -1,0 +1,180 @@
+"""Going on from a checkpoint that the user names, and beginning with weights by their name."""
+
+from __future__ import annotations
+
+import io
+import sys
+
+import pytest
+import torch
+from running import Ran
+
+from esc_cli.cli.app import main
+from esc_cli.training.folder import RunFolder, read_checkpoint
+
+
+@pytest.fixture
+def export_here(monkeypatch, capsys):
+    def run(*arguments) -> Ran:
+        monkeypatch.setattr(sys, "argv", ["esc", "weights", "export", *map(str, arguments)])
+        try:
+            main()
+            code = 0
+        except SystemExit as end:
+            code = end.code
+        return Ran(code, capsys.readouterr().err)
+
+    return run
+
+
+@pytest.fixture
+def arguments(recipe, pictures, tmp_path):
+    """A run that keeps the checkpoint of each of its eight iterations."""
+    often = ("--save-every", 0, "--log-every", 1, "--keep", 100)
+    return recipe, "--data", pictures, "--out", tmp_path / "run", *often
+
+
+@pytest.fixture
+def run(train_here, arguments, tmp_path):
+    assert train_here(*arguments).code == 0
+    return RunFolder(tmp_path / "run")
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.all()}
+
+
+def test_going_on_from_an_earlier_checkpoint_loses_none_of_the_later_ones(
+    train_here, arguments, run, export_here, tmp_path
+):
+    before, log = contents(run), (run.path / "log.jsonl").read_text()
+    third = run.all()[2]
+    ran = train_here(*arguments, "--resume", third, "--keep", 2, "--iterations", 6)
+    assert ran.code == 0, ran.err
+    aside = RunFolder(run.path / "set-aside-1")
+    assert f"5 later checkpoints are kept in {aside.path}, with the log as it was" in ran.err
+    assert f"going on from {third}, iteration 3" in ran.err
+    later = {name: content for name, content in before.items() if name > third.name}
+    assert contents(aside) == later
+    assert (aside.path / "log.jsonl").read_text() == log
+    assert [path.name for path in run.all()] == ["step-00000005.pt", "step-00000006.pt"]
+    again = read_checkpoint(run.newest())["params"]
+    first = torch.load(io.BytesIO(before["step-00000006.pt"]), weights_only=True)["params"]
+    assert all(torch.equal(value, first[key]) for key, value in again.items())
+    assert export_here(aside.path, tmp_path / "mine.safetensors").code == 0
+    ran = train_here(*arguments, "--resume", run.all()[0])
+    assert "1 later checkpoint is kept in" in ran.err
+    assert [path.name for path in RunFolder(run.path / "set-aside-2").all()] == ["step-00000006.pt"]
+    assert contents(aside) == later
+
+
+def test_going_on_from_the_newest_checkpoint_by_name_moves_nothing(train_here, arguments, run):
+    ran = train_here(*arguments, "--resume", run.newest(), "--iterations", 9)
+    assert ran.code == 0, ran.err
+    assert len(run.all()) == 9
+    assert not list(run.path.glob("set-aside*"))
+
+
+def test_a_checkpoint_set_aside_can_be_gone_back_to(train_here, arguments, run):
+    assert train_here(*arguments, "--resume", run.all()[1], "--iterations", 4).code == 0
+    back = RunFolder(run.path / "set-aside-1").newest()
+    assert train_here(*arguments, "--resume", back, "--iterations", 9).code == 0
+    assert read_checkpoint(run.newest())["step"] == 9
+    assert back.is_file()
+
+
+def test_a_checkpoint_of_another_run_does_not_go_over_this_one(
+    train_here, arguments, run, recipe, pictures, tmp_path
+):
+    other = (recipe, "--data", pictures, "--out", tmp_path / "other", "--iterations", 1)
+    assert train_here(*other).code == 0
+    before = contents(run)
+    ran = train_here(*arguments, "--resume", RunFolder(tmp_path / "other").newest())
+    assert ran.code == 2
+    assert "holds the checkpoints of an earlier run" in ran.err
+    assert contents(run) == before
+
+
+def test_nothing_is_moved_before_all_was_checked(train_here, arguments, run):
+    before = contents(run)
+    ran = train_here(*arguments, "--resume", run.all()[2], "--patch", 320)
+    assert ran.code == 2
+    assert contents(run) == before
+
+
+def test_a_damaged_checkpoint_names_the_one_before_it(train_here, export_here, arguments, run):
+    *_, before, damaged = run.all()
+    damaged.write_bytes(damaged.read_bytes()[:-2000])
+    target = run.path / "mine.safetensors"
+    for ran in (train_here(*arguments, "--resume", "auto"), export_here(run.path, target)):
+        assert ran.code == 3
+        assert f"{damaged}: not a readable training checkpoint" in ran.err
+        assert f"the one before it is {before}: remove this one to go on from that" in ran.err
+    damaged.unlink()
+    assert train_here(*arguments, "--resume", "auto").code == 0
+
+
+def test_what_has_no_checkpoint_before_it_is_not_to_be_removed(export_here, run, tmp_path):
+    for path in run.all()[1:]:
+        path.unlink()
+    run.all()[0].write_bytes(b"damaged")
+    (tmp_path / "mine.pt").write_bytes(b"precious")
+    for path, why in ((run.path, "there is none before it"), (tmp_path / "mine.pt", "give a")):
+        ran = export_here(path, tmp_path / "mine.safetensors")
+        assert ran.code == 3
+        assert "not a readable training checkpoint" in ran.err
+        assert why in ran.err
+        assert "remove" not in ran.err
+
+
+@pytest.mark.parametrize("part", ["optimiser", "recipe", "params", "params_ema"])
+def test_a_checkpoint_without_a_part_is_none(train_here, export_here, arguments, run, part):
+    path = run.newest()
+    torch.save(read_checkpoint(path) | {part: None}, path)
+    for ran in (
+        train_here(*arguments, "--resume", "auto", "--iterations", 9),
+        export_here(path, run.path / "mine.safetensors"),
+    ):
+        assert "unexpected" not in ran.err
+        assert ran.code in {0, 2, 3}
+        assert ran.code == 0 or str(path) in ran.err
+
+
+def test_a_name_too_long_for_a_run_is_told(export_here, tmp_path):
+    ran = export_here(tmp_path / ("n" * 300), tmp_path / "mine.safetensors")
+    assert ran.code == 3
+    assert "cannot be read: File name too long" in ran.err
+
+
+@pytest.mark.parametrize("name", ["rnu", "rnu/checkpoints/step-00000008.pt", "mine.pt/run"])
+def test_a_mistyped_run_is_wrong_usage(export_here, tmp_path, name):
+    (tmp_path / "mine.pt").write_bytes(b"")
+    ran = export_here(tmp_path / name, tmp_path / "mine.safetensors")
+    assert ran.code == 2
+    assert f"{tmp_path / name}: no such file or folder (a run's folder, or a" in ran.err
+    assert "remove" not in ran.err
+
+
+def test_published_weights_to_begin_with_are_fetched_by_name(
+    train_here, pictures, tmp_path, weights_server, published_file
+):
+    weights_server.files = {"ESC_FP_X2.pth": published_file("esc-fp", 2)}
+    small = ("--batch", 1, "--patch", 8, "--iterations", 1)
+    still = ("--set", "optimiser.learning_rate=1e-30")
+    arguments = ("esc-fp", "--data", pictures, "--init", "esc-fp", *small, *still)
+    ran = train_here(*arguments, "--out", tmp_path / "offline", "--offline")
+    assert ran.code == 3
+    assert "esc weights pull esc-fp-x2" in ran.err
+    assert weights_server.requests == []
+    assert not (tmp_path / "offline").exists()
+    ran = train_here(*arguments, "--out", tmp_path / "run")
+    assert ran.code == 0, ran.err
+    assert "fetching esc-fp x2 from" in ran.err
+    content = io.BytesIO(weights_server.files["ESC_FP_X2.pth"])
+    wanted = torch.load(content, weights_only=True)["params_ema"]
+    found = read_checkpoint(RunFolder(tmp_path / "run").newest())
+    params = found["params"]
+    assert all(torch.allclose(params[key], value, atol=1e-20) for key, value in wanted.items())
+    assert found["facts"]["init"] == "esc-fp"
+    assert train_here(*arguments, "--out", tmp_path / "again", "--offline").code == 0
+    assert weights_server.requests == ["ESC_FP_X2.pth"]
