@@ -19,8 +19,10 @@ from esc_cli.model.layers import (
     dynamic_large_conv,
     factored_large_conv,
     geometric_ensemble,
+    spectral_large_conv,
 )
 from esc_cli.model.patches import Average, Patch, Patchwork
+from esc_cli.model.spectral import SpectralKernel
 
 
 class Block(nn.Module):
@@ -96,13 +98,18 @@ class SharedKernel(nn.Module):
         )
         nn.init.orthogonal_(self.plk_filter)
         self.symmetric: Tensor | None = None
+        self.spectral: SpectralKernel | None = None
 
     def prepare(self) -> None:
-        """Make the kernel symmetric once."""
+        """Make the kernel symmetric once, and transform it where that is quicker."""
         self.symmetric = geometric_ensemble(self.plk_filter).detach()
+        if SpectralKernel.suits(self.symmetric):
+            self.spectral = SpectralKernel(self.symmetric)
 
     def large_conv(self) -> LargeConv:
         """The convolution of this forward pass, its kernel made symmetric once for all blocks."""
+        if self.spectral is not None:
+            return partial(spectral_large_conv, self.spectral)
         kernel = geometric_ensemble(self.plk_filter) if self.symmetric is None else self.symmetric
         return partial(dynamic_large_conv, kernel)
 

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from esc_cli.model.patches import Patch
+from esc_cli.model.spectral import SpectralKernel
 
 LN_EPS: Final = 1e-6
 
@@ -115,11 +116,26 @@ def dynamic_large_conv(large: Tensor, dynamic: Tensor) -> Convolve:
     return lambda x, patch: patch.convolve(x, kernel)
 
 
+def spectral_large_conv(large: SpectralKernel, dynamic: Tensor) -> Convolve:
+    """As `dynamic_large_conv`, the shared kernel in the frequency domain."""
+    half = large.size // 2
+
+    def convolve(x: Tensor, patch: Patch) -> Tensor:
+        return large(x, patch.missing(half)).add_(_own(dynamic, x, half, patch))
+
+    return convolve
+
+
 def _shared_and_own(large: Tensor, dynamic: Tensor, x: Tensor, patch: Patch) -> Tensor:
-    images = x.reshape(1, -1, *x.shape[2:])  # (1, B*P, H, W)
-    kernels = dynamic.reshape(-1, 1, 3, 3)  # (B*P, 1, 3, 3)
-    own = F.conv2d(images, kernels, padding=1, groups=len(kernels))
-    return patch.convolve(x, large) + patch.core(own.view(x.shape), large.shape[-1] // 2)
+    return patch.convolve(x, large) + _own(dynamic, x, large.shape[-1] // 2, patch)
+
+
+def _own(dynamic: Tensor, x: Tensor, margin: int, patch: Patch) -> Tensor:
+    """x (B, P, h, w) through each image's kernels (B, P, 3, 3) -> the patch without its margin."""
+    near = patch.shrunk(x, margin, 1)
+    images = near.reshape(1, -1, *near.shape[2:])  # (1, B*P, h, w)
+    own = patch.convolve(images, dynamic.reshape(-1, 1, 3, 3), groups=dynamic[..., 0, 0].numel())
+    return own.view(*x.shape[:2], *own.shape[2:])
 
 
 def factored_large_conv(channel: Tensor, spatial: Tensor, dynamic: Tensor) -> Convolve:

@@ -80,13 +80,21 @@ class Patch:
 
         As cropping a padded convolution, without computing the margin.
         """
-        half = kernel.shape[-1] // 2
-        vertical = half - self.rows.before(half), half - self.rows.after(half)
-        horizontal = half - self.columns.before(half), half - self.columns.after(half)
-        padding = vertical[0], horizontal[0]
-        if vertical[0] != vertical[1] or horizontal[0] != horizontal[1]:
-            values, padding = F.pad(values, (*horizontal, *vertical)), (0, 0)
+        left, right, top, bottom = self.missing(kernel.shape[-1] // 2)
+        padding = top, left
+        if top != bottom or left != right:
+            values, padding = F.pad(values, (left, right, top, bottom)), (0, 0)
         return F.conv2d(values, kernel, padding=padding, groups=groups)
+
+    def missing(self, margin: int) -> tuple[int, int, int, int]:
+        """What of a margin lies beyond the map: (left, right, top, bottom)."""
+        columns, rows = self.columns, self.rows
+        return (
+            margin - columns.before(margin),
+            margin - columns.after(margin),
+            margin - rows.before(margin),
+            margin - rows.after(margin),
+        )
 
 
 class WholeMap(Patch):
