@@ -7,17 +7,24 @@ lie on the windows' grid, each read with the step's margin, into a map of full s
 summed up over the patches. Only the maps then grow with the picture. The working memory is bounded
 by the patch, which also fits a processor's cache.
 
-Patches are strips of full width while that is within bounds, and rectangles otherwise.
+Patches are strips of full width where these are high enough, and rectangles otherwise.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+ROWS = 32
+"""Patches have a multiple of so many rows, if their pixels suffice for one that is as wide.
+
+A window of most networks, and a tile of `model.spectral`.
+"""
 
 
 @dataclass(frozen=True)
@@ -120,13 +127,17 @@ class WholeMap(Patch):
 def cut(height: int, width: int, grid: int, pixels: int | None) -> list[Patch]:
     """Patches of about `pixels` positions, at least one window, row by row; None is one patch.
 
-    Borders lie on the grid of the windows. A last piece is more than half a window long: padding
-    by reflection needs as much.
+    Strips of full width where they are then at least ROWS high, else rectangles: margins are
+    computed twice, and flat strips have the most of them. Borders lie on the grid of the windows.
+    A last piece is more than half a window long: padding by reflection needs as much.
     """
     if pixels is None or height * width <= pixels:
         return [WholeMap(Extent(0, height, height), Extent(0, width, width))]
-    across = max(pixels // grid // grid * grid, grid)
+    pieces = math.ceil(width * min(ROWS, height) / max(pixels, 1))
+    across = max(math.ceil(width / pieces / grid) * grid, grid)
     down = max(pixels // min(across, width) // grid * grid, grid)
+    if down > ROWS:
+        down -= down % max(ROWS // grid * grid, grid)
     return [
         Patch(rows, columns)
         for rows in _extents(height, down, grid)

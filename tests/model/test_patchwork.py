@@ -171,9 +171,12 @@ def test_patches_cover_the_map_from_window_to_window(size: tuple[int, int], pixe
     assert bool((seen == 1).all())
 
 
-def test_wide_maps_are_cut_into_strips_and_very_wide_ones_across() -> None:
-    assert [strip(p) for p in cut(64, 100, 16, 2000)] == [(16, 100)] * 4
-    assert {strip(p) for p in cut(32, 100, 16, 800)} == {(16, 48), (16, 52)}
+def test_narrow_maps_are_cut_into_strips_and_wide_ones_into_rectangles_of_some_height() -> None:
+    assert [strip(p) for p in cut(160, 100, 16, 5500)] == [(32, 100)] * 5
+    assert [strip(p) for p in cut(160, 100, 16, 7000)] == [(64, 100), (64, 100), (32, 100)]
+    assert [strip(p) for p in cut(64, 100, 16, 2300)] == [(32, 64), (32, 36)] * 2
+    assert {strip(p) for p in cut(96, 1155, 32, 32768)} == {(32, 608), (32, 547)}
+    assert {strip(p) for p in cut(96, 100, 24, 5500)} == {(48, 100)}
 
 
 def strip(patch: Patch) -> tuple[int, int]:
