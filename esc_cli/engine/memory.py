@@ -29,6 +29,9 @@ DEVICE_PATCH_PIXELS = 1 << 19
 HEAD_COPIES = 3
 """Maps of the head of an ESC-Real network alive at once, at the size of the result."""
 
+ANY_SCALE = 4
+"""The scale that a network of any scale is expected to be asked for."""
+
 LTE_CHUNK_BYTES = 1 << 30
 """Working memory of one chunk of query points of ESC-LTE, whatever the picture."""
 
@@ -54,11 +57,15 @@ def _picture_bytes(config: NetworkConfig, itemsize: int) -> int:
 
 def map_bytes_per_pixel(config: NetworkConfig, device: torch.device, itemsize: int) -> float:
     """Memory per input pixel that does not hang on the patch: maps, input, on a CPU the result."""
-    maps = MAPS * config.dim / config.unshuffle**2
+    maps = _map_channels(config) / config.unshuffle**2
     if config.head == "dysample":
         maps += 2 * config.mid_dim + 2 * config.dim  # what it looks up, also in float32
-    on_host = device.type == "cpu"
-    return maps * itemsize + (_picture_bytes(config, itemsize) if on_host else 6 * itemsize)
+    result = 12 * (config.scale or ANY_SCALE) ** 2 if device.type == "cpu" else 0  # in float32
+    return (maps + 8) * itemsize + result  # 8: the input, as given and as the network takes it
+
+
+def _map_channels(config: NetworkConfig) -> int:
+    return MAPS * config.dim + config.pdim  # the first channels of one stay as they were
 
 
 def host_maps_fit(config: NetworkConfig, device: torch.device, itemsize: int, pixels: int) -> bool:
@@ -68,7 +75,7 @@ def host_maps_fit(config: NetworkConfig, device: torch.device, itemsize: int, pi
     """
     if config.head == "dysample":
         return False
-    maps = pixels * MAPS * config.dim / config.unshuffle**2 * itemsize
+    maps = pixels * _map_channels(config) / config.unshuffle**2 * itemsize
     on_device = at_work(config, device, itemsize) + pixels * 6 * itemsize
     fits = on_device <= free_bytes(device) * USABLE.get(device.type, 0.5)
     return fits and maps <= free_bytes(torch.device("cpu")) * USABLE["cpu"]
