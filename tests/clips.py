@@ -30,6 +30,8 @@ class Clip:
     seeds: list[int] | None = None
     audio: tuple[str, ...] = ()  # a language for each track
     audio_codec: str = "aac"
+    sound_s: float | None = None  # None: as long as the pictures
+    titles: bool = False  # of the tracks
     subtitle: str | None = None  # a codec: "subrip", "mov_text"
     chapters: bool = False
     attachment: bool = False
@@ -86,7 +88,7 @@ class Clip:
             container.mux(video.encode(frame))
         container.mux(video.encode(None))
         for track in tracks:
-            _sound(container, track, last_s)
+            _sound(container, track, last_s if self.sound_s is None else self.sound_s)
         if subtitle is not None:
             packet = av.Packet(b"Hello" if self.subtitle == "subrip" else b"\0\5Hello")
             packet.stream, packet.pts, packet.dts, packet.duration = subtitle, 100, 100, 400
@@ -106,6 +108,8 @@ class Clip:
             context.sample_aspect_ratio = self.sar
         if self.rotation is not None:
             stream.set_display_matrix(self.rotation)
+        if self.titles:
+            stream.metadata["title"] = "Pictures"
         if self.timecode is not None:
             stream.metadata["timecode"] = self.timecode
         if self.interlaced:
@@ -115,6 +119,8 @@ class Clip:
     def _audio(self, container: Any, language: str) -> Any:
         track = container.add_stream(self.audio_codec, rate=48000)
         track.metadata["language"] = language
+        if self.titles:
+            track.metadata["title"] = f"Sound in {language}"
         track.disposition = 1 if language == self.audio[0] else 0
         return track
 

@@ -331,3 +331,49 @@ def test_tags_of_a_telephone_are_kept(tmp_path):
         Clip(frames=3, metadata=tags)._fill(container)
     assert tags.items() <= look(source).metadata.items()
     assert tags.items() <= look(result_of(source)).metadata.items()
+
+
+def titles(path):
+    with av.open(str(path)) as container:
+        return [s.metadata.get("title") or s.metadata.get("name") for s in container.streams]
+
+
+@pytest.mark.parametrize("source", ["clip.mp4", "clip.mov", "clip.mkv"])
+@pytest.mark.parametrize("result", ["result.mp4", "result.mov", "result.mkv"])
+@pytest.mark.parametrize("metadata", [{}, {"com.apple.quicktime.make": "A telephone"}])
+def test_tracks_keep_their_titles_in_every_container(tmp_path, source, result, metadata):
+    clip = Clip(frames=3, audio=("eng", "ger"), titles=True, metadata=metadata)
+    path = clip.write(tmp_path / source)
+    named = ["Pictures", "Sound in eng", "Sound in ger"]
+    assert titles(path) == named
+    assert titles(result_of(path, output=str(tmp_path / result))) == named
+
+
+@pytest.mark.parametrize("name", ["clip.mp4", "clip.mov", "clip.mkv"])
+@pytest.mark.parametrize("verify", [True, False])
+def test_a_track_without_anything_in_the_part_is_named(tmp_path, name, verify):
+    clip = Clip(frames=40, audio=("eng",), sound_s=0.9)
+    path = clip.write(tmp_path / name)
+    (item,), _ = run(path, video=VideoOptions(start=2.2, frames=5, verify=verify))
+    assert item.status == "done", item.reason
+    assert len(look(item.output).pts_s) == 5
+    assert any("(audio, aac, eng) has nothing here" in note for note in item.notes)
+    (whole,), _ = run(path, output=str(tmp_path / f"whole_{name}"))
+    assert not any("has nothing" in note for note in whole.notes)
+
+
+def test_the_input_under_another_name_is_refused_before_any_work(tmp_path):
+    path = Clip(frames=3).write(tmp_path / "clip.mkv")
+    hard = tmp_path / "hard.mkv"
+    hard.hardlink_to(path)
+    before = path.read_bytes()
+    reason = failure_of(path, output=str(hard), existing="overwrite")
+    assert "the input by another name" in reason
+    assert path.read_bytes() == before
+    assert sorted(p.name for p in tmp_path.iterdir() if "segments" in p.name) == []
+
+
+def test_a_part_without_frames_fails_and_leaves_nothing(tmp_path):
+    path = Clip(frames=3).write(tmp_path / "clip.mkv")
+    assert "no frame lies in the part" in failure_of(path, video=VideoOptions(start=99.0))
+    assert not [p.name for p in tmp_path.iterdir() if "segments" in p.name]

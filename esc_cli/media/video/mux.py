@@ -136,7 +136,7 @@ class Muxer:
         stream: Any = result.add_stream(encoding.encoder, rate=encoding.rate)
         configure(stream.codec_context, encoding, self.threads)
         stream.time_base = encoding.time_base
-        stream.metadata.update(_without(source.metadata, _OWN_STREAM_TAGS))
+        stream.metadata.update(_tags_of(source))
         stream.disposition = source.disposition
         if encoding.display_matrix is not None:
             stream.set_display_matrix(encoding.display_matrix)
@@ -242,6 +242,21 @@ def is_gap(packet: Packet[Any]) -> bool:
     return bool(packet.size == 2 and packet.stream.type == "subtitle")
 
 
+def title_of(stream: Stream) -> str | None:
+    """What a track is called; readers of QuickTime and MP4 give its title as `name`."""
+    tags = {key.lower(): value for key, value in stream.metadata.items()}
+    return tags.get("title") or tags.get("name")
+
+
+def _tags_of(stream: Stream) -> dict[str, str]:
+    """The tags of a stream, the title under the name by which every muxer takes it."""
+    tags = _without(stream.metadata, _OWN_STREAM_TAGS)
+    title = title_of(stream)
+    if title is None or any(key.lower() == "title" for key in tags):
+        return tags
+    return {"title": title, **{key: tags[key] for key in tags if key.lower() != "name"}}
+
+
 def _without(tags: dict[str, str], own: frozenset[str]) -> dict[str, str]:
     return {key: value for key, value in tags.items() if key.lower() not in own}
 
@@ -249,7 +264,7 @@ def _without(tags: dict[str, str], own: frozenset[str]) -> dict[str, str]:
 def _copy_of(result: OutputContainer, stream: Stream) -> Stream:
     copy = result.add_stream_from_template(stream, opaque=True)
     copy.metadata.clear()
-    copy.metadata.update(_without(stream.metadata, _OWN_STREAM_TAGS))
+    copy.metadata.update(_tags_of(stream))
     copy.disposition = stream.disposition
     return copy
 

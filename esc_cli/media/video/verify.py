@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from esc_cli.errors import WriteError
 from esc_cli.media.video.colour import UNSPECIFIED, ColourTags
 from esc_cli.media.video.facts import VideoFacts
-from esc_cli.media.video.mux import is_gap
+from esc_cli.media.video.mux import is_gap, title_of
 from esc_cli.media.video.probe import ATTACHED_PICTURE, DISCARD_ALL, probe_video
 from esc_cli.media.video.riding import Riding
 from esc_cli.media.video.settings import Encoding
@@ -167,6 +167,8 @@ def _stream_differences(
     kept = {main, *(other.index for other in expected.facts.others if other.kept)}
     sources = [stream for stream in original.streams if stream.index in kept]
     found, wanted = _tracks(result.streams), _tracks(sources)
+    if len(found) != len(wanted):  # MP4 has no tracks without packets, such as those of a part
+        wanted = [s for s in wanted if s.index == main or expected.copied.get(s.index)]
     if len(found) != len(wanted):
         yield f"{len(found)} of {len(wanted)} streams"
         return
@@ -186,6 +188,8 @@ def _track_differences(one: Stream, other: Stream, expected: Expected) -> Iterat
         yield f"{name} is {one.type} {one.name} instead of {other.type} {other.name}"
     if (one.language or "und") != (other.language or "und"):
         yield f"{name} has the language {one.language} instead of {other.language}"
+    if title_of(one) != title_of(other):
+        yield f"{name} is called {title_of(one)!r} instead of {title_of(other)!r}"
     # MP4 has no such flag: its muxer enables the first track of a kind, or those that have it.
     ignored = 1 if expected.encoding.container in ("mp4", "mov") else 0
     if (one.disposition | ignored) != (other.disposition | ignored):

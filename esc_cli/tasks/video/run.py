@@ -67,6 +67,7 @@ class VideoRun:
         how much is left. Finished segments stay for the next run, whatever is raised.
         """
         job = self.job
+        check_overwriting(job)
         status = status_of(job.source.path)
         upscaler = None if job.choice is None else self.models.upscaler(job.choice)
         fresh = self._settled(upscaler)
@@ -86,6 +87,8 @@ class VideoRun:
             size = self._finish(journal, reader, status)
         finally:
             journal.close()
+            if not journal.entries:  # nothing to go on from
+                journal.remove()
         journal.remove()
         yield self._item(journal, reader, network, size)
 
@@ -187,6 +190,7 @@ class VideoRun:
                 if late_s:
                     name = job.encoding.container
                     self._notes.append(f"{name} has no times below 0: all is {late_s:.3f} s later")
+        self._notes += self._empty(muxer)
         self._seconds["join"] = round(time.perf_counter() - start, 4)
         return part.written.st_size
 
@@ -231,6 +235,15 @@ class VideoRun:
             frames=len(reader.pts),
             repeated_frames=journal.repeated,
         )
+
+    def _empty(self, muxer: Muxer) -> list[str]:
+        """The tracks of which nothing was copied."""
+        kept = [
+            other
+            for other in self.job.facts.others
+            if other.kept and other.type in ("audio", "subtitle")
+        ]
+        return [f"{other} has nothing here" for other in kept if not muxer.copied.get(other.index)]
 
     @property
     def _lost(self) -> list[str]:
