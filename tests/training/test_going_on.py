@@ -95,6 +95,15 @@ def test_a_checkpoint_of_another_run_does_not_go_over_this_one(
     assert contents(run) == before
 
 
+def test_a_mistyped_checkpoint_is_named_although_there_is_a_run(
+    train_here, arguments, run, tmp_path
+):
+    ran = train_here(*arguments, "--resume", tmp_path / "nosuch.pt")
+    assert ran.code == 2
+    assert f"{tmp_path / 'nosuch.pt'}: no such file or folder (give a checkpoint" in ran.err
+    assert "earlier run" not in ran.err
+
+
 def test_nothing_is_moved_before_all_was_checked(train_here, arguments, run):
     before = contents(run)
     ran = train_here(*arguments, "--resume", run.all()[2], "--patch", 320)
