@@ -62,17 +62,25 @@ def read_records(folder: Path) -> list[Record]:
     return sorted(records, key=lambda record: (record.variant, record.scale))
 
 
-def read_own_records(folder: Path) -> list[Record]:
-    """The records of a user's folder, where other JSON files may lie, too.
+def read_own_records(folder: Path) -> tuple[list[Record], list[WeightsError]]:
+    """The records of a user's folder, and the errors of those that are damaged.
 
-    A JSON file is a record when a checkpoint has the same name before its suffix.
+    Other JSON files may lie there, too: one is a record when a checkpoint has the same name before
+    its suffix.
     """
     try:
         found = sorted(folder.glob("*.json"))
     except OSError:  # a folder that is closed to us has nothing to offer
-        return []
-    records = [record for path in found if (record := sibling(path))]
-    return sorted(records, key=lambda record: (record.variant, record.scale))
+        return [], []
+    records, damaged = [], []
+    for path in found:
+        try:
+            record = sibling(path)
+        except WeightsError as error:
+            damaged.append(error)
+            continue
+        records += [record] if record else []
+    return sorted(records, key=lambda record: (record.variant, record.scale)), damaged
 
 
 def sibling(path: Path) -> Record | None:

@@ -82,7 +82,8 @@ def download(  # noqa: PLR0913 - each is one promise about the file
             return finished
         if is_offline(link):
             advice = f"fetch {url} elsewhere and put it there, or leave --offline and {OFFLINE} out"
-            raise SetupError("not here, and connections are forbidden", target, advice)
+            state = "damaged or another file" if target.is_file() else "not here"
+            raise SetupError(f"{state}, and connections are forbidden", target, advice)
         transfer = _Transfer(url, target, size, digest is not None or check is not None)
         transfer.run(link, progress)
         return transfer.finish(digest, check)

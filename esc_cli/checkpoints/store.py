@@ -150,11 +150,12 @@ def bundled() -> tuple[Checkpoint, ...]:
 def known() -> Iterator[Checkpoint]:
     """Every checkpoint that has a name: $ESC_WEIGHTS, the cache, bundled, then those not here.
 
-    Where two have the same name and scale, the first one counts.
+    Where two have the same name and scale, the first one counts. A user's file whose record is
+    damaged is left out: see `damaged_records`.
     """
     folders = user_folders()
     for folder in folders:
-        for record in read_own_records(folder):
+        for record in read_own_records(folder)[0]:
             yield Checkpoint(folder / record.file, record)
         for release in RELEASES:
             if is_file(folder / release.file):
@@ -163,6 +164,11 @@ def known() -> Iterator[Checkpoint]:
     for release in RELEASES:
         if not any(is_file(folder / release.file) for folder in folders):
             yield Checkpoint(cache_folder() / release.file, release=release)
+
+
+def damaged_records() -> list[WeightsError]:
+    """The errors of the records in the user's folders that cannot be read."""
+    return [error for folder in user_folders() for error in read_own_records(folder)[1]]
 
 
 def looks_like_path(name: str) -> bool:
@@ -195,8 +201,11 @@ def _reach(scale: int | None) -> float:
 def find_all(name: str | None) -> dict[int | None, Checkpoint]:
     """What a name means, by scale; the scale of a file without record is None.
 
-    Raises UsageError and WeightsError when the name means nothing.
+    Raises UsageError and WeightsError when the name means nothing, WeightsError when it is that of
+    a damaged record.
     """
+    if name is not None:
+        _refuse_damaged(name)
     named: dict[int | None, Checkpoint] = {}
     for checkpoint in bundled() if name is None else known():
         if name is None or name in checkpoint.names:
@@ -210,6 +219,13 @@ def find_all(name: str | None) -> dict[int | None, Checkpoint]:
         what = f"no checkpoint of {name} is installed or published"
         raise WeightsError(what, advice=f"give the path of one; {_choices()}")
     raise _unknown(name)
+
+
+def _refuse_damaged(name: str) -> None:
+    """Nothing else is taken for a file whose record cannot be read."""
+    for error in damaged_records():
+        if error.path is not None and error.path.stem == name:
+            raise error
 
 
 def _unknown(name: str) -> UsageError:
@@ -257,4 +273,5 @@ def _file(path: Path) -> Checkpoint:
 
 def _choices() -> str:
     names = ", ".join(sorted({checkpoint.model for checkpoint in known()}))
-    return f"known: {names}; or a .safetensors or .pth file"
+    damaged = "".join(f"; {error.path} is damaged" for error in damaged_records())
+    return f"known: {names}; or a .safetensors or .pth file{damaged}"

@@ -44,10 +44,13 @@ _Offline = Annotated[bool, typer.Option("--offline", help="Never connect (also E
 @weights_app.command("list")
 def list_command(json_: _Json = False) -> None:
     """Show which networks there are, which are here, and what --model calls them."""
-    from esc_cli.cli.console import print_result
+    from esc_cli.checkpoints.store import damaged_records
+    from esc_cli.cli.console import print_line, print_result
     from esc_cli.tasks.weights import listing
 
     found = listing()
+    for error in damaged_records():
+        print_line(f"left out: {error}", "yellow")
     if json_:
         print_result(_as_json([dataclasses.asdict(one) for one in found]))
     else:
@@ -267,8 +270,9 @@ _NOTES = (
 
 def _cells(one: Listed) -> tuple[str, ...]:
     psnr = one.scores.get("Set5", {}).get("psnr")
+    name = one.name if one.source == "own" else one.model
     return (
-        f"{one.model} *" if one.default else one.model,
+        f"{name} *" if one.default else name,
         one.variant,
         _times(one.scale),
         one.trained_on,

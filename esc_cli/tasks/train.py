@@ -131,11 +131,17 @@ class TrainTask:
             yield from training.run()
 
     def _start(self, folder: RunFolder) -> Path | None:
-        """The checkpoint to go on from. Raises UsageError when an earlier run is in the way."""
+        """The checkpoint to go on from.
+
+        Raises UsageError when it is not there, or an earlier run is in the way.
+        """
         newest, resume = folder.newest(), self.options.resume
         if resume == "auto":
             return newest
         given = None if resume is None else Path(resume)
+        if resume is not None and not os.path.lexists(resume):
+            advice = "give a checkpoint, such as step-00012000.pt, or --resume auto"
+            raise UsageError("no such file or folder", given, advice)
         if newest is not None and (given is None or not folder.holds(given)):
             what = "holds the checkpoints of an earlier run"
             advice = "go on with --resume auto or one of them, or choose another --out"

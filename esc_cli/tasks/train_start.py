@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from esc_cli.checkpoints.loading import described
 from esc_cli.errors import UsageError, shown
 from esc_cli.model.config import variant_config
 from esc_cli.training.events import Note
@@ -28,7 +29,30 @@ def restored(learner: Learner[Any], path: Path) -> tuple[Position, list[Note]]:
         position = Position(int(content["step"]), float(content["seconds"]))
         return position, list(changed_settings(content, learner.recipe))
     except (KeyError, RuntimeError, ValueError, TypeError, AttributeError) as error:
-        raise UsageError(f"does not fit this recipe: {error}", path) from error
+        raise _misfit(content, learner.recipe, path, error) from error
+
+
+def _misfit(content: dict[str, Any], recipe: Recipe, path: Path, error: Exception) -> UsageError:
+    """The error for a checkpoint that cannot be taken over; it names networks that differ."""
+    stored, wanted = _stored_network(content), _network(recipe)
+    if stored in {"", wanted}:
+        first_line = str(error).partition("\n")[0].rstrip(": ")
+        return UsageError(f"does not fit this recipe: {first_line}", path)
+    what = f"the checkpoint is of {stored}, the recipe of {wanted}"
+    advice = "give the recipe and --scale of the checkpoint, or choose another --out"
+    return UsageError(what, path, advice)
+
+
+def _stored_network(content: dict[str, Any]) -> str:
+    """The network that a checkpoint's recipe trains, in words; "" when that cannot be read."""
+    try:
+        return _network(from_table(content["recipe"]))
+    except (UsageError, KeyError, ValueError, TypeError, AttributeError):
+        return ""
+
+
+def _network(recipe: Recipe) -> str:
+    return described(variant_config(recipe.variant, recipe.scale))
 
 
 def changed_settings(content: dict[str, Any], recipe: Recipe) -> Iterator[Note]:

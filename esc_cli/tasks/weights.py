@@ -14,6 +14,7 @@ from esc_cli.checkpoints.store import (
     Checkpoint,
     bundled,
     cache_folder,
+    damaged_records,
     find_all,
     known,
     looks_like_path,
@@ -87,7 +88,8 @@ class Verified:
 def listing() -> tuple[Listed, ...]:
     """Every checkpoint that has a name, own and bundled ones first, then as published.
 
-    Raises WeightsError for a damaged record, and for an ESC_WEIGHTS that is no folder.
+    Damaged records are left out; `damaged_records` of the store tells them. Raises WeightsError
+    for an ESC_WEIGHTS that is no folder.
     """
     everything = list(known())
     first: dict[tuple[str, int | None], Checkpoint] = {}
@@ -208,8 +210,12 @@ def verify(names: tuple[str, ...]) -> Iterator[Verified]:
     """Compare the files of these names, or all that are here, with what they must be.
 
     Where no digest is known the file is loaded, must be the promised network, and its digest is
-    recorded. Raises UsageError for a name that has no file here.
+    recorded. Without names, a record that cannot be read is a problem, too. Raises UsageError for
+    a name that has no file here.
     """
+    for error in [] if names else damaged_records():
+        path = error.path or cache_folder()
+        yield Verified(path.name, path, "", error.reason)
     named = _named(names, None) if names else list(known())
     here = [checkpoint for checkpoint in named if checkpoint.here or checkpoint.release is None]
     if not here:

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from esc_cli.checkpoints.loading import network_from_state, read_state
+from esc_cli.checkpoints.peek import peek_config
 from esc_cli.checkpoints.pull import SILENT_SUPPLY, Supply, obtain, remember
 from esc_cli.checkpoints.store import Checkpoint, find, find_all, looks_like_path
 from esc_cli.errors import UsageError, WeightsError
@@ -60,9 +61,22 @@ def _wanted(model: str, config: NetworkConfig, *, convert_head: bool) -> Checkpo
     if looks_like_path(model) or config.any_scale:
         return find(model)
     scales = find_all(model)
+    smallest = scales[min(scales, key=lambda scale: scale or 0)]
     if convert_head and config.scale not in scales:
-        return scales[min(scales, key=lambda scale: scale or 0)]
-    return find(model, config.scale)
+        return smallest
+    try:
+        return find(model, config.scale)
+    except WeightsError as error:
+        if not _convertible(smallest, config):
+            raise
+        advice = f"--convert-head takes its x{smallest.scale} as a starting point all the same"
+        raise UsageError(error.what, advice=advice) from error
+
+
+def _convertible(checkpoint: Checkpoint, config: NetworkConfig) -> bool:
+    """Whether a checkpoint is the network of `config` at another scale, with a head to convert."""
+    found = peek_config(checkpoint)
+    return replace(found, scale=config.scale) == config and config.family in CONVERTIBLE
 
 
 def initial(

@@ -166,9 +166,9 @@ class Training:
         for name, value in losses.items():
             if not math.isfinite(value):
                 what = f"{name} is {value} at iteration {self.position.step}"
-                where = f"the last good checkpoint is {self.last_saved}"
-                good = where if self.last_saved else "there is no checkpoint yet"
-                advice = f"{good}; go on from it with a lower optimiser.learning_rate"
+                good = f"the last good checkpoint is {self.last_saved}; go on from it"
+                way_out = good if self.last_saved else "there is no checkpoint yet; begin anew"
+                advice = f"{way_out} with a lower optimiser.learning_rate"
                 raise TrainingError(what, advice=advice)
         return losses
 

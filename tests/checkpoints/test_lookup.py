@@ -88,13 +88,25 @@ def test_other_json_files_are_left_alone_and_damaged_records_named(own):
     assert find("esc-tiny", 2).here
     (own / "settings.safetensors").write_bytes(b"")
     with pytest.raises(WeightsError, match=r"settings\.json: the record is damaged"):
-        find("esc-tiny", 2)
+        find("settings")
 
 
 def test_a_record_cannot_lead_out_of_its_folder(own):
     add_record(own, file="../../secret.safetensors")
     with pytest.raises(WeightsError, match=r"mine-x2\.json: the record is damaged"):
-        find("esc-tiny", 2)
+        find("mine-x2")
+
+
+def test_a_damaged_record_hinders_no_other_name_and_nothing_is_taken_for_its_file(own):
+    other = add_record(own, "other-x2", scale=2)
+    add_record(cache_folder(), "esc-tiny-x3").with_suffix(".json").write_text("{bad")
+    assert find("other-x2").path == other
+    assert find("esc-tiny", 3).path.parent == bundled_folder()
+    assert not find("esc-fp", 3).here
+    with pytest.raises(UsageError, match=r"'nobody' .*esc-tiny-x3\.json is damaged"):
+        find("nobody")
+    with pytest.raises(WeightsError, match=r"esc-tiny-x3\.json: the record is damaged"):
+        find("esc-tiny-x3")
 
 
 def test_a_variable_that_names_no_folder_is_an_error(own, monkeypatch):

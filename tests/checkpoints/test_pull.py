@@ -195,6 +195,15 @@ def test_offline_names_the_command_the_address_and_the_place(server, target, mon
     assert server.requests == []
 
 
+def test_offline_a_damaged_file_is_not_said_to_be_missing(target):
+    pull(FP2, target, SUPPLY)
+    target.write_bytes(b"damaged")
+    offline = replace(SUPPLY, link=Link(offline=True))
+    with pytest.raises(SetupError, match=r"\.pth: damaged or another file, and connections are"):
+        pull(FP2, target, offline)
+    assert target.read_bytes() == b"damaged"
+
+
 @pytest.fixture
 def small_disk(disk_of):
     """A file system of 256 KiB."""

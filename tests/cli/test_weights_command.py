@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import resource
+import shutil
 import signal
 import socket
 import subprocess
@@ -17,6 +18,7 @@ import pytest
 from PIL import Image
 
 from esc_cli.checkpoints.releases import RELEASES
+from esc_cli.checkpoints.store import bundled_folder
 
 ROOT = Path(__file__).parents[2]
 FP2 = "ESC_FP_X2.pth"
@@ -162,6 +164,45 @@ def test_all_networks_of_one_scale_are_pulled(server, esc):
     assert done.stdout.endswith("ESC_FP_X3.pth\n")
     none = esc("weights", "pull", "--all", "-s", "7", code=2)
     assert "nothing is published for x7" in none.stderr
+
+
+@pytest.fixture
+def mine(server):
+    """A network of the user's, in the cache, and its record."""
+    server.cache.mkdir(parents=True)
+    bundled = bundled_folder() / "esc-tiny-x2.safetensors"
+    shutil.copy(bundled, server.cache / "mine.safetensors")
+    record = json.loads(bundled.with_suffix(".json").read_text())
+    record |= {"name": "holiday", "file": "mine.safetensors"}
+    (server.cache / "mine.json").write_text(json.dumps(record))
+    return server.cache / "mine.json"
+
+
+def test_the_list_shows_the_name_of_a_users_network(mine, esc):
+    rows = [line.split() for line in esc("weights", "list").stdout.splitlines()]
+    assert ["holiday", "*", "esc-tiny", "x2"] in [row[:4] for row in rows]
+    assert ["esc-tiny", "esc-tiny", "x2"] in [row[:3] for row in rows]
+    assert "holiday: intact" in esc("weights", "verify", "holiday").stderr
+
+
+def test_a_record_that_cannot_be_read_is_told_and_other_networks_work(
+    mine, esc, pictures, tmp_path
+):
+    mine.write_text("{bad")
+    for arguments in (("list",), ("list", "--json")):
+        done = esc("weights", *arguments)
+        (line,) = done.stderr.splitlines()
+        assert line.startswith(f"left out: {mine}: the record is damaged")
+        assert "esc-tiny" in done.stdout
+    damaged, *intact = esc("weights", "verify", code=1).stderr.splitlines()
+    assert damaged.startswith("mine.json: the record is damaged")
+    assert str(mine) in damaged
+    assert all(": intact, " in line for line in intact)
+    assert len(intact) == 3
+    assert "esc-tiny-x3" in esc("weights", "info", "esc-tiny-x3").stdout
+    esc("weights", "pull", "esc-fp-x2")
+    esc("upscale", pictures, "-o", tmp_path / "out", "-s", 2, "--model", "esc-tiny")
+    assert "mine.json: the record is damaged" in esc("weights", "info", "mine", code=3).stderr
 
 
 def test_names_and_all_exclude_each_other(server, esc):

@@ -30,6 +30,16 @@ def test_a_loss_that_is_no_number_stops_the_run_and_names_the_last_good_checkpoi
         assert all(value.isfinite().all() for value in values)
 
 
+def test_a_loss_that_is_no_number_before_any_checkpoint_sends_nobody_to_one(
+    train_here, recipe, pictures, tmp_path
+):
+    settings = ("--save-every", 60, "--set", "optimiser.learning_rate=1e30", "--log-every", 1)
+    ran = train_here(recipe, "--data", pictures, "--out", tmp_path, *settings)
+    assert ran.code == 1
+    assert "there is no checkpoint yet; begin anew with a lower optimiser.learn" in ran.err
+    assert "go on from it" not in ran.err
+
+
 def test_a_damaged_picture_is_named(train_here, recipe, own_pictures, tmp_path):
     whole = own_pictures / "b.png"
     whole.write_bytes(whole.read_bytes()[:500])

@@ -95,6 +95,15 @@ def test_a_checkpoint_of_another_run_does_not_go_over_this_one(
     assert contents(run) == before
 
 
+def test_a_mistyped_checkpoint_is_named_although_there_is_a_run(
+    train_here, arguments, run, tmp_path
+):
+    ran = train_here(*arguments, "--resume", tmp_path / "nosuch.pt")
+    assert ran.code == 2
+    assert f"{tmp_path / 'nosuch.pt'}: no such file or folder (give a checkpoint" in ran.err
+    assert "earlier run" not in ran.err
+
+
 def test_nothing_is_moved_before_all_was_checked(train_here, arguments, run):
     before = contents(run)
     ran = train_here(*arguments, "--resume", run.all()[2], "--patch", 320)
@@ -178,3 +187,30 @@ def test_published_weights_to_begin_with_are_fetched_by_name(
     assert found["facts"]["init"] == "esc-fp"
     assert train_here(*arguments, "--out", tmp_path / "again", "--offline").code == 0
     assert weights_server.requests == ["ESC_FP_X2.pth"]
+
+
+@pytest.mark.parametrize("recipe_name", [("esc-light", "esc-light x3"), (None, "esc-tiny x3")])
+def test_a_checkpoint_of_another_network_names_both_on_a_short_line(
+    train_here, arguments, run, recipe_name
+):
+    name, wanted = recipe_name
+    before = contents(run)
+    other = (name or arguments[0], *arguments[1:], "--scale", 3, "--iterations", 9)
+    ran = train_here(*other, "--resume", "auto")
+    assert ran.code == 2
+    (line,) = ran.err.splitlines()
+    assert f"the checkpoint is of esc-tiny x2, the recipe of {wanted} (give the recipe" in line
+    assert "--scale" in line
+    assert contents(run) == before
+
+
+def test_a_checkpoint_that_lost_a_weight_is_refused_on_a_short_line(train_here, arguments, run):
+    content = read_checkpoint(run.newest())
+    for key in list(content["params"])[3:]:
+        del content["params"][key]
+    torch.save(content, run.newest())
+    ran = train_here(*arguments, "--resume", "auto")
+    assert ran.code == 2
+    (line,) = ran.err.splitlines()
+    assert "does not fit this recipe: Error(s) in loading state_dict" in line
+    assert "Missing key" not in line

@@ -95,7 +95,7 @@ def test_a_checkpoint_of_another_network_is_refused(train_here, recipe, pictures
     arguments = (recipe, "--data", pictures, "--out", uninterrupted, "--resume", "auto")
     ran = train_here(*arguments, "--scale", 3)
     assert ran.code == 2
-    assert "does not fit this recipe" in ran.err
+    assert "the checkpoint is of esc-tiny x2, the recipe of esc-tiny x3" in ran.err
 
 
 def test_a_changed_recipe_is_told(train_here, recipe, pictures, uninterrupted):

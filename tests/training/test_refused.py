@@ -10,6 +10,8 @@ import pytest
 from PIL import Image
 from running import picture
 
+from esc_cli.checkpoints.store import bundled_folder
+
 
 def everything(folder):
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
@@ -76,6 +78,19 @@ def test_iterations_on_the_command_line_end_a_recipe_in_minutes(
 )
 def test_what_cannot_be_or_has_no_effect_is_refused(refused, option, why):
     assert why in refused(*option)
+
+
+def test_weights_of_another_scale_by_name_or_by_path_lead_to_convert_head(refused):
+    path = bundled_folder() / "esc-tiny-x2.safetensors"
+    for init in ("esc-tiny-x2", path):
+        err = refused("--scale", 4, "--init", init)
+        assert "--convert-head takes it" in err
+
+
+def test_weights_whose_head_cannot_be_converted_do_not(refused):
+    err = refused("--scale", 4, "--init", "esc-tiny-x2", name="esc-light", code=3)
+    assert "there is no x4 of esc-tiny-x2 (it exists as x2" in err
+    assert "--convert-head" not in err
 
 
 def test_folders_are_made_only_after_everything_was_checked(refused, pictures, tmp_path):
