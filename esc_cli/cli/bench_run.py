@@ -13,7 +13,7 @@ from esc_cli.cli.console import print_line
 from esc_cli.cli.outputs import check_outputs
 from esc_cli.cli.signals import stopping_on_signals
 from esc_cli.cli.tables import print_rows
-from esc_cli.errors import ReadError, StoppedError, UsageError
+from esc_cli.errors import StoppedError, UsageError
 from esc_cli.evaluation.bench_export import (
     Sections,
     bench_csv,
@@ -73,11 +73,11 @@ class _Collected:
 
 
 def read_earlier(path: Path) -> Earlier:
-    """An earlier run's --json. Raises ReadError and UsageError."""
+    """An earlier run's --json. Raises UsageError."""
     try:
         stored = json.loads(path.read_bytes())
     except OSError as error:
-        raise ReadError(f"cannot be read: {error.strerror}", path) from error
+        raise UsageError(f"cannot be read: {error.strerror}", path) from error
     except ValueError as error:
         raise UsageError(f"is no JSON: {error}", path) from error
     try:

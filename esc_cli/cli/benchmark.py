@@ -82,11 +82,16 @@ def bench_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per opt
     """
     # Only now, so that `esc --help` does not wait for torch.
     from esc_cli.cli import bench_run, parsing
+    from esc_cli.errors import UsageError
     from esc_cli.tasks.bench_events import ATTENTIONS, BenchOptions
 
+    if end_to_end is not None and (compare or plot):
+        raise UsageError("--compare and --plot are for networks, not for --end-to-end")
+    if out is not None and end_to_end is None:
+        raise UsageError("--out is for --end-to-end")
     outputs = bench_run.Outputs(json_, csv_, markdown, plot)
     options = BenchOptions(
-        models=parsing.names(model),
+        models=parsing.some_names(model, "--model"),
         scales=parsing.scales(scale),
         precisions=parsing.one_of(precision, ("fp32", "fp16", "bf16", "auto"), "precision"),
         attentions=parsing.one_of(attention, ATTENTIONS, "attention"),

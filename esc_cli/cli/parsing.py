@@ -29,6 +29,14 @@ def names(text: str | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(part for part in parts if part))
 
 
+def some_names(text: str, option: str) -> tuple[str, ...]:
+    """As `names`. Raises UsageError when there is none."""
+    found = names(text)
+    if not found:
+        raise UsageError(f"{option} {text!r} names nothing")
+    return found
+
+
 def scales(text: str) -> tuple[int, ...]:
     """Whole scales from a list such as "2,3,4". Raises UsageError."""
     found = names(text)

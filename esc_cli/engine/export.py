@@ -85,13 +85,14 @@ def _quietly() -> Iterator[None]:
         logging.disable(before)
 
 
-def metadata(exportable: ExportableNetwork) -> dict[str, str]:
-    """What an exported file says of itself."""
+def metadata(exportable: ExportableNetwork, kind: ExportFormat) -> dict[str, str]:
+    """What an exported file says of itself. PT2 takes no picture of a single window."""
     config = exportable.config
+    least = exportable.least_side if kind != "pt2" else config.window + 1
     return {
         "variant": variant_name(config),
         "scale": str(config.scale),
-        "least_side": str(exportable.least_side),
+        "least_side": str(least),
         "esc": __version__,
     }
 
@@ -99,7 +100,7 @@ def metadata(exportable: ExportableNetwork) -> dict[str, str]:
 def _torchscript(exportable: ExportableNetwork, example: torch.Tensor) -> bytes:
     traced = torch.jit.trace(exportable, example, check_trace=False)
     target = io.BytesIO()
-    torch.jit.save(traced, target, {METADATA_FILE: json.dumps(metadata(exportable))})
+    torch.jit.save(traced, target, {METADATA_FILE: json.dumps(metadata(exportable, "torchscript"))})
     return target.getvalue()
 
 
@@ -121,7 +122,7 @@ def _pt2(program: Any, exportable: ExportableNetwork) -> bytes:
     for node in program.graph.nodes:  # the paths of this machine
         node.meta.pop("stack_trace", None)
     target = io.BytesIO()
-    extra = {METADATA_FILE: json.dumps(metadata(exportable))}
+    extra = {METADATA_FILE: json.dumps(metadata(exportable, "pt2"))}
     torch.export.save(program, target, extra_files=extra)
     return target.getvalue()
 
@@ -149,7 +150,7 @@ def _tidied(model: Any, exportable: ExportableNetwork) -> bytes:
         del part.metadata_props[:]
     _name_dimensions(graph.input[0], ("batch", 3, "height", "width"))
     _name_dimensions(graph.output[0], ("batch", 3, f"{scale}*height", f"{scale}*width"))
-    for name, value in metadata(exportable).items():
+    for name, value in metadata(exportable, "onnx").items():
         entry = model.metadata_props.add()
         entry.key, entry.value = name, value
     return bytes(model.SerializeToString())

@@ -84,10 +84,15 @@ class ExportableAttention(nn.Module):
 
 
 def _mirrored(x: Tensor, dim: int, length: int) -> Tensor:
-    """x lengthened to `length` by reflection at its end."""
+    """x lengthened to `length` by reflection at its end, an error where that is too far.
+
+    ONNX would take an index below 0 for one from the end.
+    """
     own = x.shape[dim]
     index = torch.arange(length)
-    return x.index_select(dim, torch.where(index < own, index, 2 * (own - 1) - index))
+    mirrored = 2 * (own - 1) - index
+    mirrored = torch.where(mirrored < 0, own, mirrored)  # no index of x
+    return x.index_select(dim, torch.where(index < own, index, mirrored))
 
 
 def _replace_large_conv(network: Network) -> None:

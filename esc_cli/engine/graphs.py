@@ -7,6 +7,7 @@ size in a row, because recording costs time and the memory of a second pass.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
@@ -15,7 +16,6 @@ from torch import Tensor
 
 from esc_cli.model import Network
 from esc_cli.model.network import Part
-from esc_cli.model.patches import cut
 
 Replay = Callable[[Tensor], Tensor]
 """Pictures (B, 3, H, W) of the recorded size -> their result, valid until the next call."""
@@ -70,10 +70,8 @@ class Repeated:
         return iter([Part(slice(0, out.shape[-2]), slice(0, out.shape[-1]), out)])
 
     def _is_single(self, x: Tensor) -> bool:
-        working, config = self.network.working, self.network.config
-        pixels = working.pixels and working.pixels // config.unshuffle**2
-        size = (x.shape[-2] // config.unshuffle, x.shape[-1] // config.unshuffle)
-        return working.store is None and len(cut(*size, config.window, pixels)) == 1
+        size = (math.ceil(side / self.network.config.unshuffle) for side in x.shape[-2:])
+        return self.network.working.store is None and len(self.network.patches(*size)) == 1
 
     def forget(self) -> None:
         """Drop what was recorded, with its memory."""

@@ -124,7 +124,6 @@ def _shifted(span: slice, by: int) -> slice:
 
 
 def _fixed_view(network: Network | Repeated, tile: Tile, scale: int) -> _View:
-
     def parts(pixels: Tensor, turn: _Turn) -> Iterator[Part]:
         return network.parts(turn.apply(pixels))
 

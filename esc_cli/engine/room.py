@@ -19,8 +19,7 @@ Size = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class Layout:
-    """Tiles of `side` input pixels, or WHOLE; `store` is where feature maps live, None on the
-    device."""
+    """Tiles of `side` input pixels, or WHOLE; `store` holds the maps, None is the device."""
 
     side: int
     store: torch.device | None = None

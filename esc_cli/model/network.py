@@ -76,10 +76,13 @@ class Network(nn.Module):
 
     def patchwork(self, picture: Tensor) -> Patchwork:
         """The runner of one forward pass over a picture as the first convolution sees it."""
-        working = self.working
-        pixels = working.pixels and working.pixels // self.config.unshuffle**2
-        patches = cut(picture.shape[-2], picture.shape[-1], self.config.window, pixels)
-        return Patchwork(patches, picture.device, working.store, working.check)
+        patches = self.patches(picture.shape[-2], picture.shape[-1])
+        return Patchwork(patches, picture.device, self.working.store, self.working.check)
+
+    def patches(self, height: int, width: int) -> list[Patch]:
+        """How `working` cuts a map of a size, in pixels as the first convolution sees them."""
+        pixels = self.working.pixels and self.working.pixels // self.config.unshuffle**2
+        return cut(height, width, self.config.window, pixels)
 
     def upscale(self, picture: Tensor, work: Patchwork) -> Iterator[tuple[Patch, Tensor]]:
         """The patches of a picture, widened and unshuffled as need be, and what becomes of them."""

@@ -95,7 +95,7 @@ class Benchmark:
     def _how(self) -> str:
         repeats, batch = self.repeats, self.options.batch
         clock = {"cuda": "CUDA events"}.get(self.device.type, "the wall clock")
-        runs = f"{repeats.warmup} warm-up runs, then {repeats.runs} timed by {clock}"
+        runs = f"{repeats.runs} runs timed by {clock} after {repeats.warmup} for warm-up"
         if self.options.folder is not None:
             return f"the whole pipeline on {self.device}, without start-up"
         return f"random input, batch {batch}, on {self.device}; {runs}; MB are 10^6 bytes"

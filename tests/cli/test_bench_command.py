@@ -117,7 +117,10 @@ def test_runs_of_different_machines_are_not_compared(
         (("-m", "esc-tiny", "--device", "cuda:63"), 3, "cuda:63"),
         (("-m", "esc-tiny", "--json", "nowhere/r.json"), 3, "nowhere"),
         (("-m", "esc-real", "--plot", "r.png"), 2, "no PSNR"),
-        (("-m", "esc-tiny", "--compare", "missing.json"), 1, "missing.json"),
+        (("-m", "esc-tiny", "--compare", "missing.json"), 2, "missing.json"),
+        (("-m", ","), 2, "names nothing"),
+        (("-m", "esc-tiny", "--out", "."), 2, "is for --end-to-end"),
+        (("--end-to-end", ".", "--plot", "p.png"), 2, "not for --end-to-end"),
     ],
 )
 def test_what_cannot_be_done_is_refused_before_any_work(

@@ -13,7 +13,13 @@ import onnxruntime
 import pytest
 import torch
 
-from esc_cli.engine.export import METADATA_FILE, ExportFormat, check_export, export_bytes
+from esc_cli.engine.export import (
+    METADATA_FILE,
+    ExportFormat,
+    _loaded,
+    check_export,
+    export_bytes,
+)
 from esc_cli.engine.exportable import ExportableNetwork
 from esc_cli.errors import EscError, UsageError
 from esc_cli.model import Network, build, from_config
@@ -75,6 +81,15 @@ def test_onnxruntime_computes_the_same(
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
+@pytest.mark.parametrize("size", [(4, 4), (4, 20), (20, 3), (1, 1)])
+def test_a_side_below_the_least_is_an_error_and_no_wrong_picture(
+    as_onnx: bytes, size: tuple[int, int]
+) -> None:
+    session = onnxruntime.InferenceSession(as_onnx, providers=["CPUExecutionProvider"])
+    with pytest.raises(Exception, match=r"idx=|out of bounds|indices"):
+        session.run(["y"], {"x": np.zeros((1, 3, *size), np.float32)})
+
+
 def test_the_onnx_file_names_its_sizes_and_its_origin_and_no_folder(as_onnx: bytes) -> None:
     model = onnx.load_from_string(as_onnx)
     onnx.checker.check_model(model)
@@ -99,7 +114,15 @@ def test_torch_reads_back_a_program_that_computes_the_same(
         torch.jit.load(io.BytesIO(content), _extra_files=extra)
     else:
         torch.export.load(io.BytesIO(content), extra_files=extra)
-    assert json.loads(extra[METADATA_FILE])["scale"] == "2"
+    facts = json.loads(extra[METADATA_FILE])
+    assert facts["scale"] == "2"
+    least = int(facts["least_side"])
+    run = _loaded(content, kind)
+    x = np.random.default_rng(1).random((1, 3, least, least), dtype=np.float32)
+    with torch.inference_mode():
+        np.testing.assert_allclose(run(x), classic(torch.from_numpy(x)).numpy(), atol=1e-4)
+    with pytest.raises(RuntimeError):
+        run(x[..., 1:])
 
 
 def test_a_file_that_computes_something_else_is_refused(classic: Network, as_onnx: bytes) -> None:

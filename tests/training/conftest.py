@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -33,11 +34,17 @@ def train() -> Train:
 
 
 @pytest.fixture
-def train_here(monkeypatch, capsys):
-    """`esc train` in this process, which need not import torch again."""
+def train_here(esc_here):
+    """`esc train` in this process."""
+    return partial(esc_here, "train")
+
+
+@pytest.fixture
+def esc_here(monkeypatch, capsys):
+    """A command of esc in this process, which need not import torch again."""
 
     def run(*arguments) -> Ran:
-        monkeypatch.setattr(sys, "argv", ["esc", "train", *map(str, arguments)])
+        monkeypatch.setattr(sys, "argv", ["esc", *map(str, arguments)])
         try:
             main()
             code = 0

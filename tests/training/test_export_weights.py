@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
-from running import Ran, picture
+from running import picture
 from safetensors import safe_open
 
 import esc_cli
@@ -21,20 +21,6 @@ from esc_cli.model.config import variant_config
 from esc_cli.model.convert import to_scale
 from esc_cli.training.folder import RunFolder, read_checkpoint
 from esc_cli.training.initial import from_weights
-
-
-@pytest.fixture
-def esc_here(monkeypatch, capsys):
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["esc", *map(str, arguments)])
-        try:
-            main()
-            code = 0
-        except SystemExit as end:
-            code = end.code
-        return Ran(code, capsys.readouterr().err)
-
-    return run
 
 
 @pytest.fixture

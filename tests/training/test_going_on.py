@@ -3,28 +3,17 @@
 from __future__ import annotations
 
 import io
-import sys
+from functools import partial
 
 import pytest
 import torch
-from running import Ran
 
-from esc_cli.cli.app import main
 from esc_cli.training.folder import RunFolder, read_checkpoint
 
 
 @pytest.fixture
-def export_here(monkeypatch, capsys):
-    def run(*arguments) -> Ran:
-        monkeypatch.setattr(sys, "argv", ["esc", "weights", "export", *map(str, arguments)])
-        try:
-            main()
-            code = 0
-        except SystemExit as end:
-            code = end.code
-        return Ran(code, capsys.readouterr().err)
-
-    return run
+def export_here(esc_here):
+    return partial(esc_here, "weights", "export")
 
 
 @pytest.fixture
