@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from esc_cli.errors import UsageError
 from esc_cli.model.layers import conv
+from esc_cli.model.masked import BiasedAttention, masked_attention
 from esc_cli.model.padding import reflect_to_multiple
 
 Kernel = Literal["sdpa", "flex", "math"]
@@ -51,16 +52,6 @@ def expand_table(table: Tensor, window: int) -> Tensor:
 def sdpa_attention(q: Tensor, k: Tensor, v: Tensor, table: Tensor, window: int) -> Tensor:
     """Fused attention of torch with the expanded table as its mask; runs everywhere."""
     return masked_attention(q, k, v, expand_table(table, window).to(q.dtype))
-
-
-def masked_attention(q: Tensor, k: Tensor, v: Tensor, bias: Tensor) -> Tensor:
-    """Fused attention of torch with a bias (h, N, N) as its mask; queries may be the first few."""
-    bias = bias[:, : q.shape[-2]]
-    if q.device.type != "cpu":
-        return F.scaled_dot_product_attention(q, k, v, attn_mask=bias.unsqueeze(0))
-    # Heads first: all windows of a head in turn, so that its part of the mask stays in the cache.
-    q, k, v = (x.transpose(0, 1) for x in (q, k, v))  # (h, windows, N, d)
-    return F.scaled_dot_product_attention(q, k, v, attn_mask=bias.unsqueeze(1)).transpose(0, 1)
 
 
 def math_attention(q: Tensor, k: Tensor, v: Tensor, table: Tensor, window: int) -> Tensor:
@@ -104,7 +95,7 @@ KERNELS: dict[Kernel, TableAttention] = {
 }
 
 PREPARED_BYTES = 64 << 20
-"""Largest expanded table that a network keeps per block; esc has 16 MiB, esc-xl 255 MiB."""
+"""Largest expanded bias that a network keeps per block; esc has 16 MiB, esc-xl 255 MiB."""
 
 
 class WindowAttention(nn.Module):
@@ -118,7 +109,7 @@ class WindowAttention(nn.Module):
         super().__init__()
         self.window, self.heads = window, heads
         self.kernel: Kernel = "sdpa"
-        self.bias: Tensor | None = None
+        self.biased: BiasedAttention | None = None
         self.to_qkv = conv(dim, 3 * dim, 1)
         self.to_out = conv(dim, dim, 1)
         self._add_positions()
@@ -131,12 +122,16 @@ class WindowAttention(nn.Module):
     def prepare(self) -> None:
         """Expand the table once, if it is small enough to keep."""
         table = self.relative_position_bias
-        if self.heads * self.window**4 * table.element_size() <= PREPARED_BYTES:
-            self.bias = expand_table(table, self.window).detach()
+        if self._bias_bytes() <= PREPARED_BYTES:
+            self.biased = BiasedAttention(expand_table(table, self.window).detach())
+
+    def _bias_bytes(self) -> int:
+        """What the bias of each pair of tokens takes."""
+        return self.heads * self.window**4 * self.to_qkv.weight.element_size()
 
     def _attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        if self.bias is not None and self.kernel == "sdpa":
-            return masked_attention(q, k, v, self.bias)
+        if self.biased is not None and self.kernel == "sdpa":
+            return self.biased(q, k, v)
         return KERNELS[self.kernel](q, k, v, self.relative_position_bias, self.window)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -187,9 +182,17 @@ class FlashBiasAttention(WindowAttention):
         nn.init.normal_(self.flashbias_k, std=std)
 
     def prepare(self) -> None:
-        """Nothing to do: the factors are used as they are."""
+        """Multiply the factors out once on a processor, if the result is small enough to keep.
+
+        There a mask costs less than longer products.
+        """
+        factors = self.flashbias_q.detach(), self.flashbias_k.detach()
+        if factors[0].device.type == "cpu" and self._bias_bytes() <= PREPARED_BYTES:
+            self.biased = BiasedAttention(factors[0] @ factors[1].mT)
 
     def _attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        if self.biased is not None:
+            return self.biased(q, k, v)
         windows, depth = q.shape[0], q.shape[-1]
         asking = self.flashbias_q[:, : q.shape[-2]]
         factors_q = asking.to(q.dtype).expand(windows, -1, -1, -1)

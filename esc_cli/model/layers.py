@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from esc_cli.model.onednn import PointwiseConv
 from esc_cli.model.patches import Patch
 from esc_cli.model.spectral import SpectralKernel
 
@@ -21,6 +22,8 @@ LN_EPS: Final = 1e-6
 
 def conv(cin: int, cout: int, kernel: int, groups: int = 1) -> nn.Conv2d:
     """A convolution that keeps the size: zero padding of kernel // 2, with bias."""
+    if kernel == 1 and groups == 1:
+        return PointwiseConv(cin, cout)
     return nn.Conv2d(cin, cout, kernel, padding=kernel // 2, groups=groups)
 
 

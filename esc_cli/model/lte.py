@@ -18,6 +18,7 @@ from esc_cli.model.config import NetworkConfig
 from esc_cli.model.esc import FEATURE_MARGIN, ESCEncoder
 from esc_cli.model.layers import conv
 from esc_cli.model.network import Network, Part, channels_last, joined
+from esc_cli.model.onednn import Linear
 from esc_cli.model.padding import smallest_side, widen_small
 from esc_cli.model.patches import Extent, Patch
 
@@ -35,9 +36,9 @@ class MLP(nn.Module):
         super().__init__()
         layers: list[nn.Module] = []
         for width in hidden:
-            layers += [nn.Linear(cin, width), nn.ReLU()]
+            layers += [Linear(cin, width), nn.ReLU()]
             cin = width
-        self.layers = nn.Sequential(*layers, nn.Linear(cin, cout))
+        self.layers = nn.Sequential(*layers, Linear(cin, cout))
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., cin) -> (..., cout)."""
