@@ -4,8 +4,8 @@
 
 Full-size esc x4 with fresh parameters, 320x180, float32, one thread, processor time, because a
 profile of several threads counts their waiting. First the share of each operation in a pass; then
-the attention of one strip of windows beside the single calls that it consists of, and the large
-convolution of a strip directly and in the frequency domain, with its error.
+the attention of one strip of windows, the single calls that it consists of and torch's fused
+kernel, and the large convolution of a strip directly and in the frequency domain, with its error.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from torch import Tensor
 
 from esc_cli.engine.ready import ready
 from esc_cli.model import build
-from esc_cli.model.attention import masked_attention
 from esc_cli.model.layers import geometric_ensemble
+from esc_cli.model.masked import BiasedAttention, masked_attention
+from esc_cli.model.onednn import product, product_plus
 from esc_cli.model.spectral import SpectralKernel
 
 WINDOWS, HEADS, TOKENS, DEPTH, CHANNELS = 10, 4, 1024, 16, 16
-ROWS = 256  # queries whose scores fit a core's cache
 
 
 def fastest_ms(step: Callable[[], object], repeats: int) -> float:
@@ -54,22 +54,26 @@ def shares() -> None:
 
 
 def attention(repeats: int) -> None:
-    """One strip of windows, and as many single calls as its scores need."""
+    """One strip of windows, by torch's fused kernel, and as many single calls as we make."""
     q, k, v = torch.randn(3, WINDOWS, HEADS, TOKENS, DEPTH).unbind()
     bias = torch.randn(HEADS, TOKENS, TOKENS)
-    scores = torch.randn(ROWS, TOKENS)
-    few, keys, values = q[0, 0, :ROWS], k[0, 0].T.contiguous(), v[0, 0]
-    calls = WINDOWS * HEADS * TOKENS // ROWS
+    ours = BiasedAttention(bias)
+    queries, keys, values = q[0, 0], k[0, 0], v[0, 0].T.contiguous()
+    scores, powers = torch.randn(2, TOKENS, TOKENS)
+    calls = WINDOWS * HEADS
 
     def many(step: Callable[[], Tensor]) -> Callable[[], object]:
         return lambda: [step() for _ in range(calls)]
 
-    out, mixed = torch.empty(ROWS, TOKENS), torch.empty(ROWS, DEPTH)
     steps: dict[str, Callable[[], object]] = {
-        "attention, ten windows": lambda: masked_attention(q, k, v, bias),
-        "its products with the keys": many(lambda: torch.mm(few, keys, out=out)),
-        "its softmax": many(lambda: torch.softmax(scores, -1)),
-        "its products with the values": many(lambda: torch.mm(scores, values, out=mixed)),
+        "attention, ten windows": lambda: ours(q, k, v),
+        "its products with the keys, and the bias": many(
+            lambda: product_plus(queries, keys, bias[0])
+        ),
+        "its powers of two": many(lambda: torch.exp2(scores, out=powers)),
+        "its sums": many(lambda: scores.sum(-1)),
+        "its products with the values": many(lambda: product(scores, values)),
+        "torch's fused attention": lambda: masked_attention(q, k, v, bias),
     }
     for name, step in steps.items():
         print(f"| {name} | {fastest_ms(step, repeats):.1f} ms |")

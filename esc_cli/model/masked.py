@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from typing import Final
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -54,8 +55,8 @@ class BiasedAttention:
             for window in range(q.shape[0]):
                 scores = product_plus(q[window, head], k[window, head], bias)
                 powers = _powers(scores, small)
-                mixed = product(powers, values[window, head])
-                out[window, head] = mixed.div_(powers.sum(-1, keepdim=True))
+                mixed, total = product(powers, values[window, head]), powers.sum(-1, keepdim=True)
+                torch.div(mixed, total, out=out[window, head])
         return out
 
     def _largest_score(self, q: Tensor, k: Tensor) -> float:
