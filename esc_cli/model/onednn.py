@@ -41,13 +41,21 @@ def suits(parameter: Tensor) -> bool:
 
 
 def product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """x (..., K), weight (N, K), bias (N) -> x weight^T + bias, (..., N)."""
+    """x (..., K), weight (N, K), bias (N) -> x weight^T + bias, (..., N).
+
+    A weight in strides is copied first: oneDNN would take a thousand times as long.
+    """
+    weight = weight.contiguous()
     out: Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
     return out
 
 
 def product_plus(x: Tensor, weight: Tensor, summand: Tensor) -> Tensor:
-    """x (M, K), weight (N, K), summand (M, N) -> x weight^T + summand, in one go."""
+    """x (M, K), weight (N, K), summand (M, N) -> x weight^T + summand, in one go.
+
+    As to strides, see `product`.
+    """
+    weight = weight.contiguous()
     linear = torch.ops.mkldnn._linear_pointwise.binary
     out: Tensor = linear(x, summand, weight, None, "add")
     return out

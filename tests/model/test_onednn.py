@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import pytest
@@ -34,6 +35,18 @@ def test_a_product_is_that_of_the_transposed_weight(rows: int, inner: int, colum
     assert_close(product(x, weight, bias), exact + bias.double())
     summand = noise(rows, columns)
     assert_close(product_plus(x, weight, summand), exact + summand.double())
+
+
+@needs_onednn
+def test_weights_in_strides_take_no_slow_way() -> None:
+    """Unmended, this takes half a second instead of half a millisecond."""
+    x, weight = noise(1024, 16), noise(1024, 3, 16)[:, 1]
+    start = time.process_time()
+    got = product_plus(x, weight, torch.zeros(1024, 1024)), product(x, weight)
+    assert time.process_time() - start < 0.25
+    exact = x.double() @ weight.double().T
+    for result in got:
+        assert_close(result, exact)
 
 
 @needs_onednn
