@@ -115,6 +115,7 @@ def test_runs_of_different_machines_are_not_compared(
     [
         (("-m", "missing.pth"), 3, "missing.pth"),
         (("-m", "esc-tiny", "--device", "cuda:63"), 3, "cuda:63"),
+        (("-m", "esc-tiny", "--device", "tpu"), 2, "no such device: 'tpu'"),
         (("-m", "esc-tiny", "--json", "nowhere/r.json"), 3, "nowhere"),
         (("-m", "esc-real", "--plot", "r.png"), 2, "no PSNR"),
         (("-m", "esc-tiny", "--compare", "missing.json"), 2, "missing.json"),
