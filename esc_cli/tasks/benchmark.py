@@ -8,10 +8,10 @@ from functools import cached_property
 
 import torch
 
-from esc_cli.checkpoints.peek import peek_config
+from esc_cli.checkpoints.peek import peek_at_scale
 from esc_cli.checkpoints.store import Checkpoint, bundled, find, looks_like_path
 from esc_cli.engine.precision import choose_device, choose_precision
-from esc_cli.errors import EscError, SetupError, StoppedError, UsageError, WeightsError
+from esc_cli.errors import EscError, SetupError, StoppedError, UsageError
 from esc_cli.evaluation.arithmetic import macs, parameter_count
 from esc_cli.evaluation.bench_results import BenchRow
 from esc_cli.evaluation.published import published
@@ -172,10 +172,7 @@ def find_subject(name: str, scale: int) -> Subject:
         name in (r.name, r.variant) and r.scale == scale for r in records
     ):
         checkpoint = find(name, scale)
-        config = peek_config(checkpoint)
-        if not config.any_scale and config.scale != scale:
-            what = f"upscales by {config.scale}, and {scale} is asked for"
-            raise WeightsError(what, checkpoint.path)
+        config = peek_at_scale(checkpoint, scale)
         record = checkpoint.record
         return Subject(record.variant if record else checkpoint.path.stem, config, checkpoint)
     any_scale = variant_config(name).any_scale

@@ -20,6 +20,7 @@ from esc_cli.errors import UsageError
 from esc_cli.evaluation.bench_results import BenchRow
 
 ROOT = Path(__file__).parents[2]
+TINY_X2 = ROOT / "weights/esc-tiny-x2.safetensors"
 QUICK = ("--size", "192x128", "--warmup", "1", "--runs", "2", "--device", "cpu")
 
 
@@ -119,13 +120,15 @@ def test_runs_of_different_machines_are_not_compared(
         (("-m", "esc-tiny", "--json", "nowhere/r.json"), 3, "nowhere"),
         (("-m", "esc-real", "--plot", "r.png"), 2, "no PSNR"),
         (("-m", "esc-tiny", "--compare", "missing.json"), 2, "missing.json"),
+        (("-m", "esc-tiny", "-s", "7"), 2, "cannot be built for scale 7 (has 2, 3, 4)"),
+        (("-m", TINY_X2, "-s", "4"), 2, "upscales by 2, and 4 is asked for"),
         (("-m", ","), 2, "names nothing"),
         (("-m", "esc-tiny", "--out", "."), 2, "is for --end-to-end"),
         (("--end-to-end", ".", "--plot", "p.png"), 2, "not for --end-to-end"),
     ],
 )
 def test_what_cannot_be_done_is_refused_before_any_work(
-    arguments: tuple[str, ...], code: int, word: str
+    arguments: tuple[object, ...], code: int, word: str
 ) -> None:
     found, out, err = bench(*arguments)
     assert (found, out) == (code, "")
