@@ -110,10 +110,13 @@ def _refuse_failures(items: Sequence[Item]) -> None:
 @contextmanager
 def _temporary(scratch: Path | None) -> Iterator[Path]:
     try:
+        if scratch is not None:
+            scratch.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(prefix="esc-bench-", dir=scratch) as home:
             yield Path(home)
     except OSError as error:
-        raise DiskError(f"cannot be written: {error.strerror}", scratch) from error
+        what = f"cannot be written: {error.strerror}"
+        raise DiskError(what, scratch, "choose another --out") from error
 
 
 def _weights(workload: Workload, home: Path) -> Path:

@@ -108,6 +108,7 @@ def test_runs_of_different_machines_are_not_compared(
     stored.write_text(json.dumps(other))
     code, out, err = bench("-m", "esc-tiny", *QUICK, "--compare", stored)
     assert (code, out) == (2, "")
+    assert "other.json: is of another machine" in err
     assert "processor Abacus" in err
 
 
@@ -124,7 +125,13 @@ def test_runs_of_different_machines_are_not_compared(
         (("-m", TINY_X2, "-s", "4"), 2, "upscales by 2, and 4 is asked for"),
         (("-m", ","), 2, "names nothing"),
         (("-m", "esc-tiny", "--out", "."), 2, "is for --end-to-end"),
-        (("--end-to-end", ".", "--plot", "p.png"), 2, "not for --end-to-end"),
+        (("--end-to-end", ".", "--plot", "p.png"), 2, "--plot is for networks"),
+        (("--end-to-end", ".", "--compare", "r.json"), 2, "--compare is for networks"),
+        (("--end-to-end", ".", "--runs", "3"), 2, "--runs is for networks"),
+        (("--end-to-end", ".", "--warmup", "1"), 2, "--warmup is for networks"),
+        (("--end-to-end", ".", "--size", "1280x720"), 2, "--size is for networks"),
+        (("--end-to-end", ".", "--batch", "1"), 2, "--batch is for networks"),
+        (("--end-to-end", ".", "--attention", "auto,sdpa"), 2, "--attention auto"),
     ],
 )
 def test_what_cannot_be_done_is_refused_before_any_work(
@@ -133,6 +140,140 @@ def test_what_cannot_be_done_is_refused_before_any_work(
     found, out, err = bench(*arguments)
     assert (found, out) == (code, "")
     assert word in err
+
+
+@pytest.fixture(scope="module")
+def several(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[dict[str, Any]], str]:
+    """The rows of a run that asks for configurations several times over, and its stderr."""
+    stored = tmp_path_factory.mktemp("several") / "r.json"
+    names = ("-m", "esc-tiny,esc-tiny-x4", "-s", "4,04", "--precision", "fp32,auto,fp32")
+    kernels = ("--attention", "auto,flashbias,sdpa,flex")
+    code, _, err = bench(*names, *kernels, *QUICK, "--json", stored)
+    assert code == 0, err
+    return json.loads(stored.read_text())["rows"], " ".join(err.split())
+
+
+def test_each_configuration_is_measured_once(
+    several: tuple[list[dict[str, Any]], str],
+) -> None:
+    rows, err = several
+    assert "3 to measure" in err
+    named = [(row["model"], row["scale"], row["precision"], row["attention"]) for row in rows]
+    kernels = ("sdpa", "flashbias", "flex")
+    assert named == [("esc-tiny", 4, "fp32", kernel) for kernel in kernels]
+
+
+def test_the_same_configuration_of_other_weights_is_another_one(tmp_path: Path) -> None:
+    other, stored = tmp_path / "esc-tiny.safetensors", tmp_path / "r.json"
+    other.write_bytes((ROOT / "weights/esc-tiny-x4.safetensors").read_bytes())
+    code, _, err = bench("-m", f"esc-tiny,{other}", *QUICK, "--json", stored)
+    assert code == 0, err
+    rows = json.loads(stored.read_text())["rows"]
+    assert [row["weights"] for row in rows] == ["esc-tiny-x4", "esc-tiny.safetensors"]
+
+
+def test_a_checkpoint_made_into_factors_has_neither_its_name_nor_its_psnr(
+    several: tuple[list[dict[str, Any]], str],
+) -> None:
+    rows, err = several
+    found = {row["attention"]: (row["weights"], row["psnr"] is not None) for row in rows}
+    assert found == {
+        "sdpa": ("esc-tiny-x4", True),
+        "flashbias": ("esc-tiny-x4, factored", False),
+        "flex": ("esc-tiny-x4", True),
+    }
+    assert "weights factored: " in err
+    assert "never trained" not in err
+
+
+def test_flex_on_a_cpu_is_said_to_be_slow_without_advice_to_programmers(
+    several: tuple[list[dict[str, Any]], str],
+) -> None:
+    assert "attention flex is compiled on CUDA only: here it is slow" in several[1]
+    assert "torch.compile" not in several[1]
+    assert "Warning" not in several[1]
+
+
+def test_an_earlier_run_with_nothing_in_common_is_refused_before_measuring(
+    measured: tuple[Path, str, str],
+) -> None:
+    stored = measured[0] / "r.json"
+    code, out, err = bench("-m", "esc-tiny", "-s", "2", *QUICK, "--compare", stored)
+    assert (code, out) == (2, "")
+    assert "to measure" not in err
+    assert "r.json: holds none of the 1 configuration asked for" in err
+    assert "esc-tiny x4 fp32, sdpa, on cpu, batch 1, input 48x32; esc-fp x4" in err
+
+
+def test_what_an_earlier_run_did_not_measure_is_named(measured: tuple[Path, str, str]) -> None:
+    stored = measured[0] / "r.json"
+    code, out, err = bench("-m", "esc-tiny", "-s", "4,2", *QUICK, "--compare", stored)
+    assert code == 0
+    assert "without a ratio: esc-tiny x2 fp32, sdpa" in " ".join(err.split())
+    table = out.partition("compared with the earlier run")[2]
+    assert "esc-tiny x4" in table
+    assert "esc-tiny x2" not in table
+
+
+EDITED = [
+    ({"median_ms": 0}, "row 1: median_ms is 0, which is no time above 0"),
+    ({"median_ms": -3.5}, "median_ms is -3.5"),
+    ({"median_ms": float("nan")}, "median_ms is NaN"),
+    ({"median_ms": float("inf")}, "median_ms is Infinity"),
+    ({"median_ms": "12"}, 'median_ms is "12"'),
+    ({"median_ms": True}, "median_ms is true"),
+    ({"median_ms": 10**400}, "median_ms is 1000"),
+    ({"median_ms": None}, "median_ms is null"),
+    ({"peak_bytes": "much"}, "peak_bytes is"),
+    ({"peak_bytes": 0}, "peak_bytes is 0"),
+    ({"model": ["esc"]}, "model is"),
+    ({"scale": "4"}, "scale is"),
+    ({"input_size": 48}, "input_size is 48, which is no width and height"),
+    ({"compiled": 1}, "compiled is 1"),
+]
+
+
+@pytest.mark.parametrize(("edit", "word"), EDITED)
+def test_an_edited_value_of_an_earlier_run_is_named(
+    measured: tuple[Path, str, str], tmp_path: Path, edit: dict[str, object], word: str
+) -> None:
+    content = json.loads((measured[0] / "r.json").read_text())
+    content["rows"][0] |= edit
+    stored = tmp_path / "edited.json"
+    stored.write_text(json.dumps(content))
+    with pytest.raises(UsageError) as caught:
+        bench_run.read_earlier(stored)
+    assert caught.value.path == stored
+    assert word in caught.value.what
+    assert "esc bench --json" in caught.value.advice
+
+
+@pytest.mark.parametrize(
+    ("content", "word"),
+    [
+        (b"", "is no JSON"),
+        (b"\xff\xfe", "is no JSON"),
+        (b"[" * 100_000, "is no JSON"),
+        (b'{\n"rows": x}', "is no JSON, line 2"),
+        (b"[1, 2]", "holds no benchmark of esc"),
+        (b"null", "holds no benchmark of esc"),
+        (b'{"rows": {}}', "holds no benchmark of esc"),
+        (b'{"rows": [1]}', "on which machine"),
+        (b'{"rows": [], "environment": {}}', "no measured network"),
+        (b'{"rows": [1], "environment": {}}', "row 1 is no benchmark"),
+        (b'{"rows": [{}], "environment": {}}', "row 1 has no model"),
+    ],
+)
+def test_what_is_no_earlier_run_is_refused_in_plain_words(
+    tmp_path: Path, content: bytes, word: str
+) -> None:
+    stored = tmp_path / "list.json"
+    stored.write_bytes(content)
+    with pytest.raises(UsageError, match=word) as caught:
+        bench_run.read_earlier(stored)
+    assert "list.json: " in str(caught.value)
+    assert "esc bench --json" in caught.value.advice
+    assert not any(word in str(caught.value) for word in ("Error", "indices", "codec", "NoneType"))
 
 
 @pytest.mark.parametrize("text", ["", "1280", "1280x", "x720", "0x720", "-1x5", "axb", "1x2x3"])
@@ -181,8 +322,7 @@ def folder(tmp_path: Path) -> Path:
 def test_a_folder_goes_through_the_whole_pipeline_and_leaves_nothing(
     folder: Path, tmp_path: Path
 ) -> None:
-    scratch, stored = tmp_path / "scratch", tmp_path / "r.json"
-    scratch.mkdir()
+    scratch, stored = tmp_path / "not there yet" / "scratch", tmp_path / "r.json"
     options = ("--end-to-end", folder, "--out", scratch, "--json", stored, "-s", "2")
     code, out, err = bench("-m", "esc-tiny", *options, "--device", "cpu")
     assert code == 0, err
