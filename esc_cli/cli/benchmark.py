@@ -11,8 +11,8 @@ from esc_cli.cli.options import OUTPUT, CsvFile, JsonFile, MarkdownFile
 
 EPILOG = (
     "Exit codes: 0 all measured; 1 a configuration failed; 2 wrong usage, or --compare with "
-    "another machine; 3 the environment (weights, device, disk, a missing package); "
-    "130 and 143 after SIGINT and SIGTERM."
+    "a run of another machine or of other configurations; 3 the environment (weights, device, "
+    "disk, a missing package); 130 and 143 after SIGINT and SIGTERM."
 )
 _WHAT, _HOW = "What is measured", "How"
 NOT_END_TO_END = ("compare", "plot", "runs", "warmup", "size", "batch")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from esc_cli.errors import UsageError, counted
+from esc_cli.errors import UsageError
 from esc_cli.evaluation.bench_results import NONE, BenchRow, Facts, Key, Row, megabytes
 
 MACHINE = ("system", "processor", "cores", "memory", "gpu", "gpu memory")
@@ -39,7 +39,7 @@ class Earlier:
             return
         there = [in_words(key) for key in self.found]
         more = f", and {len(there) - 3} more" if len(there) > 3 else ""
-        what = f"holds none of the {counted(len(planned), 'configuration')} asked for"
+        what = "holds none of the configurations asked for"
         raise UsageError(what, self.path, f"it holds {'; '.join(there[:3])}{more}")
 
     def changes(self, now: Mapping[str, str]) -> list[str]:
@@ -87,7 +87,7 @@ def _read_row(number: int, row: Any) -> tuple[Key, tuple[float, int | None]]:
         if name not in row:
             raise _NoBenchmarkError(f"row {number} has no {name}")
         if not fits(row[name]):
-            what = f"row {number}: {name} is {json.dumps(row[name])[:40]}, which is no {wanted}"
+            what = f"row {number}: {name} is {json.dumps(row[name])[:40]}, and must be {wanted}"
             raise _NoBenchmarkError(what)
     fields = {name: row[name] for name in Key._fields}
     key = Key(**fields | {"input_size": tuple(row["input_size"])})
@@ -119,16 +119,16 @@ def _is_peak(value: Any) -> bool:
 
 
 _FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "model": (_is_text, "name"),
-    "scale": (_is_count, "whole number above 0"),
-    "device": (_is_text, "name"),
-    "precision": (_is_text, "name"),
-    "attention": (_is_text, "name"),
+    "model": (_is_text, "a name"),
+    "scale": (_is_count, "a whole number above 0"),
+    "device": (_is_text, "a name"),
+    "precision": (_is_text, "a name"),
+    "attention": (_is_text, "a name"),
     "compiled": (_is_flag, "true or false"),
-    "batch": (_is_count, "whole number above 0"),
-    "input_size": (_is_size, "width and height"),
-    "median_ms": (_is_time, "time above 0"),
-    "peak_bytes": (_is_peak, "number of bytes above 0"),
+    "batch": (_is_count, "a whole number above 0"),
+    "input_size": (_is_size, "a width and a height"),
+    "median_ms": (_is_time, "a time above 0"),
+    "peak_bytes": (_is_peak, "a number of bytes, or null"),
 }
 
 

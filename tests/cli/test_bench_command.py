@@ -4,38 +4,24 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from benching import QUICK, ROOT, bench, row, start
 from PIL import Image
+from typer.testing import CliRunner
 
 from esc_cli.cli import bench_run, parsing
+from esc_cli.cli.app import app
 from esc_cli.errors import UsageError
-from esc_cli.evaluation.bench_results import BenchRow
+from esc_cli.tasks.bench_events import BenchOptions
+from esc_cli.tasks.benchmark import Benchmark
+from esc_cli.tasks.stop import Stop
 
-ROOT = Path(__file__).parents[2]
 TINY_X2 = ROOT / "weights/esc-tiny-x2.safetensors"
-QUICK = ("--size", "192x128", "--warmup", "1", "--runs", "2", "--device", "cpu")
-
-
-def start(*arguments: object) -> subprocess.Popen[str]:
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    words = [sys.executable, "-m", "esc_cli", "bench", *map(str, arguments)]
-    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return subprocess.Popen(words, env=environment, text=True, **pipes)
-
-
-def bench(*arguments: object) -> tuple[int, str, str]:
-    process = start(*arguments)
-    out, err = process.communicate(timeout=120)
-    assert "Traceback" not in err
-    return process.returncode, out, err
 
 
 @pytest.fixture(scope="module")
@@ -89,29 +75,6 @@ def test_the_plot_is_a_picture(measured: tuple[Path, str, str]) -> None:
         assert len(image.convert("RGB").getcolors(1 << 24)) > 3
 
 
-def test_a_run_is_compared_with_an_earlier_one_of_this_machine(
-    measured: tuple[Path, str, str],
-) -> None:
-    code, out, _ = bench("-m", "esc-tiny", *QUICK, "--compare", measured[0] / "r.json")
-    assert code == 0
-    (line,) = [line for line in out.splitlines() if "esc-tiny x4 fp32, sdpa" in line]
-    before_ms, now_ms, ratio = (float(cell) for cell in line.split("│")[2:5])
-    assert ratio == pytest.approx(now_ms / before_ms, rel=0.1)
-
-
-def test_runs_of_different_machines_are_not_compared(
-    measured: tuple[Path, str, str], tmp_path: Path
-) -> None:
-    other = json.loads((measured[0] / "r.json").read_text())
-    other["environment"]["processor"] = "Abacus"
-    stored = tmp_path / "other.json"
-    stored.write_text(json.dumps(other))
-    code, out, err = bench("-m", "esc-tiny", *QUICK, "--compare", stored)
-    assert (code, out) == (2, "")
-    assert "other.json: is of another machine" in err
-    assert "processor Abacus" in err
-
-
 @pytest.mark.parametrize(
     ("arguments", "code", "word"),
     [
@@ -125,13 +88,6 @@ def test_runs_of_different_machines_are_not_compared(
         (("-m", TINY_X2, "-s", "4"), 2, "upscales by 2, and 4 is asked for"),
         (("-m", ","), 2, "names nothing"),
         (("-m", "esc-tiny", "--out", "."), 2, "is for --end-to-end"),
-        (("--end-to-end", ".", "--plot", "p.png"), 2, "--plot is for networks"),
-        (("--end-to-end", ".", "--compare", "r.json"), 2, "--compare is for networks"),
-        (("--end-to-end", ".", "--runs", "3"), 2, "--runs is for networks"),
-        (("--end-to-end", ".", "--warmup", "1"), 2, "--warmup is for networks"),
-        (("--end-to-end", ".", "--size", "1280x720"), 2, "--size is for networks"),
-        (("--end-to-end", ".", "--batch", "1"), 2, "--batch is for networks"),
-        (("--end-to-end", ".", "--attention", "auto,sdpa"), 2, "--attention auto"),
     ],
 )
 def test_what_cannot_be_done_is_refused_before_any_work(
@@ -164,12 +120,11 @@ def test_each_configuration_is_measured_once(
 
 
 def test_the_same_configuration_of_other_weights_is_another_one(tmp_path: Path) -> None:
-    other, stored = tmp_path / "esc-tiny.safetensors", tmp_path / "r.json"
+    other = tmp_path / "esc-tiny.safetensors"
     other.write_bytes((ROOT / "weights/esc-tiny-x4.safetensors").read_bytes())
-    code, _, err = bench("-m", f"esc-tiny,{other}", *QUICK, "--json", stored)
-    assert code == 0, err
-    rows = json.loads(stored.read_text())["rows"]
-    assert [row["weights"] for row in rows] == ["esc-tiny-x4", "esc-tiny.safetensors"]
+    options = BenchOptions(models=("esc-tiny", str(other)), scales=(4,), device="cpu")
+    found = [subject.weights for subject, _ in Benchmark(options, Stop())._workloads()]
+    assert found == ["esc-tiny-x4", "esc-tiny.safetensors"]
 
 
 def test_a_checkpoint_made_into_factors_has_neither_its_name_nor_its_psnr(
@@ -194,86 +149,30 @@ def test_flex_on_a_cpu_is_said_to_be_slow_without_advice_to_programmers(
     assert "Warning" not in several[1]
 
 
-def test_an_earlier_run_with_nothing_in_common_is_refused_before_measuring(
-    measured: tuple[Path, str, str],
-) -> None:
-    stored = measured[0] / "r.json"
-    code, out, err = bench("-m", "esc-tiny", "-s", "2", *QUICK, "--compare", stored)
-    assert (code, out) == (2, "")
-    assert "to measure" not in err
-    assert "r.json: holds none of the 1 configuration asked for" in err
-    assert "esc-tiny x4 fp32, sdpa, on cpu, batch 1, input 48x32; esc-fp x4" in err
-
-
-def test_what_an_earlier_run_did_not_measure_is_named(measured: tuple[Path, str, str]) -> None:
-    stored = measured[0] / "r.json"
-    code, out, err = bench("-m", "esc-tiny", "-s", "4,2", *QUICK, "--compare", stored)
-    assert code == 0
-    assert "without a ratio: esc-tiny x2 fp32, sdpa" in " ".join(err.split())
-    table = out.partition("compared with the earlier run")[2]
-    assert "esc-tiny x4" in table
-    assert "esc-tiny x2" not in table
-
-
-EDITED = [
-    ({"median_ms": 0}, "row 1: median_ms is 0, which is no time above 0"),
-    ({"median_ms": -3.5}, "median_ms is -3.5"),
-    ({"median_ms": float("nan")}, "median_ms is NaN"),
-    ({"median_ms": float("inf")}, "median_ms is Infinity"),
-    ({"median_ms": "12"}, 'median_ms is "12"'),
-    ({"median_ms": True}, "median_ms is true"),
-    ({"median_ms": 10**400}, "median_ms is 1000"),
-    ({"median_ms": None}, "median_ms is null"),
-    ({"peak_bytes": "much"}, "peak_bytes is"),
-    ({"peak_bytes": 0}, "peak_bytes is 0"),
-    ({"model": ["esc"]}, "model is"),
-    ({"scale": "4"}, "scale is"),
-    ({"input_size": 48}, "input_size is 48, which is no width and height"),
-    ({"compiled": 1}, "compiled is 1"),
-]
-
-
-@pytest.mark.parametrize(("edit", "word"), EDITED)
-def test_an_edited_value_of_an_earlier_run_is_named(
-    measured: tuple[Path, str, str], tmp_path: Path, edit: dict[str, object], word: str
-) -> None:
-    content = json.loads((measured[0] / "r.json").read_text())
-    content["rows"][0] |= edit
-    stored = tmp_path / "edited.json"
-    stored.write_text(json.dumps(content))
-    with pytest.raises(UsageError) as caught:
-        bench_run.read_earlier(stored)
-    assert caught.value.path == stored
-    assert word in caught.value.what
-    assert "esc bench --json" in caught.value.advice
-
-
 @pytest.mark.parametrize(
-    ("content", "word"),
+    ("option", "value"),
     [
-        (b"", "is no JSON"),
-        (b"\xff\xfe", "is no JSON"),
-        (b"[" * 100_000, "is no JSON"),
-        (b'{\n"rows": x}', "is no JSON, line 2"),
-        (b"[1, 2]", "holds no benchmark of esc"),
-        (b"null", "holds no benchmark of esc"),
-        (b'{"rows": {}}', "holds no benchmark of esc"),
-        (b'{"rows": [1]}', "on which machine"),
-        (b'{"rows": [], "environment": {}}', "no measured network"),
-        (b'{"rows": [1], "environment": {}}', "row 1 is no benchmark"),
-        (b'{"rows": [{}], "environment": {}}', "row 1 has no model"),
+        ("--plot", "p.png"),
+        ("--compare", "r.json"),
+        ("--runs", "3"),
+        ("--warmup", "1"),
+        ("--size", "1280x720"),
+        ("--batch", "1"),
     ],
 )
-def test_what_is_no_earlier_run_is_refused_in_plain_words(
-    tmp_path: Path, content: bytes, word: str
-) -> None:
-    stored = tmp_path / "list.json"
-    stored.write_bytes(content)
-    with pytest.raises(UsageError, match=word) as caught:
-        bench_run.read_earlier(stored)
-    assert "list.json: " in str(caught.value)
-    assert "esc bench --json" in caught.value.advice
-    assert not any(word in str(caught.value) for word in ("Error", "indices", "codec", "NoneType"))
+def test_what_is_for_networks_alone_is_refused_for_a_folder(option: str, value: str) -> None:
+    words = ["bench", "-m", "esc-tiny", "--end-to-end", ".", option, value]
+    done = CliRunner().invoke(app, words)
+    with pytest.raises(UsageError, match=f"{option} is for networks, not for --end-to-end"):
+        raise done.exception or AssertionError(done.output)
+
+
+def test_an_attention_that_upscaling_does_not_use_is_refused_before_any_work() -> None:
+    words = ["-m", "esc-tiny", "--end-to-end", ".", "--attention", "auto,sdpa"]
+    done = CliRunner().invoke(app, ["bench", *words])
+    assert "to measure" not in done.output
+    with pytest.raises(UsageError, match="as esc upscale does, --attention auto"):
+        raise done.exception or AssertionError(done.output)
 
 
 @pytest.mark.parametrize("text", ["", "1280", "1280x", "x720", "0x720", "-1x5", "axb", "1x2x3"])
@@ -288,18 +187,6 @@ def test_a_word_that_is_not_known_is_named() -> None:
         parsing.one_of("a,d", ("a", "b"), "letter")
     with pytest.raises(UsageError, match="empty"):
         parsing.one_of(" ,", ("a", "b"), "letter")
-
-
-def row(cpu_ms: float) -> BenchRow:
-    sizes = {"batch": 1, "input_size": (8, 8), "output_size": (16, 16)}
-    counts = {"parameters": 1, "gmacs": 1.0, "threads": 1, "wall_ms": (100.0,)}
-    times = {f"{kind}_ms": 100.0 for kind in ("median", "mean", "p10", "p90")}
-    rates = {"images_per_s": 10.0, "megapixels_per_s": 1.0}
-    memory = {"peak_bytes": 1, "reserved_bytes": None, "idle_bytes": 1}
-    kind = {"device": "cpu", "precision": "fp32", "attention": "sdpa", "compiled": False}
-    named = {"model": "esc", "scale": 2, "weights": "fresh"}
-    values = named | kind | sizes | counts | times | rates | memory
-    return BenchRow(cpu_ms=cpu_ms, **values)
 
 
 def test_times_on_a_busy_processor_come_with_a_warning() -> None:
