@@ -21,6 +21,7 @@ from esc_cli.evaluation.bench_export import (
     bench_json,
     bench_markdown,
     facts_line,
+    flat,
 )
 from esc_cli.evaluation.bench_plot import bench_plot, check_matplotlib
 from esc_cli.evaluation.bench_results import BenchRow, bench_rows
@@ -162,11 +163,22 @@ def _busy(rows: list[BenchRow]) -> Iterator[str]:
 def _job_rows(jobs: list[WholeJob]) -> Iterator[tuple[str, ...]]:
     stages = [f"{stage.name} s" for stage in jobs[0].stages]
     rates = ("images/s", "network alone", "ratio")
-    yield ("model", "precision", "pictures", "MP", "seconds", *stages, "device waited s", *rates)
+    yield (
+        "model",
+        "precision",
+        "attention",
+        "pictures",
+        "MP",
+        "seconds",
+        *stages,
+        "device waited s",
+        *rates,
+    )
     for job in jobs:
         yield (
             f"{job.model} x{job.scale}",
             job.precision,
+            job.attention,
             str(job.pictures),
             f"{job.megapixels:.1f}",
             f"{job.seconds:.2f}",
@@ -176,6 +188,12 @@ def _job_rows(jobs: list[WholeJob]) -> Iterator[tuple[str, ...]]:
             f"{job.alone_images_per_s:.2f}",
             f"{job.ratio:.3f}",
         )
+
+
+def _flat_job(job: WholeJob) -> dict[str, object]:
+    stages = {f"{stage.name}_s": stage.seconds for stage in job.stages}
+    values = {name: value for name, value in asdict(job).items() if name != "stages"}
+    return values | stages | {"ratio": job.ratio}
 
 
 def _sections(options: BenchOptions, collected: _Collected) -> Sections:
@@ -196,7 +214,8 @@ def _write(collected: _Collected, outputs: Outputs, notes: list[str], more: Sect
         jobs = {"whole_jobs": [asdict(job) | {"ratio": job.ratio} for job in collected.jobs]}
         write_atomic(outputs.json, bench_json(rows, facts, notes, jobs).encode())
     if outputs.csv is not None:
-        write_atomic(outputs.csv, bench_csv(rows, facts).encode())
+        lines = [*map(flat, rows), *map(_flat_job, collected.jobs)]
+        write_atomic(outputs.csv, bench_csv(lines, facts).encode())
     if outputs.markdown is not None:
         write_atomic(outputs.markdown, bench_markdown(rows, facts, notes, more).encode())
     if outputs.plot is not None:

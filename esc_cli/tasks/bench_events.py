@@ -77,6 +77,7 @@ class WholeJob:
     scale: int
     device: str
     precision: str
+    attention: str
     pictures: int
     megapixels: float
     seconds: float

@@ -210,7 +210,9 @@ def test_a_folder_goes_through_the_whole_pipeline_and_leaves_nothing(
     folder: Path, tmp_path: Path
 ) -> None:
     scratch, stored = tmp_path / "not there yet" / "scratch", tmp_path / "r.json"
-    options = ("--end-to-end", folder, "--out", scratch, "--json", stored, "-s", "2")
+    lines = tmp_path / "r.csv"
+    files = ("--out", scratch, "--json", stored, "--csv", lines)
+    options = ("--end-to-end", folder, *files, "-s", "2")
     code, out, err = bench("-m", "esc-tiny", *options, "--device", "cpu")
     assert code == 0, err
     (job,) = json.loads(stored.read_text())["whole_jobs"]
@@ -221,6 +223,9 @@ def test_a_folder_goes_through_the_whole_pipeline_and_leaves_nothing(
     assert job["idle_s"] == pytest.approx(max(0, job["seconds"] - seconds["network"]))
     assert job["ratio"] == pytest.approx(job["images_per_s"] / job["alone_images_per_s"])
     assert "device waited s" in out
+    (line,) = csv.DictReader(lines.open())
+    assert float(line["network_s"]) == seconds["network"]
+    assert (line["model"], line["attention"], line["threads"]) == ("esc-tiny", "sdpa", "1")
     assert list(scratch.iterdir()) == []
     assert len(list(folder.iterdir())) == 5
 
