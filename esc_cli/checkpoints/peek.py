@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from esc_cli.checkpoints.inspection import Facts, read_config
 from esc_cli.checkpoints.store import Checkpoint
-from esc_cli.errors import WeightsError
+from esc_cli.errors import UsageError, WeightsError
 from esc_cli.model.config import NetworkConfig, variant_config
 
 
@@ -19,6 +19,14 @@ def peek_config(checkpoint: Checkpoint) -> NetworkConfig:
     from esc_cli.checkpoints.loading import load_checkpoint
 
     return load_checkpoint(checkpoint).config
+
+
+def peek_at_scale(checkpoint: Checkpoint, scale: int) -> NetworkConfig:
+    """As `peek_config`. Raises UsageError for a network that does not upscale by this scale."""
+    config = peek_config(checkpoint)
+    if not config.any_scale and config.scale != scale:
+        raise UsageError(f"upscales by {config.scale}, and {scale} is asked for", checkpoint.path)
+    return config
 
 
 def _peek_safetensors(checkpoint: Checkpoint) -> NetworkConfig:

@@ -13,22 +13,18 @@ from esc_cli.cli.console import print_line
 from esc_cli.cli.outputs import check_outputs
 from esc_cli.cli.signals import stopping_on_signals
 from esc_cli.cli.tables import print_rows
-from esc_cli.errors import StoppedError, UsageError
+from esc_cli.errors import StoppedError, UsageError, shown
+from esc_cli.evaluation.bench_compare import Earlier, comparison_rows, earlier, without_ratio
 from esc_cli.evaluation.bench_export import (
     Sections,
     bench_csv,
     bench_json,
     bench_markdown,
     facts_line,
+    flat,
 )
 from esc_cli.evaluation.bench_plot import bench_plot, check_matplotlib
-from esc_cli.evaluation.bench_results import (
-    BenchRow,
-    Earlier,
-    bench_rows,
-    comparison_rows,
-    earlier,
-)
+from esc_cli.evaluation.bench_results import BenchRow, bench_rows
 from esc_cli.evaluation.published_speed import NOTE
 from esc_cli.media.atomic import write_atomic
 from esc_cli.tasks.bench_events import (
@@ -39,7 +35,7 @@ from esc_cli.tasks.bench_events import (
     Measured,
     WholeJob,
 )
-from esc_cli.tasks.benchmark import FRESH, Benchmark
+from esc_cli.tasks.benchmark import FACTORED, FRESH, Benchmark
 from esc_cli.tasks.stop import Stop
 
 IDLE_ENOUGH = 0.8
@@ -78,12 +74,12 @@ def read_earlier(path: Path) -> Earlier:
         stored = json.loads(path.read_bytes())
     except OSError as error:
         raise UsageError(f"cannot be read: {error.strerror}", path) from error
-    except ValueError as error:
-        raise UsageError(f"is no JSON: {error}", path) from error
-    try:
-        return earlier(stored)
-    except ValueError as error:
-        raise UsageError(str(error), path, "give a file that esc bench --json wrote") from error
+    except (ValueError, RecursionError) as error:
+        at = f", line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
+        raise UsageError(
+            f"is no JSON{at}", path, "give a file that esc bench --json wrote"
+        ) from error
+    return earlier(stored, path)
 
 
 def run(options: BenchOptions, outputs: Outputs) -> None:
@@ -99,7 +95,7 @@ def run(options: BenchOptions, outputs: Outputs) -> None:
             print_line(f"{stopped}: no files are written", "bold red")
             raise typer.Exit(stopped.exit_code) from None
     more = _sections(options, collected)
-    notes = _notes(collected)
+    notes = _notes(options, collected)
     if collected.rows:
         print_rows("one forward pass", bench_rows(collected.rows))
     for title, rows in more.items():
@@ -124,8 +120,15 @@ def _show(event: BenchEvent, collected: _Collected) -> None:
         collected.jobs.append(event)
 
 
-def _notes(collected: _Collected) -> list[str]:
+def _notes(options: BenchOptions, collected: _Collected) -> list[str]:
     notes = [collected.how, *_busy(collected.rows)]
+    if options.before is not None:
+        alone = without_ratio(options.before, collected.rows)
+        notes += [
+            f"not in {shown(options.before.path)}, so without a ratio: {one}" for one in alone
+        ]
+    if any(row.attention == "flex" and _is_uncompiled(row) for row in collected.rows):
+        notes.append("attention flex is compiled on CUDA only: here it is slow")
     if any(row.published for row in collected.rows):
         notes.append(NOTE)
     if any(row.weights == FRESH for row in collected.rows):
@@ -133,9 +136,18 @@ def _notes(collected: _Collected) -> list[str]:
             "weights fresh: no checkpoint is installed, so the parameters were never trained; "
             "the time does not depend on their values"
         )
+    if any(row.weights.endswith(FACTORED) for row in collected.rows):
+        notes.append(
+            "weights factored: the checkpoint's tables of positions as FlashBias factors, which "
+            "come close to them; its PSNR is not theirs"
+        )
     if any(row.psnr_source == "published" for row in collected.rows):
         notes.append("PSNR of fresh weights, in --json, --csv and --plot: the paper's, on Set5")
     return notes
+
+
+def _is_uncompiled(row: BenchRow) -> bool:
+    return not row.compiled and not row.device.startswith("cuda")
 
 
 def _busy(rows: list[BenchRow]) -> Iterator[str]:
@@ -151,11 +163,22 @@ def _busy(rows: list[BenchRow]) -> Iterator[str]:
 def _job_rows(jobs: list[WholeJob]) -> Iterator[tuple[str, ...]]:
     stages = [f"{stage.name} s" for stage in jobs[0].stages]
     rates = ("images/s", "network alone", "ratio")
-    yield ("model", "precision", "pictures", "MP", "seconds", *stages, "device waited s", *rates)
+    yield (
+        "model",
+        "precision",
+        "attention",
+        "pictures",
+        "MP",
+        "seconds",
+        *stages,
+        "device waited s",
+        *rates,
+    )
     for job in jobs:
         yield (
             f"{job.model} x{job.scale}",
             job.precision,
+            job.attention,
             str(job.pictures),
             f"{job.megapixels:.1f}",
             f"{job.seconds:.2f}",
@@ -167,12 +190,19 @@ def _job_rows(jobs: list[WholeJob]) -> Iterator[tuple[str, ...]]:
         )
 
 
+def _flat_job(job: WholeJob) -> dict[str, object]:
+    stages = {f"{stage.name}_s": stage.seconds for stage in job.stages}
+    values = {name: value for name, value in asdict(job).items() if name != "stages"}
+    return values | stages | {"ratio": job.ratio}
+
+
 def _sections(options: BenchOptions, collected: _Collected) -> Sections:
     sections: dict[str, list[tuple[str, ...]]] = {}
-    if options.before is not None and collected.rows:
+    if options.before is not None:
         changes = "; ".join(options.before.changes(collected.environment)) or "nothing else changed"
-        rows = list(comparison_rows(options.before, collected.rows))
-        sections[f"compared with the earlier run ({changes})"] = rows
+        header, *rows = comparison_rows(options.before, collected.rows)
+        if rows:
+            sections[f"compared with the earlier run ({changes})"] = [header, *rows]
     if collected.jobs:
         sections["whole jobs"] = list(_job_rows(collected.jobs))
     return sections
@@ -184,7 +214,8 @@ def _write(collected: _Collected, outputs: Outputs, notes: list[str], more: Sect
         jobs = {"whole_jobs": [asdict(job) | {"ratio": job.ratio} for job in collected.jobs]}
         write_atomic(outputs.json, bench_json(rows, facts, notes, jobs).encode())
     if outputs.csv is not None:
-        write_atomic(outputs.csv, bench_csv(rows, facts).encode())
+        lines = [*map(flat, rows), *map(_flat_job, collected.jobs)]
+        write_atomic(outputs.csv, bench_csv(lines, facts).encode())
     if outputs.markdown is not None:
         write_atomic(outputs.markdown, bench_markdown(rows, facts, notes, more).encode())
     if outputs.plot is not None:

@@ -11,14 +11,16 @@ from esc_cli.cli.options import OUTPUT, CsvFile, JsonFile, MarkdownFile
 
 EPILOG = (
     "Exit codes: 0 all measured; 1 a configuration failed; 2 wrong usage, or --compare with "
-    "another machine; 3 the environment (weights, device, disk, a missing package); "
-    "130 and 143 after SIGINT and SIGTERM."
+    "a run of another machine or of other configurations; 3 the environment (weights, device, "
+    "disk, a missing package); 130 and 143 after SIGINT and SIGTERM."
 )
 _WHAT, _HOW = "What is measured", "How"
+NOT_END_TO_END = ("compare", "plot", "runs", "warmup", "size", "batch")
 DEFAULT_MODELS = "esc-tiny,esc-light,esc,esc-fp"
 
 
 def bench_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per option
+    context: typer.Context,
     model: Annotated[
         str,
         typer.Option("--model", "-m", rich_help_panel=_WHAT, help="Names or files, a list."),
@@ -85,8 +87,8 @@ def bench_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per opt
     from esc_cli.errors import UsageError
     from esc_cli.tasks.bench_events import ATTENTIONS, BenchOptions
 
-    if end_to_end is not None and (compare or plot):
-        raise UsageError("--compare and --plot are for networks, not for --end-to-end")
+    if end_to_end is not None:
+        parsing.refuse_given(context, NOT_END_TO_END, "is for networks, not for --end-to-end")
     if out is not None and end_to_end is None:
         raise UsageError("--out is for --end-to-end")
     outputs = bench_run.Outputs(json_, csv_, markdown, plot)

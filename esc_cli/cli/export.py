@@ -21,7 +21,7 @@ def export_command(
         typer.Option("--format", "-f", help="onnx, torchscript, pt2. Default: by the suffix."),
     ] = None,
     scale: Annotated[
-        int | None, typer.Option("--scale", "-s", help="Of a name; default 4.")
+        int | None, typer.Option("--scale", "-s", min=1, help="Of a name; default 4.")
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the output.")] = False,
 ) -> None:

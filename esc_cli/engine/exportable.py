@@ -18,6 +18,7 @@ from esc_cli.errors import UsageError
 from esc_cli.model import Network
 from esc_cli.model.attention import WindowAttention
 from esc_cli.model.body import FactoredKernel, SharedKernel
+from esc_cli.model.config import NetworkConfig
 from esc_cli.model.layers import LargeConv, geometric_ensemble
 from esc_cli.model.padding import smallest_side
 from esc_cli.model.patches import Extent, Patch, Patchwork, WholeMap
@@ -32,9 +33,7 @@ class ExportableNetwork(nn.Module):
 
     def __init__(self, network: Network):
         super().__init__()
-        if network.config.any_scale or network.config.unshuffle != 1:
-            what = "networks of any scale, or with an unshuffled input, cannot be exported"
-            raise UsageError(what)
+        check_exportable(network.config)
         self.config = network.config
         self.least_side = smallest_side(network.config)
         self.network = copy.deepcopy(network).float().cpu().eval().requires_grad_(False)
@@ -47,6 +46,15 @@ class ExportableNetwork(nn.Module):
         work = Patchwork([WholeMap(side, side)], x.device)
         _, out = next(self.network.upscale(x, work))
         return out
+
+
+def check_exportable(config: NetworkConfig) -> None:
+    """Raise UsageError for a network that has no exportable form."""
+    if config.any_scale:
+        what = "networks of any scale cannot be exported: the output's size belongs to each call"
+        raise UsageError(what)
+    if config.unshuffle != 1:
+        raise UsageError("networks with an unshuffled input cannot be exported")
 
 
 def _replace_attention(network: nn.Module) -> None:

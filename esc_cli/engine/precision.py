@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 import torch
 
-from esc_cli.errors import DeviceError
+from esc_cli.errors import DeviceError, UsageError
 
 Precision = Literal["fp32", "fp16", "bf16"]
 
@@ -15,6 +16,9 @@ DTYPES: dict[Precision, torch.dtype] = {
     "fp16": torch.float16,
     "bf16": torch.bfloat16,
 }
+
+_DEVICES = re.compile(r"(cpu|cuda|mps)(:\d{1,2})?")
+"""What torch calls the devices that are supported; its others have no such name here."""
 
 _FALLBACKS: dict[Precision, tuple[Precision, ...]] = {
     "fp16": ("fp16", "bf16", "fp32"),
@@ -26,16 +30,14 @@ _FALLBACKS: dict[Precision, tuple[Precision, ...]] = {
 def choose_device(wish: str) -> torch.device:
     """The device that a wish means: "auto" is CUDA, then Apple's MPS, then the CPU.
 
-    Raises DeviceError, saying what there is, for a device that is not there.
+    Raises UsageError for what is no device of any machine, DeviceError, saying what there is, for
+    one that is not there.
     """
     if wish == "auto":
         return torch.device(_best_device())
-    try:
-        device = torch.device(wish)
-    except RuntimeError as error:
-        raise DeviceError(
-            f"no such device: {wish!r}", advice="auto, cpu, cuda, cuda:1, mps"
-        ) from error
+    if not _DEVICES.fullmatch(wish):
+        raise UsageError(f"no such device: {wish!r}", advice="auto, cpu, cuda, cuda:1, mps")
+    device = torch.device(wish)
     if not _exists(device):
         raise DeviceError(f"device {wish} is not there", advice=f"here: {_present()}")
     return device

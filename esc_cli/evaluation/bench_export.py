@@ -33,18 +33,19 @@ def bench_markdown(
     return "\n\n".join((*parts, facts_line(environment))) + "\n"
 
 
-def bench_csv(rows: Sequence[BenchRow], environment: Mapping[str, str]) -> str:
-    """One line per configuration; the facts of the environment are columns of each."""
+def bench_csv(measured: Sequence[Mapping[str, object]], environment: Mapping[str, str]) -> str:
+    """One line per measurement; the facts of the environment are columns of each."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    lines = [_flat(row) | dict(environment) for row in rows]
+    lines = [dict(values) | dict(environment) for values in measured]
     names = list(lines[0]) if lines else list(environment)
     writer.writerow(names)
     writer.writerows([line[name] for name in names] for line in lines)
     return stream.getvalue()
 
 
-def _flat(row: BenchRow) -> dict[str, object]:
+def flat(row: BenchRow) -> dict[str, object]:
+    """The columns of a measured network."""
     values = asdict(row)
     values["wall_ms"] = " ".join(f"{ms:.3f}" for ms in row.wall_ms)
     for name in ("input_size", "output_size"):

@@ -11,6 +11,7 @@ import contextlib
 import gc
 import statistics
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -104,7 +105,7 @@ def _measured(workload: Workload, repeats: Repeats, check: Check) -> Speed:
     device = choose_device(workload.device)
     if device.type == "cpu":
         torch.set_num_threads(min(torch.get_num_threads(), available_cores()))
-    with torch.inference_mode(), _cudnn_benchmark():
+    with torch.inference_mode(), _cudnn_benchmark(), _quiet_flex():
         step, attention = make_step(workload, device)
         _forget_peak(device)
         idle = _resident_bytes() if device.type == "cpu" else None
@@ -137,6 +138,14 @@ def _cudnn_benchmark() -> Iterator[None]:
         yield
     finally:
         torch.backends.cudnn.benchmark = before
+
+
+@contextlib.contextmanager
+def _quiet_flex() -> Iterator[None]:
+    """Without torch's advice to programmers: that flex is slow uncompiled stands in the table."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="flex_attention called without torch.compile")
+        yield
 
 
 def _timed(step: Callable[[], Tensor], device: torch.device) -> tuple[float, float]:

@@ -54,9 +54,13 @@ def make_network(workload: Workload) -> Network:
         network = from_config(workload.as_run)
     else:
         network = _converted(load_checkpoint(workload.checkpoint), workload.as_run)
+    return _with_kernel(network, workload).eval().requires_grad_(False)
+
+
+def _with_kernel(network: Network, workload: Workload) -> Network:
     if workload.attention in ("sdpa", "flex"):
         set_attention_kernel(network, workload.attention)
-    return network.eval().requires_grad_(False)
+    return network
 
 
 def _converted(network: Network, config: NetworkConfig) -> Network:
@@ -74,6 +78,12 @@ def attention_name(network: Network) -> str:
         return "flashbias"
     kernels = {str(m.kernel) for m in network.modules() if isinstance(m, WindowAttention)}
     return "+".join(sorted(kernels))
+
+
+def planned_attention(workload: Workload) -> str:
+    """The `attention_name` that a workload will have."""
+    with torch.device("meta"):
+        return attention_name(_with_kernel(from_config(workload.as_run), workload))
 
 
 def make_step(workload: Workload, device: torch.device) -> tuple[Callable[[], Tensor], str]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from esc_cli.evaluation.bench_results import BenchRow, Earlier
+from esc_cli.evaluation.bench_compare import Earlier
+from esc_cli.evaluation.bench_results import BenchRow
 from esc_cli.evaluation.workload import Attention
 
 ATTENTIONS: tuple[Attention, ...] = ("auto", "sdpa", "flex", "flashbias")
@@ -76,6 +77,7 @@ class WholeJob:
     scale: int
     device: str
     precision: str
+    attention: str
     pictures: int
     megapixels: float
     seconds: float

@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import torch
 
-from esc_cli.checkpoints.peek import peek_config
+from esc_cli.checkpoints.peek import peek_at_scale
 from esc_cli.checkpoints.store import Checkpoint, bundled, find, looks_like_path
 from esc_cli.engine.precision import choose_device, choose_precision
-from esc_cli.errors import EscError, SetupError, StoppedError, UsageError, WeightsError
+from esc_cli.errors import EscError, SetupError, StoppedError, UsageError
 from esc_cli.evaluation.arithmetic import macs, parameter_count
-from esc_cli.evaluation.bench_results import BenchRow
+from esc_cli.evaluation.bench_results import BenchRow, Key
 from esc_cli.evaluation.published import published
 from esc_cli.evaluation.published_speed import SIZE, PublishedSpeed, published_speed
 from esc_cli.evaluation.speed import Repeats, Speed, measure
-from esc_cli.evaluation.workload import Attention, Workload
+from esc_cli.evaluation.workload import Attention, Workload, planned_attention
 from esc_cli.model.config import NetworkConfig, variant_config
 from esc_cli.tasks.bench_events import (
     BenchEvent,
@@ -36,6 +37,8 @@ PAPER = Repeats(warmup=100, runs=100)
 ON_CPU = Repeats(warmup=1, runs=3)
 """A run takes seconds there, not milliseconds."""
 FRESH = "fresh"
+FACTORED = ", factored"
+"""After a checkpoint's name: its tables of positions became factors, which nobody has scored."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,11 @@ class Subject:
     def weights(self) -> str:
         """The checkpoint's name, or "fresh"."""
         return FRESH if self.checkpoint is None else self.checkpoint.name
+
+    @property
+    def path(self) -> Path | None:
+        """The checkpoint's file."""
+        return None if self.checkpoint is None else self.checkpoint.path.resolve()
 
 
 @dataclass
@@ -70,6 +78,7 @@ class Benchmark:
         facts = bench_facts(self.device)
         if self.options.before is not None:
             self.options.before.check_machine(facts)
+            self.options.before.check_any([_key(*each) for each in work])
         self._check_plot(work)
         yield BenchStarted(len(work), facts, self._how())
         for subject, workload in work:
@@ -101,14 +110,24 @@ class Benchmark:
         return f"random input, batch {batch}, on {self.device}; {runs}; MB are 10^6 bytes"
 
     def _workloads(self) -> list[tuple[Subject, Workload]]:
+        """Each configuration once, whatever it is called: auto may be what is named beside it."""
         options = self.options
-        return [
+        if options.folder is not None and (
+            options.compiled or {"sdpa", "flex"} & set(options.attentions)
+        ):
+            raise UsageError("--end-to-end runs networks as esc upscale does, --attention auto")
+        asked = [
             (subject, self._workload(subject, scale, precision, attention))
             for scale in options.scales
             for subject in (find_subject(name, scale) for name in options.models)
             for precision in options.precisions
             for attention in options.attentions
         ]
+        found: dict[object, tuple[Subject, Workload]] = {}
+        for subject, workload in asked:
+            own = (_key(subject, workload), subject.path)
+            found.setdefault(own, (subject, workload))
+        return list(found.values())
 
     def _workload(
         self, subject: Subject, scale: int, precision: str, attention: Attention
@@ -157,8 +176,6 @@ class Benchmark:
         options = self.options
         if options.folder is None:
             raise ValueError("a whole job needs a folder")
-        if options.compiled or workload.attention in ("sdpa", "flex"):
-            raise UsageError("--end-to-end runs networks as esc upscale does, --attention auto")
         return EndToEnd(options.folder, options.scratch, self.stop).run(subject.name, workload)
 
 
@@ -172,10 +189,7 @@ def find_subject(name: str, scale: int) -> Subject:
         name in (r.name, r.variant) and r.scale == scale for r in records
     ):
         checkpoint = find(name, scale)
-        config = peek_config(checkpoint)
-        if not config.any_scale and config.scale != scale:
-            what = f"upscales by {config.scale}, and {scale} is asked for"
-            raise WeightsError(what, checkpoint.path)
+        config = peek_at_scale(checkpoint, scale)
         record = checkpoint.record
         return Subject(record.variant if record else checkpoint.path.stem, config, checkpoint)
     any_scale = variant_config(name).any_scale
@@ -193,6 +207,20 @@ def psnr_of(subject: Subject, workload: Workload) -> tuple[float | None, str]:
         known = {"psnr_y": record.scores.get("Set5", {}).get("psnr", 0.0)}
     psnr = known.get("psnr_y") or None
     return psnr, ("published" if record is None else "measured") if psnr else ""
+
+
+def _key(subject: Subject, workload: Workload) -> Key:
+    """The `BenchRow.key` that a workload will have."""
+    return Key(
+        model=subject.name,
+        scale=_scale(workload),
+        device=workload.device,
+        precision=workload.precision,
+        attention=planned_attention(workload),
+        compiled=workload.compiled,
+        batch=workload.batch,
+        input_size=(workload.in_size[1], workload.in_size[0]),
+    )
 
 
 def _scale(workload: Workload) -> int:
@@ -214,7 +242,7 @@ def _row(subject: Subject, workload: Workload, speed: Speed) -> BenchRow:
         batch=workload.batch,
         input_size=(workload.in_size[1], workload.in_size[0]),
         output_size=(workload.out_size[1], workload.out_size[0]),
-        weights=subject.weights,
+        weights=subject.weights + (FACTORED if _is_factored(workload) else ""),
         parameters=parameter_count(workload.as_run),
         gmacs=macs(workload.as_run, workload.in_size, workload.out_size, workload.batch) / 1e9,
         median_ms=speed.median_ms,
@@ -233,6 +261,10 @@ def _row(subject: Subject, workload: Workload, speed: Speed) -> BenchRow:
         psnr=psnr,
         psnr_source=source,
     )
+
+
+def _is_factored(workload: Workload) -> bool:
+    return workload.checkpoint is not None and workload.as_run != workload.config
 
 
 def _printed(workload: Workload, scale: int) -> PublishedSpeed | None:

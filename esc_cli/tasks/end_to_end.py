@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 
 from esc_cli.engine.options import EngineOptions
 from esc_cli.errors import DiskError, ItemError, UsageError
-from esc_cli.evaluation.workload import Workload, make_network
+from esc_cli.evaluation.workload import Workload, make_network, planned_attention
 from esc_cli.tasks.bench_events import Stage, WholeJob
 from esc_cli.tasks.events import Item
 from esc_cli.tasks.job import Job
@@ -72,6 +72,7 @@ class EndToEnd:
             scale=workload.out_size[0] // workload.in_size[0],
             device=workload.device,
             precision=workload.precision,
+            attention=planned_attention(workload),
             pictures=len(jobs),
             megapixels=sum(job.size[0] * job.size[1] for job in jobs) / 1e6,
             seconds=seconds,
@@ -110,10 +111,13 @@ def _refuse_failures(items: Sequence[Item]) -> None:
 @contextmanager
 def _temporary(scratch: Path | None) -> Iterator[Path]:
     try:
+        if scratch is not None:
+            scratch.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(prefix="esc-bench-", dir=scratch) as home:
             yield Path(home)
     except OSError as error:
-        raise DiskError(f"cannot be written: {error.strerror}", scratch) from error
+        what = f"cannot be written: {error.strerror}"
+        raise DiskError(what, scratch, "choose another --out") from error
 
 
 def _weights(workload: Workload, home: Path) -> Path:

@@ -27,7 +27,7 @@ def environment_facts() -> dict[str, str]:
 def bench_facts(device: torch.device) -> dict[str, str]:
     """The machine and what runs on it, for a measurement on a device.
 
-    The names in `evaluation.bench_results.MACHINE` say which machine it is.
+    The names in `evaluation.bench_compare.MACHINE` say which machine it is.
     """
     facts = {
         "system": f"{platform.system()} {platform.machine()}",

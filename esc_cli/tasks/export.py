@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import get_args
 
 from esc_cli.checkpoints.loading import load_model
-from esc_cli.checkpoints.store import looks_like_path
+from esc_cli.checkpoints.peek import peek_at_scale
+from esc_cli.checkpoints.store import find, find_all, looks_like_path, missing_scale
 from esc_cli.engine.export import (
     SUFFIXES,
     ExportFormat,
@@ -16,8 +17,10 @@ from esc_cli.engine.export import (
     check_export_packages,
     export_bytes,
 )
+from esc_cli.engine.exportable import check_exportable
 from esc_cli.errors import DiskError, UsageError
 from esc_cli.media.atomic import write_atomic
+from esc_cli.model.config import VARIANTS, variant_config
 
 FORMATS: tuple[ExportFormat, ...] = get_args(ExportFormat)
 
@@ -51,9 +54,9 @@ def export(options: ExportOptions) -> Exported:
     """
     kind = _format(options)
     _check_output(options)
+    _check_network(options.model, options.scale)
     check_export_packages(kind)
-    scale = options.scale
-    network = load_model(options.model, scale if looks_like_path(options.model) else scale or 4)
+    network = load_model(options.model, options.scale)
     content = export_bytes(network, kind)
     difference = check_export(network, content, kind)
     write_atomic(options.output, content)
@@ -73,6 +76,20 @@ def _format(options: ExportOptions) -> ExportFormat:
     if suffix not in by_suffix:
         raise UsageError(f"must end in {', '.join(by_suffix)}", options.output)
     return by_suffix[suffix]
+
+
+def _check_network(model: str, scale: int | None) -> None:
+    """Raise UsageError for what is wrong whatever weights there are."""
+    if model in VARIANTS:
+        check_exportable(VARIANTS[model])
+        variant_config(model, scale)
+    if scale is None:
+        return
+    if looks_like_path(model):
+        peek_at_scale(find(model), scale)
+    elif scale not in (there := find_all(model)) and None not in there:
+        error = missing_scale(model, scale)
+        raise UsageError(error.what, advice=error.advice)
 
 
 def _check_output(options: ExportOptions) -> None:

@@ -81,7 +81,7 @@ class Models:
         return fetched
 
     def upscaler(self, choice: Choice) -> Upscaler:
-        """The upscaler of a network, loaded once. Raises WeightsError and DeviceError."""
+        """The upscaler of a network, loaded once. Raises WeightsError."""
         path = choice.checkpoint.path
         if path not in self._upscalers:
             from esc_cli.checkpoints.loading import load_checkpoint
@@ -94,7 +94,10 @@ class Models:
         return self._upscalers[path]
 
     def prepare(self, choice: Choice) -> None:
-        """Load a network and find its device now. Raises WeightsError and DeviceError."""
+        """Load a network and find its device now.
+
+        Raises WeightsError, DeviceError, and UsageError for what is no device.
+        """
         upscaler = self.upscaler(choice)
         _ = upscaler.device, upscaler.precision
 

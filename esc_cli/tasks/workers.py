@@ -39,7 +39,7 @@ class Workers:
         self._all = [self.models, *(Models(self.models.model, engine) for engine in others)]
 
     def prepare(self, choice: Choice) -> None:
-        """Load a network on every device. Raises WeightsError and DeviceError."""
+        """Load a network on every device. Raises as `Models.prepare`."""
         for models in self._all:
             models.prepare(choice)
 

@@ -67,6 +67,8 @@ def test_what_several_workers_finished_is_skipped_by_one(
     ("options", "code", "word"),
     [
         (("--devices", "cpu,cuda:63"), 3, "cuda:63"),
+        (("--devices", "cpu,tpu"), 2, "no such device: 'tpu'"),
+        (("--device", "tpu"), 2, "no such device: 'tpu'"),
         (("--devices", "cpu,"), 2, "no list of devices"),
         (("--devices", "cpu,cpu", "--device", "cpu"), 2, "exclude each other"),
     ],

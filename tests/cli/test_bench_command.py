@@ -4,37 +4,24 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from benching import QUICK, ROOT, bench, row, start
 from PIL import Image
+from typer.testing import CliRunner
 
 from esc_cli.cli import bench_run, parsing
+from esc_cli.cli.app import app
 from esc_cli.errors import UsageError
-from esc_cli.evaluation.bench_results import BenchRow
+from esc_cli.tasks.bench_events import BenchOptions
+from esc_cli.tasks.benchmark import Benchmark
+from esc_cli.tasks.stop import Stop
 
-ROOT = Path(__file__).parents[2]
-QUICK = ("--size", "192x128", "--warmup", "1", "--runs", "2", "--device", "cpu")
-
-
-def start(*arguments: object) -> subprocess.Popen[str]:
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    words = [sys.executable, "-m", "esc_cli", "bench", *map(str, arguments)]
-    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return subprocess.Popen(words, env=environment, text=True, **pipes)
-
-
-def bench(*arguments: object) -> tuple[int, str, str]:
-    process = start(*arguments)
-    out, err = process.communicate(timeout=120)
-    assert "Traceback" not in err
-    return process.returncode, out, err
+TINY_X2 = ROOT / "weights/esc-tiny-x2.safetensors"
 
 
 @pytest.fixture(scope="module")
@@ -88,47 +75,104 @@ def test_the_plot_is_a_picture(measured: tuple[Path, str, str]) -> None:
         assert len(image.convert("RGB").getcolors(1 << 24)) > 3
 
 
-def test_a_run_is_compared_with_an_earlier_one_of_this_machine(
-    measured: tuple[Path, str, str],
-) -> None:
-    code, out, _ = bench("-m", "esc-tiny", *QUICK, "--compare", measured[0] / "r.json")
-    assert code == 0
-    (line,) = [line for line in out.splitlines() if "esc-tiny x4 fp32, sdpa" in line]
-    before_ms, now_ms, ratio = (float(cell) for cell in line.split("│")[2:5])
-    assert ratio == pytest.approx(now_ms / before_ms, rel=0.1)
-
-
-def test_runs_of_different_machines_are_not_compared(
-    measured: tuple[Path, str, str], tmp_path: Path
-) -> None:
-    other = json.loads((measured[0] / "r.json").read_text())
-    other["environment"]["processor"] = "Abacus"
-    stored = tmp_path / "other.json"
-    stored.write_text(json.dumps(other))
-    code, out, err = bench("-m", "esc-tiny", *QUICK, "--compare", stored)
-    assert (code, out) == (2, "")
-    assert "processor Abacus" in err
-
-
 @pytest.mark.parametrize(
     ("arguments", "code", "word"),
     [
         (("-m", "missing.pth"), 3, "missing.pth"),
         (("-m", "esc-tiny", "--device", "cuda:63"), 3, "cuda:63"),
+        (("-m", "esc-tiny", "--device", "tpu"), 2, "no such device: 'tpu'"),
         (("-m", "esc-tiny", "--json", "nowhere/r.json"), 3, "nowhere"),
         (("-m", "esc-real", "--plot", "r.png"), 2, "no PSNR"),
         (("-m", "esc-tiny", "--compare", "missing.json"), 2, "missing.json"),
+        (("-m", "esc-tiny", "-s", "7"), 2, "cannot be built for scale 7 (has 2, 3, 4)"),
+        (("-m", TINY_X2, "-s", "4"), 2, "upscales by 2, and 4 is asked for"),
         (("-m", ","), 2, "names nothing"),
         (("-m", "esc-tiny", "--out", "."), 2, "is for --end-to-end"),
-        (("--end-to-end", ".", "--plot", "p.png"), 2, "not for --end-to-end"),
     ],
 )
 def test_what_cannot_be_done_is_refused_before_any_work(
-    arguments: tuple[str, ...], code: int, word: str
+    arguments: tuple[object, ...], code: int, word: str
 ) -> None:
     found, out, err = bench(*arguments)
     assert (found, out) == (code, "")
     assert word in err
+
+
+@pytest.fixture(scope="module")
+def several(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[dict[str, Any]], str]:
+    """The rows of a run that asks for configurations several times over, and its stderr."""
+    stored = tmp_path_factory.mktemp("several") / "r.json"
+    names = ("-m", "esc-tiny,esc-tiny-x4", "-s", "4,04", "--precision", "fp32,auto,fp32")
+    kernels = ("--attention", "auto,flashbias,sdpa,flex")
+    code, _, err = bench(*names, *kernels, *QUICK, "--json", stored)
+    assert code == 0, err
+    return json.loads(stored.read_text())["rows"], " ".join(err.split())
+
+
+def test_each_configuration_is_measured_once(
+    several: tuple[list[dict[str, Any]], str],
+) -> None:
+    rows, err = several
+    assert "3 to measure" in err
+    named = [(row["model"], row["scale"], row["precision"], row["attention"]) for row in rows]
+    kernels = ("sdpa", "flashbias", "flex")
+    assert named == [("esc-tiny", 4, "fp32", kernel) for kernel in kernels]
+
+
+def test_the_same_configuration_of_other_weights_is_another_one(tmp_path: Path) -> None:
+    other = tmp_path / "esc-tiny.safetensors"
+    other.write_bytes((ROOT / "weights/esc-tiny-x4.safetensors").read_bytes())
+    options = BenchOptions(models=("esc-tiny", str(other)), scales=(4,), device="cpu")
+    found = [subject.weights for subject, _ in Benchmark(options, Stop())._workloads()]
+    assert found == ["esc-tiny-x4", "esc-tiny.safetensors"]
+
+
+def test_a_checkpoint_made_into_factors_has_neither_its_name_nor_its_psnr(
+    several: tuple[list[dict[str, Any]], str],
+) -> None:
+    rows, err = several
+    found = {row["attention"]: (row["weights"], row["psnr"] is not None) for row in rows}
+    assert found == {
+        "sdpa": ("esc-tiny-x4", True),
+        "flashbias": ("esc-tiny-x4, factored", False),
+        "flex": ("esc-tiny-x4", True),
+    }
+    assert "weights factored: " in err
+    assert "never trained" not in err
+
+
+def test_flex_on_a_cpu_is_said_to_be_slow_without_advice_to_programmers(
+    several: tuple[list[dict[str, Any]], str],
+) -> None:
+    assert "attention flex is compiled on CUDA only: here it is slow" in several[1]
+    assert "torch.compile" not in several[1]
+    assert "Warning" not in several[1]
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--plot", "p.png"),
+        ("--compare", "r.json"),
+        ("--runs", "3"),
+        ("--warmup", "1"),
+        ("--size", "1280x720"),
+        ("--batch", "1"),
+    ],
+)
+def test_what_is_for_networks_alone_is_refused_for_a_folder(option: str, value: str) -> None:
+    words = ["bench", "-m", "esc-tiny", "--end-to-end", ".", option, value]
+    done = CliRunner().invoke(app, words)
+    with pytest.raises(UsageError, match=f"{option} is for networks, not for --end-to-end"):
+        raise done.exception or AssertionError(done.output)
+
+
+def test_an_attention_that_upscaling_does_not_use_is_refused_before_any_work() -> None:
+    words = ["-m", "esc-tiny", "--end-to-end", ".", "--attention", "auto,sdpa"]
+    done = CliRunner().invoke(app, ["bench", *words])
+    assert "to measure" not in done.output
+    with pytest.raises(UsageError, match="as esc upscale does, --attention auto"):
+        raise done.exception or AssertionError(done.output)
 
 
 @pytest.mark.parametrize("text", ["", "1280", "1280x", "x720", "0x720", "-1x5", "axb", "1x2x3"])
@@ -143,18 +187,6 @@ def test_a_word_that_is_not_known_is_named() -> None:
         parsing.one_of("a,d", ("a", "b"), "letter")
     with pytest.raises(UsageError, match="empty"):
         parsing.one_of(" ,", ("a", "b"), "letter")
-
-
-def row(cpu_ms: float) -> BenchRow:
-    sizes = {"batch": 1, "input_size": (8, 8), "output_size": (16, 16)}
-    counts = {"parameters": 1, "gmacs": 1.0, "threads": 1, "wall_ms": (100.0,)}
-    times = {f"{kind}_ms": 100.0 for kind in ("median", "mean", "p10", "p90")}
-    rates = {"images_per_s": 10.0, "megapixels_per_s": 1.0}
-    memory = {"peak_bytes": 1, "reserved_bytes": None, "idle_bytes": 1}
-    kind = {"device": "cpu", "precision": "fp32", "attention": "sdpa", "compiled": False}
-    named = {"model": "esc", "scale": 2, "weights": "fresh"}
-    values = named | kind | sizes | counts | times | rates | memory
-    return BenchRow(cpu_ms=cpu_ms, **values)
 
 
 def test_times_on_a_busy_processor_come_with_a_warning() -> None:
@@ -177,9 +209,10 @@ def folder(tmp_path: Path) -> Path:
 def test_a_folder_goes_through_the_whole_pipeline_and_leaves_nothing(
     folder: Path, tmp_path: Path
 ) -> None:
-    scratch, stored = tmp_path / "scratch", tmp_path / "r.json"
-    scratch.mkdir()
-    options = ("--end-to-end", folder, "--out", scratch, "--json", stored, "-s", "2")
+    scratch, stored = tmp_path / "not there yet" / "scratch", tmp_path / "r.json"
+    lines = tmp_path / "r.csv"
+    files = ("--out", scratch, "--json", stored, "--csv", lines)
+    options = ("--end-to-end", folder, *files, "-s", "2")
     code, out, err = bench("-m", "esc-tiny", *options, "--device", "cpu")
     assert code == 0, err
     (job,) = json.loads(stored.read_text())["whole_jobs"]
@@ -190,6 +223,9 @@ def test_a_folder_goes_through_the_whole_pipeline_and_leaves_nothing(
     assert job["idle_s"] == pytest.approx(max(0, job["seconds"] - seconds["network"]))
     assert job["ratio"] == pytest.approx(job["images_per_s"] / job["alone_images_per_s"])
     assert "device waited s" in out
+    (line,) = csv.DictReader(lines.open())
+    assert float(line["network_s"]) == seconds["network"]
+    assert (line["model"], line["attention"], line["threads"]) == ("esc-tiny", "sdpa", "1")
     assert list(scratch.iterdir()) == []
     assert len(list(folder.iterdir())) == 5
 

@@ -147,6 +147,7 @@ def test_one_damaged_picture_fails_alone(esc, data, tmp_path):
         (["-d", "Three", "-s", "x"], 2, "no list of whole scales"),
         (["-d", "Three", "-s", "5"], 3, "it exists as x2, x3, x4"),
         (["-d", "Three", "--model", "none.pth"], 3, "none.pth"),
+        (["-d", "Three", "--device", "tpu"], 2, "no such device: 'tpu'"),
         (["-s", "4"], 2, "give --dataset"),
         (["-d", "Three", "--check", "nan"], 2, "no tolerance"),
         (["-d", "Three", "--json", "x.csv"], 2, "must end in .json"),

@@ -14,6 +14,7 @@ import torch
 from esc_cli import load_model
 
 ROOT = Path(__file__).parents[2]
+TINY_X2 = ROOT / "weights/esc-tiny-x2.safetensors"
 
 
 def export(*arguments: object, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -60,9 +61,19 @@ def test_a_finished_file_is_replaced_only_when_asked_for(tmp_path: Path) -> None
         (("esc-tiny", "-o", "x.onnx", "-f", "pt2"), 2, "must end in .pt2"),
         (("esc-tiny", "-o", "nowhere/x.onnx"), 3, "nowhere"),
         (("missing.pth", "-o", "x.pt"), 3, "missing.pth"),
+        (("esc-tiny", "-s", "7", "-o", "x.pt"), 2, "cannot be built for scale 7 (has 2, 3, 4)"),
+        (("esc-tiny-x2", "-s", "4", "-o", "x.pt"), 2, "it exists as x2"),
+        ((TINY_X2, "-s", "4", "-o", "x.pt"), 2, "upscales by 2, and 4 is asked for"),
+        (("esc-real-m", "-s", "7", "-o", "x.pt"), 2, "cannot be built for scale 7"),
+        (("esc-real-m", "-s", "2", "-o", "x.pt"), 3, "no checkpoint of esc-real-m"),
+        (("esc-tiny", "-s", "0", "-o", "x.pt"), 2, "Invalid value for"),
+        (("esc-lte", "-o", "x.pt"), 2, "networks of any scale cannot be exported"),
+        (("esc-lte", "-s", "2", "-o", "x.pt"), 2, "networks of any scale cannot be exported"),
     ],
 )
-def test_what_cannot_be_done_is_refused(arguments: tuple[str, ...], code: int, word: str) -> None:
+def test_what_cannot_be_done_is_refused(
+    arguments: tuple[object, ...], code: int, word: str
+) -> None:
     done = export(*arguments)
     assert (done.returncode, done.stdout) == (code, "")
     assert word in done.stderr

@@ -17,7 +17,7 @@ from esc_cli.engine.memory import bytes_per_pixel, pixels_that_fit
 from esc_cli.engine.options import EngineOptions
 from esc_cli.engine.precision import attempts, choose_device, choose_precision
 from esc_cli.engine.threads import available_cores
-from esc_cli.errors import DeviceError
+from esc_cli.errors import DeviceError, EscError, UsageError
 from esc_cli.model import Network
 from esc_cli.model.config import VARIANTS
 
@@ -103,13 +103,19 @@ def test_less_memory_fits_fewer_pixels(cgroup: Path) -> None:
     assert fitting[0] == 0 < fitting[1] < fitting[2] < fitting[3]
 
 
-@pytest.mark.parametrize("wish", ["nonsense", "cuda:99", "meta", "", "cuda:x"])
-def test_a_device_that_is_not_there_is_refused_by_name(wish: str, small_network: Network) -> None:
-    with pytest.raises(DeviceError) as caught:
+@pytest.mark.parametrize(
+    ("wish", "error"),
+    [("cuda:99", DeviceError)]
+    + [(word, UsageError) for word in ("tpu", "meta", "", "cuda:x", "cuda:", "cuda:99999", "CPU")],
+)
+def test_what_is_no_device_is_wrong_usage_and_an_absent_one_is_not(
+    wish: str, error: type[EscError], small_network: Network
+) -> None:
+    with pytest.raises(error) as caught:
         choose_device(wish)
     assert wish in caught.value.what
     assert "cpu" in caught.value.advice
-    with pytest.raises(DeviceError):
+    with pytest.raises(error):
         Upscaler(small_network, EngineOptions(device=wish))(torch.zeros(3, 4, 4))
 
 

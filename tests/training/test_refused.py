@@ -74,6 +74,7 @@ def test_iterations_on_the_command_line_end_a_recipe_in_minutes(
         (("--plot", "curve.jpg"), "must end in .png"),
         (("--set", "precision=bf17"), "one of auto, fp32, bf16"),
         (("--validate", "nowhere"), "no dataset 'nowhere'"),
+        (("--device", "tpu"), "no such device: 'tpu'"),
     ],
 )
 def test_what_cannot_be_or_has_no_effect_is_refused(refused, option, why):
