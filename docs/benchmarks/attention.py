@@ -1,6 +1,6 @@
 """How fast the package's ESC is against plain compositions of the same torch operations.
 
-    python benchmarks/attention.py [--repeats 5] [--threads 2]
+    python docs/benchmarks/attention.py [--repeats 5] [--threads 2]
 
 Full-size ESC x4 with fresh seeded parameters on a 320x180 picture, float32, on the CPU. Three
 ways through the same parameters take turns in one process:

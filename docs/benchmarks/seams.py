@@ -1,6 +1,6 @@
 """How far a picture done in tiles is from the same picture done at once.
 
-    python benchmarks/seams.py PICTURE [--model NAME_OR_PATH] [--scale S]
+    python docs/benchmarks/seams.py PICTURE [--model NAME_OR_PATH] [--scale S]
 
 Prints the largest and the mean absolute difference, in 8-bit levels, for some tiles and overlaps.
 """

@@ -91,6 +91,15 @@ def test_patches_give_the_result_of_the_whole_picture(name: str, size: tuple[int
         assert_close(network(x), whole)
 
 
+@pytest.mark.parametrize("name", ["esc", "flashbias", "esc-fp", "esc-real"])
+@torch.inference_mode()
+def test_prepared_for_inference_with_large_windows_the_result_is_the_same(name: str) -> None:
+    config, x = replace(NETWORKS[name], window=32, n_blocks=1), torch.rand(2, 3, 70, 41)
+    whole = seeded(config)(x)
+    for working in (Working(), LEAST):
+        assert_close(covered(in_patches(prepare(seeded(config)), x, working), whole), whole)
+
+
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("scale", [2.0, 4.0, 2.7])
 @torch.inference_mode()
