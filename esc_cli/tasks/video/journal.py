@@ -12,7 +12,7 @@ from typing import Any
 
 import filelock
 
-from esc_cli.errors import DiskError, WriteError
+from esc_cli.errors import DiskError, WriteError, counted
 from esc_cli.media.atomic import remove_stale_parts, write_atomic
 from esc_cli.media.video.segments import SegmentState
 
@@ -182,7 +182,17 @@ def _continued(folder: Path, lines: list[dict[str, Any]]) -> Journal:
         if entry.segment.number != len(journal.entries) or not entry.segment.stands(folder):
             break
         journal.entries.append(entry)
+    journal.dropped = _redone(len(journal.entries), len(lines) - 1)
     return journal
+
+
+def _redone(kept: int, finished: int) -> str:
+    """What to say when not all segments that were finished are whole; empty if they are."""
+    if kept == finished:
+        return ""
+    others = counted(finished - kept - 1, "finished segment")
+    more = f" and {others} after it" if finished > kept + 1 else ""
+    return f"finished segment {kept + 1} is damaged or missing: it{more} will be done again"
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:
