@@ -88,7 +88,11 @@ class Planner:
         self.video_settings = video_settings_key(options)
 
     def plan(self) -> Plan:
-        """Find the inputs and decide on each. Raises UsageError, WeightsError and DiskError."""
+        """Find the inputs and decide on each.
+
+        Raises UsageError, WeightsError, DiskError, and DeviceError for an encoder that does not
+        open on this machine.
+        """
         options = self.options
         if options.name is not None:
             check_pattern(options.name)
