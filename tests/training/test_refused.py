@@ -69,6 +69,12 @@ def test_iterations_on_the_command_line_end_a_recipe_in_minutes(
     [
         (("--vgg", "vgg.pth"), "no perceptual loss"),
         (("--convert-head",), "give --init"),
+        (("--offline",), "--offline belongs to --init (leave it out)"),
+        (("--short", "--minutes", 1), "--short has no effect: --minutes makes one cycle"),
+        (
+            ("--short", "--set", "schedule.kind=one-cycle"),
+            "makes one cycle of its own length (leave it out, or give --iterations)",
+        ),
         (("--data-root", "."), "--data-root belongs to --validate"),
         (("--validate-every", 1), "--validate-every belongs to --validate"),
         (("--init", "esc-tyni"), "no model named 'esc-tyni'"),
@@ -82,6 +88,18 @@ def test_iterations_on_the_command_line_end_a_recipe_in_minutes(
 )
 def test_what_cannot_be_or_has_no_effect_is_refused(refused, option, why):
     assert why in refused(*option)
+
+
+def test_short_of_a_recipe_that_makes_one_cycle_needs_iterations(refused):
+    assert "--short has no effect: esc-tiny makes one" in refused("--short", name="esc-tiny")
+    for more in (("--iterations", 5), ("--set", "schedule.iterations=5")):
+        said = refused("--short", *more, "--resume", "rnu", name="esc-tiny")
+        assert "rnu: no such file" in said
+
+
+def test_short_and_offline_with_effect_are_taken(refused):
+    assert "rnu: no such file" in refused("--short", "--resume", "rnu")
+    assert "rnu: no such file" in refused("--offline", "--init", "esc-tiny-x2", "--resume", "rnu")
 
 
 def test_weights_of_another_scale_by_name_or_by_path_lead_to_convert_head(refused):
