@@ -69,19 +69,20 @@ def pull_command(
     """Fetch networks into the cache, at all their scales; what is here and intact is kept."""
     from esc_cli.cli.console import print_line
     from esc_cli.cli.pulling import supply
-    from esc_cli.tasks.weights import pull_all
+    from esc_cli.tasks.weights import PullFailed, pull_all
 
     if names and every:
         raise UsageError("--all and names exclude each other", advice="leave one of them out")
     if not names and not every:
         raise UsageError("give names of networks, or --all", advice="see esc weights list")
-    codes = [
-        _show_pulled(event)
-        for event in pull_all(tuple(names or ()), scale, supply(offline=offline))
-    ]
-    failed = sum(code != 0 for code in codes)
+    codes: list[int] = []
+    failed = 0
+    for event in pull_all(tuple(names or ()), scale, supply(offline=offline)):
+        codes.append(_show_pulled(event))
+        failed += len(event.names) if isinstance(event, PullFailed) else 0
     if failed and len(codes) > 1:
-        print_line(f"{failed} of {len(codes)} networks could not be fetched", "bold red")
+        total = failed + codes.count(0)
+        print_line(f"{failed} of {total} networks could not be fetched", "bold red")
     raise typer.Exit(max(codes))
 
 

@@ -140,22 +140,43 @@ def test_what_cannot_be_pulled_is_named_and_the_others_are_fetched(server, esc):
     esc("weights", "pull", code=2)
 
 
-def test_without_a_network_every_file_is_named_at_once(server, esc):
+def hidden(folder):
+    return sorted(path.name for path in folder.iterdir() if path.name.startswith("."))
+
+
+@pytest.mark.parametrize("what", [("--all",), ("esc-light", "esc-fp", "esc-xl")])
+def test_without_a_network_one_line_says_so_and_nothing_is_left_behind(server, esc, what):
     esc("weights", "pull", "esc-fp", "-s", "2")
+    before = hidden(server.cache)
+    count = len(RELEASES) - 1 if what == ("--all",) else 8
     with socket.socket() as unused:
         unused.bind(("localhost", 0))
         nobody = f"https://localhost:{unused.getsockname()[1]}/1.0.0"
         began = time.monotonic()
-        done = esc("weights", "pull", "--all", code=3, ESC_WEIGHTS_URL=nobody)
+        done = esc("weights", "pull", *what, code=3, ESC_WEIGHTS_URL=nobody)
     assert time.monotonic() - began < 15
     assert done.stdout == f"{server.cache / FP2}\n"  # is here, and needs no network
-    lines = done.stderr.splitlines()
-    failed = [line for line in lines if line.startswith("error: ")]
-    assert len(failed) == len(RELEASES) - 1
-    assert "localhost" in failed[0]
-    assert "Connection refused" in failed[0]
-    assert all("look at the connection" in line for line in failed)
-    assert lines[-1] == f"{len(failed)} of {len(RELEASES)} networks could not be fetched"
+    here, error, summary = done.stderr.splitlines()
+    assert here.startswith("esc-fp-x2: here and intact")
+    assert error.startswith(f"error: {count} networks are not here (esc-")
+    assert f" and {count - 4} more): the first cannot be downloaded from {nobody}/ESC_" in error
+    assert "Connection refused (look at the connection, or the proxy, and run it again)" in error
+    assert summary == f"{count} of {count + 1} networks could not be fetched"
+    assert hidden(server.cache) == before
+
+
+def test_without_permission_to_connect_one_line_says_so(server, esc):
+    for options, variables in ((["--offline"], {}), ([], {"ESC_OFFLINE": "1"})):
+        done = esc("weights", "pull", "--all", *options, code=3, **variables)
+        (line,) = done.stderr.splitlines()
+        assert line.startswith(
+            f"error: {server.cache}: {len(RELEASES)} networks are not here (esc-"
+        )
+        assert "and connections are forbidden (run this while connected, or elsewhere" in line
+    (line,) = esc("weights", "pull", "esc-fp-x2", "--offline", code=3).stderr.splitlines()
+    assert "esc weights pull esc-fp-x2" in line
+    assert not server.cache.exists()
+    assert server.requests == []
 
 
 def test_all_networks_of_one_scale_are_pulled(server, esc):
