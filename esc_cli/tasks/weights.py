@@ -10,6 +10,7 @@ from esc_cli.checkpoints.download import is_offline
 from esc_cli.checkpoints.pull import SILENT_SUPPLY, Supply, pull, remember
 from esc_cli.checkpoints.releases import RELEASES, SOURCE
 from esc_cli.checkpoints.store import (
+    IS_FOLDER,
     WEIGHTS,
     Basis,
     Checkpoint,
@@ -17,6 +18,7 @@ from esc_cli.checkpoints.store import (
     cache_folder,
     damaged_records,
     find_all,
+    folder_in_place,
     known,
     looks_like_path,
 )
@@ -175,7 +177,8 @@ def pull_all(
             event = _pulled(checkpoint, supply)
         except SetupError as error:
             event = PullFailed((checkpoint.name,), error)
-            forbidden = is_offline(supply.link) and not checkpoint.here
+            absent = not checkpoint.here and folder_in_place(checkpoint) is None
+            forbidden = is_offline(supply.link) and absent
             if forbidden or isinstance(error, UnreachableError):
                 unconnected.append(event)
                 continue
@@ -245,8 +248,11 @@ def verify(names: tuple[str, ...]) -> Iterator[Verified]:
         path = error.path or cache_folder()
         yield Verified(path.name, path, "", error.reason)
     named = _named(names, None) if names else list(known())
+    folders = [(one.name, place) for one in named if (place := folder_in_place(one))]
+    for name, place in folders:
+        yield Verified(name, place, "", IS_FOLDER)
     here = [checkpoint for checkpoint in named if checkpoint.here or checkpoint.release is None]
-    if not here:
+    if not here and not folders:
         what = f"not here: {', '.join(checkpoint.name for checkpoint in named)}"
         raise UsageError(what, advice="see esc weights pull")
     for checkpoint in here:

@@ -154,6 +154,16 @@ def test_weights_of_the_perceptual_loss_that_are_not_there_say_how_to_give_them(
     assert "the perceptual loss needs the weights of VGG19 (give --vgg FILE" in err
 
 
+def test_weights_of_the_perceptual_loss_that_are_none_or_a_folder_are_called_so(refused, tmp_path):
+    place = tmp_path / "vgg.pth"
+    place.mkdir()
+    assert "vgg.pth: is a folder, not" in refused("--vgg", place, name="esc-real-gan", code=3)
+    place.rmdir()
+    place.write_bytes(b"no weights")
+    err = refused("--vgg", place, name="esc-real-gan", code=3)
+    assert "vgg.pth: holds no weights of VGG19 (give --vgg FILE" in err
+
+
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="a folder that takes no files")
 @pytest.mark.parametrize("option", ["--cache", "--out"])
 def test_a_folder_that_takes_no_files_is_named(train_here, recipe, pictures, tmp_path, option):
