@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 
 import pytest
@@ -12,7 +13,6 @@ from esc_cli.tasks.train import TrainOptions, TrainTask
 from esc_cli.training.events import Cached, Saved
 from esc_cli.training.folder import RunFolder
 from esc_cli.training.lock import RunLock
-from esc_cli.training.loop import Intervals
 from esc_cli.training.recipe import load_recipe
 
 BUSY = "another esc trains here now (wait for it or stop it, or choose another --out)"
@@ -82,14 +82,18 @@ def test_a_run_that_another_has_overtaken_does_not_go_over_it(recipe, pictures, 
         list(late.run())
 
 
-def test_only_the_first_process_of_a_job_holds_the_folder(recipe, pictures, tmp_path):
-    options = TrainOptions(
-        load_recipe(str(recipe)), pictures, tmp_path / "run", intervals=Intervals(log=1)
-    )
-    lock = RunLock(options.out)
+def test_a_job_of_several_processes_is_refused_with_one_reason(train, recipe, pictures, tmp_path):
+    """The other way round, that only the first process holds the folder, shows where two train."""
+    lock = RunLock(tmp_path / "run")
     lock.take()
-    first, other = TrainTask(options, Stop()), TrainTask(options, Stop())
-    other.place = type(other.place)(rank=1, world=1)  # alone it need not be connected
-    with pytest.raises(UsageError, match="another esc trains here now"):
-        list(first.run())
-    assert list(other.run()) == []  # it trains, and tells nothing
+    meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(28600 + os.getpid() % 1000)}
+    arguments = (recipe, "--data", pictures, "--out", lock.folder, "--device", "cpu")
+    first, second = (
+        train.start(*arguments, SLURM_NTASKS="2", SLURM_PROCID=str(rank), **meeting)
+        for rank in range(2)
+    )
+    refused, other = train.ended(first), train.ended(second)
+    assert (refused.code, refused.err) == (2, f"error: {lock.folder}: {BUSY}\n")
+    assert other.code == 1
+    assert "another process of this run has ended; its own message says why" in other.err
+    assert [path.name for path in lock.folder.iterdir()] == [".lock"]
