@@ -87,7 +87,7 @@ def network_from_state(state: Mapping[str, Tensor]) -> Network:
     config = read_config(Facts(shapes, facts))
     try:
         network = from_config(config)
-        _refuse_misfit(network, shapes)
+        refuse_misfit(network, state)
         network.load_state_dict(dict(state), strict=True)
     except (RuntimeError, ValueError, LookupError, ArithmeticError) as error:
         first_line = str(error).partition("\n")[0].rstrip(": ")
@@ -101,8 +101,9 @@ NAMED = 3
 """How many keys of each kind a message names; the others are counted."""
 
 
-def _refuse_misfit(network: Network, shapes: Mapping[str, tuple[int, ...]]) -> None:
+def refuse_misfit(network: Network, state: Mapping[str, Tensor]) -> None:
     """Raise WeightsError, counting and naming them, for keys and shapes that are not its own."""
+    shapes = {key: tuple(value.shape) for key, value in state.items()}
     own = {key: tuple(value.shape) for key, value in network.state_dict().items()}
     resized = [key for key in own if key in shapes and shapes[key] != own[key]]
     faults = (
