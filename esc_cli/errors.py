@@ -4,7 +4,7 @@
     |-- UsageError                2   wrong options, or nothing to do
     |-- SetupError                3   the environment: fix it and run again
     |   |-- WeightsError              a checkpoint that is missing, damaged or not an ESC network
-    |   |-- DeviceError               a device that is not there
+    |   |-- DeviceError               a device that is not there, or an encoder that needs one
     |   |-- MissingExtraError         an optional dependency that is not installed
     |   |-- UnreachableError          a server that cannot be reached, or does not answer
     |   `-- DiskError                 no space, or a folder that cannot be written
@@ -91,7 +91,7 @@ class WeightsError(SetupError):
 
 
 class DeviceError(SetupError):
-    """A device or precision that this machine does not have."""
+    """A device, precision or hardware encoder that this machine does not have."""
 
 
 class MissingExtraError(SetupError):

@@ -41,10 +41,12 @@ class Record:
 
 def read_record(path: Path) -> Record:
     """The record in a JSON file. Raises WeightsError when it is damaged."""
+    advice = "mend or remove it; if it came with esc, reinstall esc"
     try:
         fields: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         if Path(fields["file"]).name != fields["file"]:
-            raise ValueError("its file is in another folder")
+            what = "the record is damaged: its file is in another folder"
+            raise WeightsError(what, path, advice)
         return Record(
             **{key: str(fields[key]) for key in _TEXT_FIELDS},
             scale=int(fields["scale"]),
@@ -52,8 +54,20 @@ def read_record(path: Path) -> Record:
             scores={str(name): dict(values) for name, values in fields["scores"].items()},
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        advice = "mend or remove it; if it came with esc, reinstall esc"
-        raise WeightsError(f"the record is damaged: {error!r}", path, advice) from error
+        raise WeightsError(f"the record is damaged: {_why(error)}", path, advice) from error
+
+
+def _why(error: Exception) -> str:
+    """What is wrong with a record, in words."""
+    if isinstance(error, OSError):
+        return f"it cannot be read: {error.strerror}"
+    if isinstance(error, json.JSONDecodeError):
+        return f"it is no JSON from line {error.lineno}, column {error.colno} on"
+    if isinstance(error, UnicodeDecodeError):
+        return "it is no UTF-8"
+    if isinstance(error, KeyError):
+        return f"it has no field {error.args[0]!r}"
+    return "a field is not what it must be"
 
 
 def read_records(folder: Path) -> list[Record]:

@@ -98,17 +98,27 @@ def is_offline(link: Link) -> bool:
 def exclusive(path: Path) -> Iterator[None]:
     """Hold the lock `.NAME.lock` beside `path`; others wait. Its folder is made.
 
-    Raises DiskError when the lock cannot be made. The empty lock file stays: removing it would
-    let two processes hold it.
+    Raises DiskError when the lock cannot be made. The empty lock file stays beside what was
+    fetched, because removing it could let two processes hold it. Where nothing was, they would find
+    nothing either, and it goes.
     """
-    lock = filelock.FileLock(path.with_name(f".{path.name}.lock"))
+    file = path.with_name(f".{path.name}.lock")
+    lock = filelock.FileLock(file)
     with file_failures(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire()
     try:
         yield
     finally:
+        if not os.path.lexists(path) and not os.path.lexists(_part_of(path)):
+            with contextlib.suppress(OSError):  # Windows removes no open file, but after release
+                file.unlink()
         lock.release()
+
+
+def _part_of(path: Path) -> Path:
+    """Where the bytes go until the file is complete."""
+    return path.with_name(f".{path.name}.part")
 
 
 @contextlib.contextmanager
@@ -164,7 +174,7 @@ class _Transfer:
 
     @property
     def part(self) -> Path:
-        return self.target.with_name(f".{self.target.name}.part")
+        return _part_of(self.target)
 
     @property
     def origin(self) -> Path:

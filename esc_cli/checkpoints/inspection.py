@@ -16,6 +16,8 @@ EXPECTED = (
     "plk_filter (or lk_channel, or encoder.plk_filter)"
 )
 
+UNREADABLE_ADVICE = "it may be cut short or another kind of file: fetch or copy it again"
+
 
 class Facts(NamedTuple):
     """What a state dict says without its values: shapes by key, and ESC-Real-M's own record."""
@@ -32,7 +34,8 @@ def read_config(facts: Facts) -> NetworkConfig:
     try:
         return _read_config(facts)
     except (KeyError, IndexError, ValueError, ArithmeticError) as missing:
-        raise WeightsError(f"not an ESC network: {EXPECTED}; {_found(facts, missing)}") from missing
+        what = f"not an ESC network: {EXPECTED}; {_found(facts, missing)}"
+        raise WeightsError(what, advice="give another file, or a name") from missing
 
 
 def _found(facts: Facts, problem: Exception) -> str:

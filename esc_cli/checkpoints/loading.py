@@ -11,9 +11,9 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from esc_cli.checkpoints.inspection import EXPECTED, Facts, read_config
+from esc_cli.checkpoints.inspection import EXPECTED, UNREADABLE_ADVICE, Facts, read_config
 from esc_cli.checkpoints.store import Checkpoint, find
-from esc_cli.errors import WeightsError
+from esc_cli.errors import WeightsError, counted
 from esc_cli.model import Network, from_config
 from esc_cli.model.config import NetworkConfig, variant_name
 
@@ -87,10 +87,37 @@ def network_from_state(state: Mapping[str, Tensor]) -> Network:
     config = read_config(Facts(shapes, facts))
     try:
         network = from_config(config)
+        refuse_misfit(network, state)
         network.load_state_dict(dict(state), strict=True)
     except (RuntimeError, ValueError, LookupError, ArithmeticError) as error:
-        raise WeightsError(f"does not fit the network that it describes: {error}") from error
+        first_line = str(error).partition("\n")[0].rstrip(": ")
+        raise WeightsError(f"{_MISFIT}: {first_line}", advice=_OTHER_FILE) from error
     return network
+
+
+_MISFIT = "does not fit the network that it describes"
+_OTHER_FILE = "give the checkpoint of an ESC network as it was published or exported"
+NAMED = 3
+"""How many keys of each kind a message names; the others are counted."""
+
+
+def refuse_misfit(network: Network, state: Mapping[str, Tensor]) -> None:
+    """Raise WeightsError, counting and naming them, for keys and shapes that are not its own."""
+    shapes = {key: tuple(value.shape) for key, value in state.items()}
+    own = {key: tuple(value.shape) for key, value in network.state_dict().items()}
+    resized = [key for key in own if key in shapes and shapes[key] != own[key]]
+    faults = (
+        ("missing", [key for key in own if key not in shapes]),
+        ("unexpected", sorted(key for key in shapes if key not in own)),
+        ("of another shape", [f"{k} {list(shapes[k])}, not {list(own[k])}" for k in resized]),
+    )
+    found = [_named(f"{counted(len(keys), 'key')} {how}", keys) for how, keys in faults if keys]
+    if found:
+        raise WeightsError(f"{_MISFIT}: {'; '.join(found)}", advice=_OTHER_FILE)
+
+
+def _named(count: str, keys: list[str]) -> str:
+    return f"{count} ({', '.join(keys[:NAMED])}{', ...' if len(keys) > NAMED else ''})"
 
 
 def read_state(checkpoint: Checkpoint, key: str | None = None) -> dict[str, Tensor]:
@@ -105,12 +132,11 @@ def read_state(checkpoint: Checkpoint, key: str | None = None) -> dict[str, Tens
         stored = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
         return _plain(stored, key)
     except _NotAStateError as error:
-        raise WeightsError(f"not an ESC network: {EXPECTED}; {error}", checkpoint.path) from error
+        what = f"not an ESC network: {EXPECTED}; {error}"
+        raise WeightsError(what, checkpoint.path, "give another file, or a name") from error
     except Exception as error:  # torch.load raises anything at all over damaged bytes
-        what = "expected safetensors or a torch file of tensors"
-        raise WeightsError(
-            f"not a readable checkpoint: {what} ({type(error).__name__})", checkpoint.path
-        ) from error
+        what = "not a readable checkpoint: expected safetensors or a torch file of tensors"
+        raise WeightsError(what, checkpoint.path, UNREADABLE_ADVICE) from error
 
 
 def _wrappers(stored: Any) -> list[str]:

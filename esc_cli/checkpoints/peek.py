@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from esc_cli.checkpoints.inspection import Facts, read_config
+from esc_cli.checkpoints.inspection import UNREADABLE_ADVICE, Facts, read_config
 from esc_cli.checkpoints.store import Checkpoint
 from esc_cli.errors import UsageError, WeightsError
 from esc_cli.model.config import NetworkConfig, variant_config
@@ -44,7 +44,8 @@ def _peek_safetensors(checkpoint: Checkpoint) -> NetworkConfig:
                 name = next(key for key in keys if key.endswith("to_img.MetaUpsample"))
                 meta = tuple(int(value) for value in tensors.get_tensor(name))
     except (SafetensorError, OSError) as error:
-        raise WeightsError(f"not a readable safetensors file: {error}", checkpoint.path) from error
+        what = "not a readable checkpoint: expected safetensors"
+        raise WeightsError(what, checkpoint.path, UNREADABLE_ADVICE) from error
     try:
         return read_config(Facts(shapes, meta))
     except WeightsError as error:

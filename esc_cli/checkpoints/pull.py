@@ -13,7 +13,7 @@ from esc_cli.checkpoints.digests import record_sha256, recorded_sha256
 from esc_cli.checkpoints.download import Digest, Progress, download, is_offline
 from esc_cli.checkpoints.link import Link
 from esc_cli.checkpoints.releases import Release
-from esc_cli.checkpoints.store import Checkpoint
+from esc_cli.checkpoints.store import Checkpoint, refuse_folder
 from esc_cli.errors import DiskError, WeightsError
 
 Shown = Callable[[Release], AbstractContextManager[Progress]]
@@ -55,10 +55,12 @@ def pull(release: Release, target: Path, supply: Supply = SILENT_SUPPLY) -> str:
     it must be as long as the server says, load without running code, and hold exactly the keys and
     shapes of its network; its digest is then recorded beside it.
 
-    Raises WeightsError when it is not here and connections are forbidden, SetupError when it cannot
-    be had or is another file, DiskError when it cannot be written; nothing has the name then.
+    Raises WeightsError when a folder has its name, or it is not here and connections are forbidden,
+    SetupError when it cannot be had or is another file, DiskError when it cannot be written;
+    nothing has the name then.
     """
     url = release.url
+    refuse_folder(Checkpoint(target, release=release))
     if is_offline(supply.link) and not is_file(target):
         raise _forbidden(release, target)
     recorded = "" if release.sha256 else recorded_sha256(target)

@@ -190,7 +190,26 @@ def find(name_or_path: str | None, scale: float | None = None) -> Checkpoint:
     reaching = [own for own in sorted(scales, key=_reach) if _reach(own) >= wanted - 1e-9]
     if not reaching:
         raise missing_scale(name_or_path, wanted)
+    refuse_folder(scales[reaching[0]])
     return scales[reaching[0]]
+
+
+def folder_in_place(checkpoint: Checkpoint) -> Path | None:
+    """A folder that has the name of a release's file where the file would be looked for."""
+    if checkpoint.release is None or checkpoint.here:
+        return None
+    places = (folder / checkpoint.path.name for folder in user_folders())
+    return next((place for place in places if os.path.isdir(place)), None)  # noqa: PTH112
+
+
+def refuse_folder(checkpoint: Checkpoint) -> None:
+    """Raise WeightsError when a folder lies in the place of the file."""
+    place = folder_in_place(checkpoint)
+    if place is not None:
+        raise WeightsError(IS_FOLDER, place, "move it away; esc weights pull fetches the file")
+
+
+IS_FOLDER = "is a folder, and a checkpoint is expected there"
 
 
 def _reach(scale: int | None) -> float:
@@ -232,6 +251,10 @@ def _unknown(name: str) -> UsageError:
     """The error for what is no name; it may be a file all the same."""
     if os.path.isdir(name):  # noqa: PTH112 - Path.is_dir raises in a locked folder
         return UsageError("is a folder", name, _FOLDER_ADVICE)
+    for folder in user_folders():
+        for place in (folder / f"{name}{suffix}" for suffix in SUFFIXES):
+            if os.path.isdir(place):  # noqa: PTH112
+                return UsageError(IS_FOLDER, place, "move it away, or give another name")
     if os.path.lexists(name):
         what = f"is no checkpoint: those end in {', '.join(SUFFIXES)}"
         return UsageError(what, name, "give another file, or a name: see esc weights list")

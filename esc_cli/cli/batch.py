@@ -8,6 +8,7 @@ from pathlib import Path
 
 import typer
 
+from esc_cli.cli.lookup import tell_overlooked
 from esc_cli.cli.pulling import supply
 from esc_cli.cli.render import Renderer
 from esc_cli.cli.signals import raising_on_signals, stopping_on_signals
@@ -36,6 +37,7 @@ class Run:
 def run(options: UpscaleOptions, how: Run) -> None:
     """Run a batch or a pipe; ends in typer.Exit with the exit code, or in an EscError."""
     options = replace(options, supply=supply(offline=how.offline, quiet=how.quiet))
+    tell_overlooked(options.model)
     if STANDARD_STREAM in (*options.inputs, options.output):
         if how.report is not None or options.dry_run or how.seconds is not None:
             raise UsageError("--report, --dry-run, --deadline and --max-minutes do not go with -")

@@ -12,6 +12,7 @@ import typer
 
 from esc_cli.cli.console import print_line, stderr
 from esc_cli.cli.data import known_roots
+from esc_cli.cli.lookup import tell_overlooked
 from esc_cli.cli.outputs import check_outputs
 from esc_cli.cli.pulling import supply
 from esc_cli.cli.signals import stopping_on_signals
@@ -78,6 +79,7 @@ def run(options: EvalOptions, outputs: Outputs, *, offline: bool) -> None:
     outputs.check_before_work()
     stop = Stop()
     options = replace(options, supply=supply(offline=offline))
+    tell_overlooked(*options.models, *options.against)
     collected = _Collected()
     evaluation = Evaluation(options, stop)
     with stopping_on_signals(stop):

@@ -144,6 +144,10 @@ def train_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per opt
 
     if validate is None:
         parsing.refuse_given(context, ("data_root", "validate_every"), "belongs to --validate")
+    if init is None:
+        parsing.refuse_given(context, ("offline",), "belongs to --init")
+    if short:
+        training.check_short(recipe, iterations, settings or [])
     changed = {
         "scale": scale,
         "seed": seed,

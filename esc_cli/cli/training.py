@@ -14,6 +14,7 @@ from typing import Any
 
 from esc_cli.checkpoints.pull import Supply
 from esc_cli.cli.console import print_error, print_line
+from esc_cli.cli.lookup import tell_overlooked
 from esc_cli.cli.pulling import supply
 from esc_cli.cli.signals import stopping_on_signals
 from esc_cli.errors import EscError, StoppedError, UsageError, counted, shown
@@ -32,6 +33,7 @@ from esc_cli.training.events import (
     Validated,
 )
 from esc_cli.training.folder import LOG
+from esc_cli.training.recipe import changes, load_recipe
 
 CACHED_INTERVAL_S = 5.0
 """Least seconds between two lines about the cache."""
@@ -40,10 +42,15 @@ CACHED_INTERVAL_S = 5.0
 def length(
     iterations: int | None, minutes: float | None, settings: Sequence[str], *, short: bool
 ) -> dict[str, Any]:
-    """The length of a run as changes to a recipe. Raises UsageError when it has none, or two."""
+    """The length of a run as changes to a recipe.
+
+    Raises UsageError when it has none, or two, and for a `short` that --minutes means already.
+    """
     if minutes is not None and not 0 < minutes < float("inf"):
         raise UsageError(f"--minutes must be above 0, and is {minutes:g}")
-    keys = {setting.partition("=")[0].strip() for setting in settings}
+    if short and minutes is not None:
+        raise UsageError("--short has no effect: --minutes makes one cycle", advice=_NO_SHORT)
+    keys = _keys(settings)
     by_step = iterations is not None or "schedule.iterations" in keys
     by_clock = minutes is not None or "schedule.minutes" in keys
     if by_step and by_clock:
@@ -53,6 +60,22 @@ def length(
         "schedule.minutes": 0.0 if by_step else minutes,
         "schedule.kind": "one-cycle" if short or minutes else None,
     }
+
+
+_NO_SHORT = "leave it out, or give --iterations"
+
+
+def check_short(recipe: str, iterations: int | None, settings: Sequence[str]) -> None:
+    """Raise UsageError where --short, without a length, changes nothing in a recipe."""
+    if iterations is not None or "schedule.iterations" in _keys(settings):
+        return
+    if load_recipe(recipe, changes({}, settings)).schedule.kind == "one-cycle":
+        what = f"--short has no effect: {recipe} makes one cycle of its own length"
+        raise UsageError(what, advice=_NO_SHORT)
+
+
+def _keys(settings: Sequence[str]) -> set[str]:
+    return {setting.partition("=")[0].strip() for setting in settings}
 
 
 def supply_of_first(*, offline: bool) -> Supply:
@@ -68,6 +91,8 @@ def run(options: TrainOptions, plot: Path | None) -> None:
     task = TrainTask(options, stop)
     log = options.out / LOG
     drawn = plot if task.place.first else None
+    if task.place.first:
+        tell_overlooked(options.init)
     with stopping_on_signals(stop):
         try:
             Renderer().run(task.run())

@@ -69,19 +69,20 @@ def pull_command(
     """Fetch networks into the cache, at all their scales; what is here and intact is kept."""
     from esc_cli.cli.console import print_line
     from esc_cli.cli.pulling import supply
-    from esc_cli.tasks.weights import pull_all
+    from esc_cli.tasks.weights import PullFailed, pull_all
 
     if names and every:
         raise UsageError("--all and names exclude each other", advice="leave one of them out")
     if not names and not every:
         raise UsageError("give names of networks, or --all", advice="see esc weights list")
-    codes = [
-        _show_pulled(event)
-        for event in pull_all(tuple(names or ()), scale, supply(offline=offline))
-    ]
-    failed = sum(code != 0 for code in codes)
+    codes: list[int] = []
+    failed = 0
+    for event in pull_all(tuple(names or ()), scale, supply(offline=offline)):
+        codes.append(_show_pulled(event))
+        failed += len(event.names) if isinstance(event, PullFailed) else 0
     if failed and len(codes) > 1:
-        print_line(f"{failed} of {len(codes)} networks could not be fetched", "bold red")
+        total = failed + codes.count(0)
+        print_line(f"{failed} of {total} networks could not be fetched", "bold red")
     raise typer.Exit(max(codes))
 
 
@@ -93,8 +94,10 @@ def verify_command(
 ) -> None:
     """Compare files with the sha256 of their publisher, their record, or their first use."""
     from esc_cli.cli.console import print_line
+    from esc_cli.cli.lookup import tell_overlooked
     from esc_cli.tasks.weights import verify
 
+    tell_overlooked(*(names or ()))
     intact = True
     for found in verify(tuple(names or ())):
         intact = intact and not found.problem
@@ -110,8 +113,10 @@ def info_command(
 ) -> None:
     """Show what a file or a name is: variant, scale, parameters, sha256, record."""
     from esc_cli.cli.console import print_result
+    from esc_cli.cli.lookup import tell_overlooked
     from esc_cli.tasks.describe import describe
 
+    tell_overlooked(name)
     found = describe(name, scale)
     if json_:
         print_result(_as_json(dataclasses.asdict(found)))
@@ -137,10 +142,12 @@ def convert_command(
 ) -> None:
     """Write a checkpoint as .safetensors, with its variant and scale in it."""
     from esc_cli.cli.console import print_line, print_result
+    from esc_cli.cli.lookup import tell_overlooked
     from esc_cli.cli.pulling import supply
     from esc_cli.errors import shown
     from esc_cli.tasks.convert import Conversion, convert
 
+    tell_overlooked(source)
     wanted = Conversion(source, target, scale, key, overwrite)
     done = convert(wanted, supply(offline=offline))
     size = f"{done.size_bytes / 1e6:.1f} MB"

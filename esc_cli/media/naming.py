@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from esc_cli.errors import UsageError
+from esc_cli.errors import UsageError, shown
 from esc_cli.media.paths import PICTURES, VIDEOS, Source
 
 PLACEHOLDERS = ("stem", "scale", "label", "width", "height")
@@ -41,8 +41,18 @@ def destination(inputs: tuple[str, ...], output: str | None) -> Destination | No
             raise UsageError("is a file, and a folder is needed", path, "choose another -o")
         return Destination(path)
     if len(inputs) != 1 or os.path.isdir(inputs[0]):  # noqa: PTH112
-        raise UsageError("is one file, and there are several", path, "give a folder to -o")
+        what = f"is one file, and {_listed(inputs)} would be it"
+        raise UsageError(what, path, "give a folder to -o")
     return Destination(path.parent, path)
+
+
+def _listed(inputs: tuple[str, ...]) -> str:
+    """Inputs that would become one file: two of them by name, or the folder."""
+    if len(inputs) == 1:
+        return f"all that {shown(inputs[0])} holds"
+    more = f" and {len(inputs) - 2} more" if len(inputs) > 2 else ""
+    first, second = map(shown, inputs[:2])
+    return f"{first}, {second}{more}" if more else f"both {first} and {second}"
 
 
 def folder_for(source: Source, chosen: Destination | None, label: str, several: bool) -> Path:

@@ -43,11 +43,12 @@ class Item:
 
 @dataclass(frozen=True)
 class Progress:
-    """A video on its way: frames done of those expected, and the frames that this run did."""
+    """A video on its way: frames done of all that it has (None when nobody can tell), and the
+    frames that this run did."""
 
     input: Path
     done: int
-    total: int
+    total: int | None
     done_now: int
 
 

@@ -88,7 +88,11 @@ class Planner:
         self.video_settings = video_settings_key(options)
 
     def plan(self) -> Plan:
-        """Find the inputs and decide on each. Raises UsageError, WeightsError and DiskError."""
+        """Find the inputs and decide on each.
+
+        Raises UsageError, WeightsError, DiskError, and DeviceError for an encoder that does not
+        open on this machine.
+        """
         options = self.options
         if options.name is not None:
             check_pattern(options.name)
@@ -105,7 +109,7 @@ class Planner:
         drafts = [d for s in found.sources if (d := self._draft(s, chosen, label, plan))]
         drafts = [self._identified(job) for job in drafts]
         outputs = resolve_collisions((job.source, job.output) for job in drafts)
-        _refuse_inputs(found.sources, outputs)
+        _refuse_inputs(found.sources, [job.source for job in drafts], outputs)
         for job, output in zip(drafts, outputs, strict=True):
             self._settle(replace(job, output=output), plan)
         return plan
@@ -271,13 +275,17 @@ def _mode(path: Path) -> int:
         return 0
 
 
-def _refuse_inputs(sources: Iterable[Source], outputs: Iterable[Path]) -> None:
+def _refuse_inputs(
+    sources: Iterable[Source], wanted: Iterable[Source], outputs: Iterable[Path]
+) -> None:
     """Raise UsageError when an output is an input, even one that cannot be read."""
     inputs = {absolute(source.path) for source in sources}
-    for output in outputs:
+    for source, output in zip(wanted, outputs, strict=True):
         if absolute(output) in inputs:
-            advice = "choose another -o, or a --name that differs"
-            raise UsageError("is an input and would be overwritten", output, advice)
+            what = "is an input and would be overwritten"
+            if absolute(output) != absolute(source.path):
+                what += f" by the result of {shown(source.path)}"
+            raise UsageError(what, output, "choose another -o, or a --name that differs")
 
 
 def _values(source: Source, label: str, size: tuple[int, int], factor: float) -> dict[str, str]:

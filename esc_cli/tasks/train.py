@@ -26,6 +26,7 @@ from esc_cli.training.folder import RunFolder
 from esc_cli.training.initial import initial
 from esc_cli.training.learner import Learner
 from esc_cli.training.loader import Loader, pinned
+from esc_cli.training.lock import RunLock
 from esc_cli.training.loop import Intervals, Training, Validate
 from esc_cli.training.objectives import Source, make_learner, make_source, needs_lr
 from esc_cli.training.recipe import Recipe
@@ -83,6 +84,7 @@ class TrainTask:
     def __post_init__(self) -> None:
         """Find this process's place among those of torchrun or srun."""
         self.place = find_place(os.environ)
+        self.lock = RunLock(self.options.out)
 
     def run(self) -> Iterator[TrainEvent]:
         """Train; `Training.run` names the errors, besides UsageError and WeightsError before.
@@ -95,7 +97,7 @@ class TrainTask:
         device = choose_device(device_wish(self.options.device, self.place))
         torch.set_flush_denormal(True)  # they slow softmax and its gradient down many times
         try:
-            with connected(self.place, device):
+            with connected(self.place, device), self.lock:
                 for event in self._run(device):
                     if isinstance(event, Cached):
                         self.stop.check()  # no training yet, nothing to save
@@ -109,6 +111,8 @@ class TrainTask:
         folder = RunFolder(options.out)
         for written in (folder.path, folder.checkpoints, options.pictures.cache):
             check_folder(written)
+        if self.place.first:
+            self.lock.take_earlier_run()
         options.pictures.check(options.data_lr, recipe.scale)
         start = self._start(folder)
         learner = self._learner(device, fresh=start is None)
@@ -186,6 +190,7 @@ class TrainTask:
         It also makes the run's folder ready to go on from `position`.
         """
         if self.place.first:
+            self._claim(folder, start)
             source = yield from self._patches()
             folder.prepare()
             if start is not None:
@@ -195,6 +200,16 @@ class TrainTask:
             return source
         wait_for_all(self.place)
         return (yield from self._patches())
+
+    def _claim(self, folder: RunFolder, start: Path | None) -> None:
+        """Keep other runs out of the folder.
+
+        Raises UsageError when one is in it, or has been since `start` was chosen.
+        """
+        self.lock.take()
+        if self._start(folder) != start:
+            what = "another esc has trained here since this one began"
+            raise UsageError(what, folder.path, "start this one again, or choose another --out")
 
     def _patches(self) -> Generator[TrainEvent, None, Source]:
         options, recipe, folder = self.options, self.options.recipe, self.options.pictures

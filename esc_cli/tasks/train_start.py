@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from esc_cli.checkpoints.loading import described
-from esc_cli.errors import UsageError, shown
+from esc_cli.checkpoints.loading import described, refuse_misfit
+from esc_cli.errors import UsageError, WeightsError, shown
 from esc_cli.model.config import variant_config
 from esc_cli.training.events import Note
 from esc_cli.training.folder import RunFolder, read_checkpoint
@@ -15,6 +15,9 @@ from esc_cli.training.learner import Learner
 from esc_cli.training.loop import restore_random
 from esc_cli.training.recipe import Recipe, differing, from_table, load_recipe, recipe_names
 from esc_cli.training.schedule import Position
+
+_DAMAGE = (KeyError, RuntimeError, ValueError, TypeError, AttributeError)
+"""What a checkpoint of another kind, or of another version, leads to."""
 
 
 def restored(learner: Learner[Any], path: Path) -> tuple[Position, list[Note]]:
@@ -24,11 +27,12 @@ def restored(learner: Learner[Any], path: Path) -> tuple[Position, list[Note]]:
     """
     content = read_checkpoint(path)
     try:
+        refuse_misfit(learner.network, content["params"])
         learner.restore(content)
         restore_random(content["random"])
         position = Position(int(content["step"]), float(content["seconds"]))
         return position, list(changed_settings(content, learner.recipe))
-    except (KeyError, RuntimeError, ValueError, TypeError, AttributeError) as error:
+    except (WeightsError, *_DAMAGE) as error:
         raise _misfit(content, learner.recipe, path, error) from error
 
 
@@ -37,7 +41,9 @@ def _misfit(content: dict[str, Any], recipe: Recipe, path: Path, error: Exceptio
     stored, wanted = _stored_network(content), _network(recipe)
     if stored in {"", wanted}:
         first_line = str(error).partition("\n")[0].rstrip(": ")
-        return UsageError(f"does not fit this recipe: {first_line}", path)
+        reason = error.what if isinstance(error, WeightsError) else first_line
+        advice = "go on with the esc that wrote it, or choose another --out"
+        return UsageError(f"does not fit this recipe: {reason}", path, advice)
     what = f"the checkpoint is of {stored}, the recipe of {wanted}"
     advice = "give the recipe and --scale of the checkpoint, or choose another --out"
     return UsageError(what, path, advice)

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from esc_cli.checkpoints.download import is_offline
 from esc_cli.checkpoints.pull import SILENT_SUPPLY, Supply, pull, remember
 from esc_cli.checkpoints.releases import RELEASES, SOURCE
 from esc_cli.checkpoints.store import (
+    IS_FOLDER,
     WEIGHTS,
     Basis,
     Checkpoint,
@@ -16,11 +18,15 @@ from esc_cli.checkpoints.store import (
     cache_folder,
     damaged_records,
     find_all,
+    folder_in_place,
     known,
     looks_like_path,
 )
-from esc_cli.errors import SetupError, UsageError, WeightsError
+from esc_cli.errors import SetupError, UnreachableError, UsageError, WeightsError
 from esc_cli.evaluation.published import SETS, published
+
+NAMED = 4
+"""How many networks a message names; the others are counted."""
 
 Scores = dict[str, dict[str, float]]
 
@@ -63,9 +69,9 @@ class Pulled:
 
 @dataclass(frozen=True)
 class PullFailed:
-    """A checkpoint could not be fetched; the others go on."""
+    """A checkpoint could not be fetched, or several for the same reason; the others go on."""
 
-    name: str
+    names: tuple[str, ...]
     error: SetupError
 
 
@@ -159,17 +165,42 @@ def pull_all(
     """Have checkpoints here, by name at one scale or at all they have; no names are all of them.
 
     Raises UsageError and WeightsError for names and scales before any work; one that cannot be had
-    is an event. A server that never answered is asked for no further file.
+    is an event. A server that never answered is asked for no further file. All that only lack a
+    connection are one event, the last.
     """
     wanted = _named(names, scale) if names else _published(scale)
     supply = replace(supply, link=replace(supply.link, given_up=set()))
+    unconnected: list[PullFailed] = []
     for checkpoint in wanted:
         event: PullEvent
         try:
             event = _pulled(checkpoint, supply)
         except SetupError as error:
-            event = PullFailed(checkpoint.name, error)
+            event = PullFailed((checkpoint.name,), error)
+            absent = not checkpoint.here and folder_in_place(checkpoint) is None
+            forbidden = is_offline(supply.link) and absent
+            if forbidden or isinstance(error, UnreachableError):
+                unconnected.append(event)
+                continue
         yield event
+    if unconnected:
+        yield _together(unconnected, supply)
+
+
+def _together(failures: list[PullFailed], supply: Supply) -> PullFailed:
+    """Failures for want of a connection as one."""
+    first, names = failures[0].error, tuple(name for one in failures for name in one.names)
+    if len(names) == 1:
+        return failures[0]
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    count = f"{len(names)} networks are not here ({', '.join(names[:NAMED])}{more})"
+    if is_offline(supply.link):
+        what = f"{count}, and connections are forbidden"
+        advice = "run this while connected, or elsewhere and copy its folder here"
+        error: SetupError = WeightsError(what, cache_folder(), advice)
+    else:
+        error = UnreachableError(f"{count}: the first {first.what}", advice=first.advice)
+    return PullFailed(names, error)
 
 
 def _published(scale: int | None) -> list[Checkpoint]:
@@ -217,8 +248,11 @@ def verify(names: tuple[str, ...]) -> Iterator[Verified]:
         path = error.path or cache_folder()
         yield Verified(path.name, path, "", error.reason)
     named = _named(names, None) if names else list(known())
+    folders = [(one.name, place) for one in named if (place := folder_in_place(one))]
+    for name, place in folders:
+        yield Verified(name, place, "", IS_FOLDER)
     here = [checkpoint for checkpoint in named if checkpoint.here or checkpoint.release is None]
-    if not here:
+    if not here and not folders:
         what = f"not here: {', '.join(checkpoint.name for checkpoint in named)}"
         raise UsageError(what, advice="see esc weights pull")
     for checkpoint in here:

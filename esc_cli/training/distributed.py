@@ -95,12 +95,16 @@ def connected(place: Place, device: torch.device) -> Iterator[None]:
 
 
 def spread(network: nn.Module, place: Place, device: torch.device) -> nn.Module:
-    """The network in the form whose gradients are averaged over all processes."""
+    """The network in the form whose gradients are averaged over all processes.
+
+    Raises TrainingError when another process has ended.
+    """
     if place.world == 1:
         return network
     # Of depthwise kernels, whose axis of length 1 has no stride to speak of.
     warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")
-    return DistributedDataParallel(network, [device.index] if device.type == "cuda" else None)
+    with _others_there():
+        return DistributedDataParallel(network, [device.index] if device.type == "cuda" else None)
 
 
 def wait_for_all(place: Place) -> None:

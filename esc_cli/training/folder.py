@@ -151,8 +151,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     try:
         state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except Exception as error:  # torch.load raises anything at all over damaged bytes
-        what = f"not a readable training checkpoint ({type(error).__name__})"
-        raise WeightsError(what, path, _way_out(path)) from error
+        raise WeightsError("not a readable training checkpoint", path, _way_out(path)) from error
     if not isinstance(state, dict) or "params_ema" not in state or "step" not in state:
         raise WeightsError("no training checkpoint of esc", path, "give one that esc train wrote")
     return state

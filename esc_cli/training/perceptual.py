@@ -75,6 +75,8 @@ def load_perceptual(path: Path | None) -> Perceptual:
     no VGG19. No code in the file is run.
     """
     source = path or cached_file()
+    if os.path.isdir(source):  # noqa: PTH112 - Path.is_dir raises in a locked folder
+        raise WeightsError("is a folder, not the weights of VGG19", source, ADVICE)
     if not os.path.isfile(source):  # noqa: PTH113 - Path.is_file raises in a locked folder
         raise WeightsError("the perceptual loss needs the weights of VGG19", source, ADVICE)
     try:
@@ -82,6 +84,5 @@ def load_perceptual(path: Path | None) -> Perceptual:
         loss = Perceptual()
         loss.load_state_dict({key: stored[key] for key in loss.state_dict()})
     except Exception as error:  # torch.load raises anything at all over damaged bytes
-        what = f"no weights of VGG19 ({type(error).__name__})"
-        raise WeightsError(what, source, ADVICE) from error
+        raise WeightsError("holds no weights of VGG19", source, ADVICE) from error
     return loss.eval()

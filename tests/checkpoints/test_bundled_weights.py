@@ -92,10 +92,19 @@ def test_a_bundled_file_that_is_gone_is_an_error_with_its_path(copied: Path) -> 
         load_model("esc-tiny", 2)
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", "{", '{"name": "x", "scores": 3}'])
-def test_a_damaged_record_is_an_error_with_its_path(copied: Path, content: str) -> None:
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        ("", "it is no JSON from line 1, column 1 on"),
+        ("[]", "a field is not what it must be"),
+        ("{}", "it has no field 'file'"),
+        ("{", "it is no JSON from line 1, column 2 on"),
+        ('{"name": "x", "file": "x", "scores": 3}', "it has no field 'variant'"),
+    ],
+)
+def test_a_damaged_record_is_an_error_with_its_path(copied: Path, content: str, why: str) -> None:
     (copied / "esc-tiny-x2.json").write_text(content)
-    with pytest.raises(WeightsError, match=r"esc-tiny-x2\.json: the record is damaged"):
+    with pytest.raises(WeightsError, match=rf"esc-tiny-x2\.json: the record is damaged: {why} "):
         load_model()
 
 

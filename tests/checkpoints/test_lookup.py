@@ -13,6 +13,7 @@ from esc_cli import load_model
 from esc_cli.checkpoints.store import bundled_folder, cache_folder, find
 from esc_cli.errors import UsageError, WeightsError
 from esc_cli.model import build
+from esc_cli.tasks.weights import pull_all, verify
 
 
 @pytest.fixture
@@ -133,3 +134,29 @@ def test_a_name_that_is_a_file_or_a_folder_says_what_is_expected(tmp_path, monke
     expected = {"bad.toml": "end in .safetensors, .pth", "run": "is a folder .give a .safetensors"}
     with pytest.raises(UsageError, match=expected[name]):
         find(name)
+
+
+def test_a_folder_in_the_place_of_a_published_file_is_called_one(own, monkeypatch):
+    monkeypatch.setenv("ESC_OFFLINE", "1")
+    for place in (own / "ESC_FP_X2.pth", cache_folder() / "ESC_FP_X3.pth"):
+        place.mkdir()
+        scale = int(place.stem[-1])
+        for ask in (find, load_model):
+            with pytest.raises(WeightsError, match="is a folder, and a checkpoint") as caught:
+                ask("esc-fp", scale)
+            assert caught.value.path == place
+        (event,) = pull_all(("esc-fp",), scale)
+        assert event.error.path == place
+        (found,) = [one for one in verify((f"esc-fp-x{scale}",)) if one.problem]
+        assert (found.path, found.basis) == (place, "")
+    assert not find("esc-fp", 4).here
+    (cache_folder() / "ESC_FP_X2.pth").write_bytes(b"the file")
+    assert find("esc-fp", 2).path == cache_folder() / "ESC_FP_X2.pth"
+
+
+def test_a_folder_in_the_place_of_a_users_file_is_called_one(own):
+    add_record(own)
+    (own / "mine-x2.safetensors").unlink()
+    (own / "mine-x2.safetensors").mkdir()
+    with pytest.raises(UsageError, match="is a folder, and a checkpoint is expected there"):
+        find("mine-x2")

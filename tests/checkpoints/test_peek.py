@@ -43,7 +43,7 @@ def test_a_file_of_bfloat16_is_described(tmp_path: Path, state: dict[str, Tensor
 def test_a_file_of_something_else_is_refused_with_its_path(tmp_path: Path) -> None:
     path = tmp_path / "own.safetensors"
     path.write_bytes(b"hello\n")
-    with pytest.raises(WeightsError, match="not a readable safetensors file") as caught:
+    with pytest.raises(WeightsError, match="readable checkpoint: expected safetensors") as caught:
         peek_config(Checkpoint(path))
     assert caught.value.path == path
     save_file({"weight": torch.zeros(3)}, path)

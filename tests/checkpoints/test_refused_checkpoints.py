@@ -77,7 +77,10 @@ def test_a_truncated_file_is_refused(
     torch.save(state, path) if suffix == ".pth" else save_file(state, path)
     content = path.read_bytes()
     path.write_bytes(content[: int(len(content) * kept)])
-    assert "not a readable checkpoint" in refusal(path).what
+    error = refusal(path)
+    expected = "expected safetensors or a torch file of tensors"
+    assert error.what == f"not a readable checkpoint: {expected}"  # no name of an exception
+    assert "fetch or copy it again" in error.advice
 
 
 def test_a_missing_file_is_refused_with_the_systems_reason(tmp_path: Path) -> None:
@@ -140,3 +143,21 @@ def test_a_wrong_shape_is_refused_with_both_shapes(tmp_path: Path, state: State)
     assert "proj.weight" in error.what
     assert "[8, 4, 3, 3]" in error.what
     assert "[8, 3, 3, 3]" in error.what
+
+
+def test_many_keys_that_do_not_fit_are_counted_and_the_first_named(
+    tmp_path: Path, state: State
+) -> None:
+    path = tmp_path / "own.safetensors"
+    for key in ("proj.bias", "dwc.weight", "dwc.bias", "aggr.weight"):
+        del state[f"blocks.0.convffns.0.{key}"]
+    state |= {f"spare.{number}": torch.zeros(1) for number in range(2)}
+    save_file(state, path)
+    error = refusal(path)
+    assert "4 keys missing (" in error.what
+    assert ", ...)" in error.what
+    assert "2 keys unexpected (spare.0, spare.1)" in error.what
+    assert len(str(error)) < 400 + len(str(path))
+    assert "Error" not in str(error)
+    assert "state_dict" not in str(error)
+    assert error.advice

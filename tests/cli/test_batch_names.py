@@ -72,6 +72,14 @@ def test_an_input_that_cannot_be_read_is_still_never_overwritten(tmp_path, esc, 
     assert (tmp_path / "in" / "a.jpg").read_text() == "precious, though no picture"
 
 
+def test_an_input_that_a_result_would_go_over_is_named_with_the_other(tmp_path, esc, draw):
+    draw(tmp_path / "a.png")
+    draw(tmp_path / "a_x4.png")
+    ran = esc("a.png", "a_x4.png", cwd=tmp_path)
+    assert ran.code == 2
+    assert "a_x4.png: is an input and would be overwritten by the result of a.png" in ran.err
+
+
 def test_a_hard_link_to_an_input_is_not_replaced(tmp_path, esc, draw):
     source = draw(tmp_path / "in" / "a.png")
     (tmp_path / "out").mkdir()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 import signal
 import time
 from functools import cache
@@ -114,3 +115,21 @@ def test_two_at_once_on_one_video_do_not_mix(clip, whole, esc):
     first.communicate(timeout=60)
     assert first.returncode == 0
     assert look(output) == whole
+
+
+def test_two_at_once_whose_results_have_one_name_are_both_named(clip, esc, tmp_path):
+    one, other = tmp_path / "clip.mkv", tmp_path / "clip.avi"
+    shutil.copy(clip, one)
+    Clip(frames=3, options={"bf": "0"}).write(other)
+    output = tmp_path / "clip_x2.mkv"
+    first = esc.start(one, "--segment-frames", SEGMENT)
+    wait_for(lambda: segments_of(output), first)
+    first.send_signal(signal.SIGSTOP)
+    second = esc(other)
+    first.kill()
+    first.communicate(timeout=60)
+    assert second.code == 1
+    (line,) = second.lines_naming("failed: ")
+    assert line.startswith(f"failed: {other}: another esc makes clip_x2.mkv from {one} now")
+    (line,) = esc(other).lines_naming("note: ")
+    assert f"not used: they are of {one}, whose output has the same name" in line

@@ -140,22 +140,43 @@ def test_what_cannot_be_pulled_is_named_and_the_others_are_fetched(server, esc):
     esc("weights", "pull", code=2)
 
 
-def test_without_a_network_every_file_is_named_at_once(server, esc):
+def hidden(folder):
+    return sorted(path.name for path in folder.iterdir() if path.name.startswith("."))
+
+
+@pytest.mark.parametrize("what", [("--all",), ("esc-light", "esc-fp", "esc-xl")])
+def test_without_a_network_one_line_says_so_and_nothing_is_left_behind(server, esc, what):
     esc("weights", "pull", "esc-fp", "-s", "2")
+    before = hidden(server.cache)
+    count = len(RELEASES) - 1 if what == ("--all",) else 8
     with socket.socket() as unused:
         unused.bind(("localhost", 0))
         nobody = f"https://localhost:{unused.getsockname()[1]}/1.0.0"
         began = time.monotonic()
-        done = esc("weights", "pull", "--all", code=3, ESC_WEIGHTS_URL=nobody)
+        done = esc("weights", "pull", *what, code=3, ESC_WEIGHTS_URL=nobody)
     assert time.monotonic() - began < 15
     assert done.stdout == f"{server.cache / FP2}\n"  # is here, and needs no network
-    lines = done.stderr.splitlines()
-    failed = [line for line in lines if line.startswith("error: ")]
-    assert len(failed) == len(RELEASES) - 1
-    assert "localhost" in failed[0]
-    assert "Connection refused" in failed[0]
-    assert all("look at the connection" in line for line in failed)
-    assert lines[-1] == f"{len(failed)} of {len(RELEASES)} networks could not be fetched"
+    here, error, summary = done.stderr.splitlines()
+    assert here.startswith("esc-fp-x2: here and intact")
+    assert error.startswith(f"error: {count} networks are not here (esc-")
+    assert f" and {count - 4} more): the first cannot be downloaded from {nobody}/ESC_" in error
+    assert "Connection refused (look at the connection, or the proxy, and run it again)" in error
+    assert summary == f"{count} of {count + 1} networks could not be fetched"
+    assert hidden(server.cache) == before
+
+
+def test_without_permission_to_connect_one_line_says_so(server, esc):
+    for options, variables in ((["--offline"], {}), ([], {"ESC_OFFLINE": "1"})):
+        done = esc("weights", "pull", "--all", *options, code=3, **variables)
+        (line,) = done.stderr.splitlines()
+        assert line.startswith(
+            f"error: {server.cache}: {len(RELEASES)} networks are not here (esc-"
+        )
+        assert "and connections are forbidden (run this while connected, or elsewhere" in line
+    (line,) = esc("weights", "pull", "esc-fp-x2", "--offline", code=3).stderr.splitlines()
+    assert "esc weights pull esc-fp-x2" in line
+    assert not server.cache.exists()
+    assert server.requests == []
 
 
 def test_all_networks_of_one_scale_are_pulled(server, esc):
@@ -203,6 +224,39 @@ def test_a_record_that_cannot_be_read_is_told_and_other_networks_work(
     esc("weights", "pull", "esc-fp-x2")
     esc("upscale", pictures, "-o", tmp_path / "out", "-s", 2, "--model", "esc-tiny")
     assert "mine.json: the record is damaged" in esc("weights", "info", "mine", code=3).stderr
+
+
+def test_a_name_whose_own_network_has_a_damaged_record_says_what_it_means(mine, esc, pictures):
+    mine.write_text("{bad")
+    bundled = bundled_folder() / "esc-tiny-x2.safetensors"
+    told = f"note: {mine}: the record is damaged: it is no JSON from line 1, column 2 on; "
+    told += f"esc-tiny x2 is {bundled} instead (mend or remove it; "
+    Image.effect_noise((40, 40), 9).convert("RGB").save(pictures / "a.png")
+    (pictures / "b.png").unlink()
+    data = ("--hr", pictures, "-s", 2, "--no-cache")
+    for words in (
+        ("upscale", pictures, "-s", 2, "--model", "esc-tiny", "--quiet"),
+        ("eval", *data, "--model", "esc-tiny"),
+        ("weights", "info", "esc-tiny", "-s", 2),
+        ("weights", "verify", "esc-tiny"),
+        ("weights", "convert", "esc-tiny", pictures.parent / "own.safetensors", "-s", 2),
+    ):
+        lines = [line for line in esc(*words).stderr.splitlines() if "damaged" in line]
+        assert len(lines) == 1, words
+        assert lines[0].startswith(told)
+
+
+def test_a_damaged_record_that_no_name_needed_is_not_told(mine, esc, pictures, tmp_path):
+    whole = mine.read_text()
+    mine.write_text("{bad")
+    options = ("upscale", pictures, "-s", 2, "--quiet", "--existing", "overwrite")
+    assert esc(*options).stderr == ""  # the bundled one, whatever lies there
+    assert esc(*options, "--model", "esc-tiny-x2").stderr == ""  # the name of that very file
+    own = tmp_path / "own"
+    own.mkdir()
+    shutil.copy(mine.with_suffix(".safetensors"), own)
+    (own / mine.name).write_text(whole)
+    assert esc(*options, "--model", "esc-tiny", ESC_WEIGHTS=str(own)).stderr == ""
 
 
 def test_names_and_all_exclude_each_other(server, esc):

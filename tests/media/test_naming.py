@@ -138,3 +138,16 @@ def test_an_output_is_a_picture_or_a_folder_by_its_name(tmp_path):
     ]:
         with pytest.raises(UsageError):
             destination(inputs, output)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "named"),
+    [
+        (("a.mkv", "b.mkv"), "both a.mkv and b.mkv would be it"),
+        (("a.mkv", "b.mkv", "c.mkv", "d.mkv"), "a.mkv, b.mkv and 2 more would be it"),
+        ((".",), r"all that \. holds would be it"),
+    ],
+)
+def test_inputs_that_would_become_one_file_are_named(inputs, named):
+    with pytest.raises(UsageError, match=rf"c\.mkv: is one file, and {named} .give a folder"):
+        destination(inputs, "c.mkv")

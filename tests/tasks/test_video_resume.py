@@ -94,10 +94,19 @@ def test_leaving_a_run_at_any_moment_leaves_whole_segments_only(clip, whole):
 
 def test_a_run_that_was_left_goes_on(clip, whole):
     start(clip, "out.mkv")
-    item = finish(clip, "out.mkv")
+    *events, item, _ = events_of(clip, "out.mkv")
+    assert remarks_of(events) == []
     assert look(clip.with_name("out.mkv")) == whole
     assert item.frames == FRAMES
     assert not folder_of(clip, "out.mkv").exists()
+
+
+def test_a_damaged_last_segment_is_named_alone(clip, whole):
+    before = start(clip, "out.mkv")
+    segments(clip, "out.mkv")[-1].write_bytes(b"damaged")
+    said = f"finished segment {len(before)} is damaged or missing: it will be done again"
+    assert remarks_of(events_of(clip, "out.mkv")) == [said]
+    assert look(clip.with_name("out.mkv")) == whole
 
 
 def test_a_run_in_h264_that_was_left_ends_with_the_same_pictures(clip):
@@ -124,8 +133,12 @@ def test_a_damaged_segment_is_done_again_with_all_that_follow(clip, whole, damag
         second.unlink()
     else:
         second.write_bytes(content if damage == "flip" else content[:-5])
-    shown = [event for event in events_of(clip, "out.mkv") if isinstance(event, Progress)]
+    events = list(events_of(clip, "out.mkv"))
+    shown = [event for event in events if isinstance(event, Progress)]
     assert shown[0].done - shown[0].done_now == 4
+    after = f"{len(before) - 2} finished segment{'s' if len(before) > 3 else ''} after it"
+    said = f"finished segment 2 is damaged or missing: it and {after} will be done again"
+    assert remarks_of(events) == [said]
     assert look(clip.with_name("out.mkv")) == whole
 
 

@@ -201,5 +201,22 @@ def test_a_checkpoint_that_lost_a_weight_is_refused_on_a_short_line(train_here, 
     ran = train_here(*arguments, "--resume", "auto")
     assert ran.code == 2
     (line,) = ran.err.splitlines()
-    assert "does not fit this recipe: Error(s) in loading state_dict" in line
+    assert "does not fit this recipe: " in line
+    assert "keys missing (" in line
     assert "Missing key" not in line
+
+
+def test_a_checkpoint_whose_keys_do_not_fit_says_how_many_and_which(train_here, arguments, run):
+    path = run.newest()
+    content = read_checkpoint(path)
+    for number, key in enumerate([key for key in content["params"] if "attn" in key][:5]):
+        content["params"][f"spare.{number}"] = content["params"].pop(key)
+    torch.save(content, path)
+    ran = train_here(*arguments, "--resume", "auto")
+    assert ran.code == 2
+    (line,) = [line for line in ran.err.splitlines() if line.startswith("error: ")]
+    assert f"{path}: does not fit this recipe: " in line
+    assert "5 keys missing (blocks.0." in line
+    assert "5 keys unexpected (spare.0, spare.1, spare.2, ...)" in line
+    assert "state_dict" not in line
+    assert len(line) < 500 + len(str(path))

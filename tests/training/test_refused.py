@@ -17,6 +17,10 @@ def everything(folder):
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
 
 
+def everything_at_top(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
 @pytest.fixture
 def refused(train_here, recipe, pictures, tmp_path):
     """Runs `esc train`, which must end with a code, one clear line, and nothing written."""
@@ -65,6 +69,12 @@ def test_iterations_on_the_command_line_end_a_recipe_in_minutes(
     [
         (("--vgg", "vgg.pth"), "no perceptual loss"),
         (("--convert-head",), "give --init"),
+        (("--offline",), "--offline belongs to --init (leave it out)"),
+        (("--short", "--minutes", 1), "--short has no effect: --minutes makes one cycle"),
+        (
+            ("--short", "--set", "schedule.kind=one-cycle"),
+            "makes one cycle of its own length (leave it out, or give --iterations)",
+        ),
         (("--data-root", "."), "--data-root belongs to --validate"),
         (("--validate-every", 1), "--validate-every belongs to --validate"),
         (("--init", "esc-tyni"), "no model named 'esc-tyni'"),
@@ -79,6 +89,27 @@ def test_iterations_on_the_command_line_end_a_recipe_in_minutes(
 )
 def test_what_cannot_be_or_has_no_effect_is_refused(refused, option, why):
     assert why in refused(*option)
+
+
+def test_short_of_a_recipe_that_makes_one_cycle_needs_iterations(refused):
+    assert "--short has no effect: esc-tiny makes one" in refused("--short", name="esc-tiny")
+    for more in (("--iterations", 5), ("--set", "schedule.iterations=5")):
+        said = refused("--short", *more, "--resume", "rnu", name="esc-tiny")
+        assert "rnu: no such file" in said
+
+
+def test_short_and_offline_with_effect_are_taken(refused):
+    assert "rnu: no such file" in refused("--short", "--resume", "rnu")
+    assert "rnu: no such file" in refused("--offline", "--init", "esc-tiny-x2", "--resume", "rnu")
+
+
+def test_weights_to_begin_with_whose_record_is_damaged_are_named(refused, tmp_path, monkeypatch):
+    monkeypatch.setenv("ESC_WEIGHTS", str(tmp_path))
+    shutil.copy(bundled_folder() / "esc-tiny-x2.safetensors", tmp_path / "mine.safetensors")
+    (tmp_path / "mine.json").write_text("{bad")
+    err = refused("--init", "esc-tiny", "--resume", "rnu")
+    assert f"note: {tmp_path / 'mine.json'}: the record is damaged" in err
+    assert "esc-tiny x2 is " in err
 
 
 def test_weights_of_another_scale_by_name_or_by_path_lead_to_convert_head(refused):
@@ -108,7 +139,7 @@ def test_a_patch_larger_than_the_pictures_leaves_no_folder_for_checkpoints(
 ):
     ran = train_here(recipe, "--data", pictures, "--out", tmp_path / "run", "--patch", 320)
     assert ran.code == 2
-    assert [path.name for path in (tmp_path / "run").iterdir()] == ["cache"]
+    assert everything_at_top(tmp_path / "run") == [".lock", "cache"]
 
 
 @pytest.fixture
@@ -131,6 +162,16 @@ def test_a_folder_that_cannot_be_is_named(refused, blocked, option, place):
 def test_weights_of_the_perceptual_loss_that_are_not_there_say_how_to_give_them(refused, name):
     err = refused("--vgg", name, name="esc-real-gan", code=3)
     assert "the perceptual loss needs the weights of VGG19 (give --vgg FILE" in err
+
+
+def test_weights_of_the_perceptual_loss_that_are_none_or_a_folder_are_called_so(refused, tmp_path):
+    place = tmp_path / "vgg.pth"
+    place.mkdir()
+    assert "vgg.pth: is a folder, not" in refused("--vgg", place, name="esc-real-gan", code=3)
+    place.rmdir()
+    place.write_bytes(b"no weights")
+    err = refused("--vgg", place, name="esc-real-gan", code=3)
+    assert "vgg.pth: holds no weights of VGG19 (give --vgg FILE" in err
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="a folder that takes no files")
@@ -250,4 +291,4 @@ def test_damaged_lr_pictures_are_all_named(train_here, recipe, pictures, tmp_pat
     assert ran.err.count("cannot be used: ") == 3
     assert f"{lr / 'a.png'}: is 47 x 53, and its HR 47 x 53, at scale 2" in ran.err
     assert f"{lr}: 3 pictures cannot be used (mend them" in ran.err
-    assert [path.name for path in (tmp_path / "run").iterdir()] == ["cache"]
+    assert everything_at_top(tmp_path / "run") == [".lock", "cache"]

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from esc_cli.errors import UnsupportedError, WriteError
-from esc_cli.media.video.layouts import Layout, closest
+from esc_cli.errors import DeviceError, UnsupportedError, WriteError
+from esc_cli.media.video.layouts import Layout, closest, planar
 from esc_cli.media.video.planes import RawFrame
 from esc_cli.media.video.riding import joined
-from esc_cli.media.video.settings import Codec, Encoding
+from esc_cli.media.video.settings import Codec, Encoding, codec_by_name
 from esc_cli.media.video.source import load_av
 
 if TYPE_CHECKING:
@@ -95,9 +95,33 @@ def _has_avx512() -> bool:
 
 
 def check_encoder(encoding: Encoding, threads: int) -> None:
-    """Open the encoder once. Raises UnsupportedError with its reason when it refuses."""
+    """Open the encoder once. Raises UnsupportedError with its reason when it refuses the video.
+
+    DeviceError when it refuses any, because this machine lacks what it needs.
+    """
     _check_sides(encoding)
-    SegmentEncoder(encoding, threads)
+    try:
+        SegmentEncoder(encoding, threads)
+    except UnsupportedError:
+        _check_machine(encoding)
+        raise
+
+
+def _check_machine(encoding: Encoding) -> None:
+    """Raise DeviceError when the encoder does not open for the plainest video either."""
+    plain = replace(
+        encoding,
+        options=(),
+        layout=output_layout(codec_by_name(encoding.encoder), planar("yuv420p"), None),
+        width=256,
+        height=256,
+    )
+    try:
+        SegmentEncoder(plain, threads=1)
+    except UnsupportedError as error:
+        reason = error.what.partition(": ")[2]
+        what = f"the encoder {encoding.encoder} does not open on this machine: {reason}"
+        raise DeviceError(what, advice=error.advice) from error
 
 
 def _check_sides(encoding: Encoding) -> None:
@@ -111,7 +135,8 @@ def _check_sides(encoding: Encoding) -> None:
 
 def _advice(encoding: Encoding) -> str:
     if encoding.encoder.endswith("nvenc"):
-        return "it needs an NVIDIA GPU and its driver; use another --codec"
+        plain = encoding.encoder.removesuffix("_nvenc")
+        return f"it needs an NVIDIA GPU and its driver; without them use --codec {plain}"
     return "another --codec, --preset or --pix-fmt"
 
 

@@ -36,6 +36,15 @@ class Part:
         """Whether it is everything."""
         return self.start is None and self.duration is None and self.frames is None
 
+    def span_s(self, start_s: float) -> tuple[float | None, float | None]:
+        """The seconds at which it begins and ends in a file that begins at `start_s`.
+
+        None for the file's own. A frame belongs to it from the first on and before the last.
+        """
+        first = None if self.start is None else start_s + self.start
+        last = None if self.duration is None else (first or start_s) + self.duration
+        return first, last
+
 
 WHOLE = Part()
 
@@ -74,9 +83,7 @@ class Reader:
 
     def _wanted(self, container: InputContainer) -> Iterator[RawFrame]:
         base, part = self.facts.time_base, self.part
-        first = None if part.start is None else self.facts.start_s + part.start
-        begin = first or self.facts.start_s
-        last = None if part.duration is None else begin + part.duration
+        first, last = part.span_s(self.facts.start_s)
         if first is not None:
             container.seek(max(0, int(first * 1_000_000)))
         for frame in self._decoded(container):

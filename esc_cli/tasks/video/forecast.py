@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from esc_cli.errors import EscError
+from esc_cli.media.video.count import count_frames
 from esc_cli.media.video.encoder import SegmentEncoder
 from esc_cli.media.video.planes import RawFrame
 from esc_cli.media.video.reader import Part, Reader
@@ -42,7 +43,8 @@ def forecast(job: VideoJob, models: Models, options: UpscaleOptions) -> Forecast
     upscaler = None if job.choice is None else models.upscaler(job.choice)
     network = FrameUpscaler(job.facts.format, job.encoding.format, upscaler, Stop().check)
     batch = batch_size(upscaler, job.facts.format)
-    reader = Reader(job.source.path, job.facts, Part(start=options.video.start))
+    wish = options.video
+    reader = Reader(job.source.path, job.facts, Part(start=wish.start))
     frames = list(islice(reader.frames(), 2 * batch))
     network.run(frames[:1])  # the first time is slower: kernels are chosen, memory is taken
     start = time.perf_counter()
@@ -51,7 +53,8 @@ def forecast(job: VideoJob, models: Models, options: UpscaleOptions) -> Forecast
     frame_s = (time.perf_counter() - start) / max(1, len(frames))
     pairs = zip(frames, results, strict=True)
     encoded = _encoded_bytes(job, [RawFrame(f.pts, f.duration, p) for f, p in pairs])
-    count = job.header.frames
+    part = Part(wish.start, wish.duration, wish.frames)
+    count = count_frames(job.source.path, job.facts, part) or job.header.frames
     return Forecast(count, frame_s, frame_s * count, encoded * count // max(1, len(frames)))
 
 

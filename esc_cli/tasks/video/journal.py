@@ -12,7 +12,7 @@ from typing import Any
 
 import filelock
 
-from esc_cli.errors import DiskError, WriteError
+from esc_cli.errors import DiskError, WriteError, counted, shown
 from esc_cli.media.atomic import remove_stale_parts, write_atomic
 from esc_cli.media.video.segments import SegmentState
 
@@ -130,7 +130,7 @@ def open_journal(
         lock = filelock.FileLock(folder / "lock")
         lock.acquire(timeout=0)
     except filelock.Timeout as error:
-        raise WriteError("another esc works on this video", output, "wait for it") from error
+        raise _busy(output, fingerprint) from error
     except OSError as error:
         raise DiskError(f"cannot be written: {error.strerror}", folder) from error
     remove_stale_parts(folder)
@@ -142,6 +142,31 @@ def open_journal(
     journal._lock = lock
     _rewrite(journal, fingerprint)
     return journal
+
+
+def _busy(output: Path, fingerprint: dict[str, Any]) -> WriteError:
+    """The error for an output that another process makes, perhaps from another input."""
+    own, other = _input_of(fingerprint), _input_of(_fingerprint(_lines_of(output)))
+    if other in {"", own}:
+        return WriteError("another esc works on this video", output, "wait for it")
+    what = f"another esc makes {shown(output.name)} from {shown(other)} now"
+    return WriteError(what, output, "give this one another -o or --name")
+
+
+def _lines_of(output: Path) -> list[dict[str, Any]]:
+    return _lines(folder_of(output) / JOURNAL_NAME)
+
+
+def _fingerprint(lines: list[dict[str, Any]]) -> Any:
+    return lines[0].get("fingerprint") if lines else None
+
+
+def _input_of(fingerprint: Any) -> str:
+    """The path of the input in a fingerprint; empty where it cannot be read."""
+    try:
+        return str(fingerprint["input"][0])
+    except (KeyError, IndexError, TypeError):
+        return ""
 
 
 _CAUSES = {
@@ -159,9 +184,11 @@ def _reason_against(
     lines: list[dict[str, Any]], fingerprint: dict[str, Any], fits: Callable[[Settled], str]
 ) -> str:
     """Why what an earlier run finished cannot be used; empty if it can."""
-    earlier = lines[0].get("fingerprint") if lines else None
+    earlier = _fingerprint(lines)
     if not isinstance(earlier, dict):
         return "their journal cannot be read"
+    if _input_of(earlier) != _input_of(fingerprint):
+        return f"they are of {shown(_input_of(earlier))}, whose output has the same name"
     changed = [key for key in fingerprint if earlier.get(key) != fingerprint[key]]
     if changed:
         return f"{' and '.join(_CAUSES.get(key, key) for key in changed)} changed"
@@ -182,7 +209,17 @@ def _continued(folder: Path, lines: list[dict[str, Any]]) -> Journal:
         if entry.segment.number != len(journal.entries) or not entry.segment.stands(folder):
             break
         journal.entries.append(entry)
+    journal.dropped = _redone(len(journal.entries), len(lines) - 1)
     return journal
+
+
+def _redone(kept: int, finished: int) -> str:
+    """What to say when not all segments that were finished are whole; empty if they are."""
+    if kept == finished:
+        return ""
+    others = counted(finished - kept - 1, "finished segment")
+    more = f" and {others} after it" if finished > kept + 1 else ""
+    return f"finished segment {kept + 1} is damaged or missing: it{more} will be done again"
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ import torch
 
 from esc_cli.errors import DeadlineError, ReadError, UnsupportedError
 from esc_cli.media.atomic import atomic_file
+from esc_cli.media.video.count import count_frames
 from esc_cli.media.video.encoder import SegmentEncoder, StoredPacket
 from esc_cli.media.video.integrity import structural_damage
 from esc_cli.media.video.mux import Muxer, Window
@@ -131,7 +132,8 @@ class VideoRun:
             state = write_segment(journal.folder, number, encoder.headers, packets)
             journal.append(state, repeated[0])
 
-        before, total = journal.frames, self.job.header.frames
+        path, before = self.job.source.path, journal.frames
+        total = count_frames(path, self.job.facts, self._part, self.stop.check)
         stream = FrameStream(
             Stages(reader.frames, network.run, write),
             journal.settled.batch,
@@ -145,11 +147,12 @@ class VideoRun:
             for done in stream.run():
                 if time.monotonic() - shown >= PROGRESS_INTERVAL_S:
                     shown = time.monotonic()
-                    yield Progress(self.job.source.path, before + done, total, done)
+                    yield Progress(path, before + done, _reachable(total, before + done), done)
         except DeadlineError as error:
-            left = max(0, total - journal.frames)
-            what = f"the time is up with about {left} of {total} frames left"
-            raise DeadlineError(what, self.job.source.path, "run again to go on") from error
+            whole = _reachable(total, journal.frames)
+            left = "" if whole is None else f"about {whole - journal.frames} of {whole} "
+            what = f"the time is up with {left}frames left"
+            raise DeadlineError(what, path, "run again to go on") from error
         self._seconds = {name: round(value, 4) for name, value in stream.seconds.items()}
 
     def _check(self, reader: Reader, status: os.stat_result) -> None:
@@ -248,6 +251,11 @@ class VideoRun:
     @property
     def _lost(self) -> list[str]:
         return [str(o) for o in self.job.facts.others if not o.kept and o.codec != "bin_data"]
+
+
+def _reachable(total: int | None, done: int) -> int | None:
+    """A total, unless it is refuted: damage or edits can make packets of more frames than one."""
+    return None if total is None or total < done else total
 
 
 def _packets(encoder: SegmentEncoder, frames: Iterator[RawFrame]) -> Iterator[StoredPacket]:

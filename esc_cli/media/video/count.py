@@ -1,0 +1,67 @@
+"""How many frames a video will give: counted, because a declared rate says little of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from esc_cli.media.video.facts import VideoFacts
+from esc_cli.media.video.probe import main_stream
+from esc_cli.media.video.reader import Part
+from esc_cli.media.video.source import is_ffmpeg_error, open_video
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.packet import Packet
+
+
+def count_frames(
+    path: Path, facts: VideoFacts, part: Part, check: Callable[[], None] = lambda: None
+) -> int | None:
+    """The frames of a part, from its packets, without decoding; None where that cannot be said.
+
+    A packet holds one frame. The file is read to the end of the part once. `check` is called on
+    the way and may raise to stop it.
+    """
+    first, last = part.span_s(facts.start_s)
+    count = 0
+    try:
+        with open_video(path) as container:
+            for packet in _shown(container, first, last):
+                check()
+                if packet.pts is None and not part.whole:
+                    return None
+                count += _within(packet, first, last)
+                if count == part.frames:
+                    break
+    except Exception as error:
+        if not is_ffmpeg_error(error):
+            raise
+        return None  # decoding will say what is wrong
+    return count
+
+
+def _shown(
+    container: InputContainer, first: float | None, last: float | None
+) -> Iterator[Packet[Any]]:
+    """The packets from `first` to `last` that become frames, and a few around them."""
+    stream = main_stream(container)
+    if first is not None:
+        container.seek(max(0, int(first * 1_000_000)))
+    begun = first is None
+    for packet in container.demux(stream):
+        if last is not None and _seconds(packet, packet.dts, 0.0) >= last:
+            return  # no frame is shown before it is decoded
+        begun = begun or packet.is_keyframe  # after a seek nothing before it can be decoded
+        if begun and packet.size and not packet.is_discard:
+            yield packet
+
+
+def _within(packet: Packet[Any], first: float | None, last: float | None) -> bool:
+    begins = first is None or _seconds(packet, packet.pts, first) >= first - 1e-9
+    return begins and (last is None or _seconds(packet, packet.pts, last) < last - 1e-9)
+
+
+def _seconds(packet: Packet[Any], time: int | None, unknown: float) -> float:
+    return unknown if time is None else float(time * packet.time_base)
