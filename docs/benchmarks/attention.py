@@ -1,9 +1,9 @@
 """How fast the package's ESC is against plain compositions of the same torch operations.
 
-    python docs/benchmarks/attention.py [--repeats 5] [--threads 2]
+    python docs/benchmarks/attention.py [--repeats 5] [--threads 2] [--same-heap]
 
 Full-size ESC x4 with fresh seeded parameters on a 320x180 picture, float32, on the CPU. Three
-ways through the same parameters take turns in one process:
+ways through the same parameters take turns, each in a process of its own:
 
 a  the network of this package
 b  plain: the shared 13x13 convolution and the dynamic 3x3 one apart, split and concatenated;
@@ -11,22 +11,26 @@ b  plain: the shared 13x13 convolution and the dynamic 3x3 one apart, split and 
 c  as b, with the scores of the attention materialised
 
 Prints the median and the fastest run of each, the ratios of the medians to a, and what they were
-measured on. A median far above the fastest run means that something else used the cores.
+measured on. A median far above the fastest run means that something else used the cores. With
+--same-heap, b and c too have the heap that the package sets (`esc_cli.engine.heap`).
 """
 
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import platform
 import statistics
 import time
 from collections.abc import Callable
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from esc_cli.engine.heap import keep_freed_memory
 from esc_cli.engine.ready import ready
 from esc_cli.engine.threads import available_cores
 from esc_cli.model import Network, build
@@ -34,6 +38,7 @@ from esc_cli.model import Network, build
 WIDTH, HEIGHT, SCALE = 320, 180, 4
 DIM, PDIM, WINDOW, HEADS, BLOCKS, CONV_BLOCKS = 64, 16, 32, 4, 5, 5
 TOLERANCE = 1e-4
+WAYS = ("a: this package", "b: plain, fused attention", "c: plain, materialised scores")
 
 State = dict[str, Tensor]
 Attention = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
@@ -142,25 +147,51 @@ def seeded_network() -> Network:
     return network
 
 
-def timed(
-    ways: dict[str, Callable[[Tensor], Tensor]], x: Tensor, repeats: int
-) -> list[list[float]]:
-    """Seconds of each run of each way; the ways take turns, each after a run that does not count.
+def network_of(way: str, same_heap: bool) -> Callable[[Tensor], Tensor]:
+    """One of the three ways, with the same parameters."""
+    network = seeded_network()
+    if way.startswith("a"):
+        return ready(network, torch.device("cpu"), torch.float32)
+    if same_heap:
+        keep_freed_memory()
+    state = {key: value.detach() for key, value in network.state_dict().items()}
+    return PlainESC(state, fused if way.startswith("b") else materialised)
 
-    Without it the first way would pay for the gigabytes that the last one takes and gives back. A
-    first turn checks that all agree.
-    """
-    outputs = [way(x) for way in ways.values()]
-    for name, output in zip(ways, outputs, strict=True):
-        difference = float((output - outputs[0]).abs().max())
-        assert difference <= TOLERANCE, f"{name} differs from the first by {difference:.2g}"
-    seconds: list[list[float]] = [[] for _ in ways]
-    for _ in range(repeats):
-        for times, way in zip(seconds, ways.values(), strict=True):
-            way(x)
+
+def serve(pipe: Connection, way: str, threads: int, same_heap: bool) -> None:
+    """Answer each request with the output and the seconds of a run; one before does not count."""
+    torch.set_num_threads(threads)
+    run = network_of(way, same_heap)
+    x = torch.rand(1, 3, HEIGHT, WIDTH, generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        while pipe.recv():
+            run(x)
             start = time.perf_counter()
-            way(x)
-            times.append(time.perf_counter() - start)
+            output = run(x)
+            pipe.send((time.perf_counter() - start, output.numpy()))
+
+
+def timed(repeats: int, threads: int, same_heap: bool) -> list[list[float]]:
+    """Seconds of each run of each way, which take turns. A first turn checks that all agree."""
+    context = multiprocessing.get_context("spawn")
+    pipes = []
+    for way in WAYS:
+        ours, theirs = context.Pipe()
+        context.Process(target=serve, args=(theirs, way, threads, same_heap), daemon=True).start()
+        pipes.append(ours)
+    seconds: list[list[float]] = [[] for _ in WAYS]
+    first = None
+    for turn in range(repeats + 1):
+        for way, times, pipe in zip(WAYS, seconds, pipes, strict=True):
+            pipe.send(True)
+            taken, output = pipe.recv()
+            first = output if first is None else first
+            difference = float(abs(output - first).max())
+            assert difference <= TOLERANCE, f"{way} differs from the first by {difference:.2g}"
+            if turn > 0:
+                times.append(taken)
+    for pipe in pipes:
+        pipe.send(False)
     return seconds
 
 
@@ -177,21 +208,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--repeats", type=int, default=5, help="timed runs of each way")
     parser.add_argument("--threads", type=int, default=available_cores())
+    parser.add_argument("--same-heap", action="store_true", help="the package's heap for all")
     arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-    network = seeded_network()
-    state = {key: value.detach() for key, value in network.state_dict().items()}
-    ways: dict[str, Callable[[Tensor], Tensor]] = {
-        "a: this package": ready(network, torch.device("cpu"), torch.float32),
-        "b: plain, fused attention": PlainESC(state, fused),
-        "c: plain, materialised scores": PlainESC(state, materialised),
-    }
-    with torch.inference_mode():
-        found = timed(ways, torch.rand(1, 3, HEIGHT, WIDTH), arguments.repeats)
+    found = timed(arguments.repeats, arguments.threads, arguments.same_heap)
     first = statistics.median(found[0])
     print("| way | median s | fastest s | ratio of medians to a |")
     print("|---|---|---|---|")
-    for name, seconds in zip(ways, found, strict=True):
+    for name, seconds in zip(WAYS, found, strict=True):
         median = statistics.median(seconds)
         print(f"| {name} | {median:.2f} | {min(seconds):.2f} | {median / first:.2f} |")
     print(f"\nesc x{SCALE}, {WIDTH}x{HEIGHT}, float32, {arguments.repeats} runs each in turn;")
