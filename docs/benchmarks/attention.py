@@ -178,6 +178,7 @@ def timed(repeats: int, threads: int, same_heap: bool) -> list[list[float]]:
     for way in WAYS:
         ours, theirs = context.Pipe()
         context.Process(target=serve, args=(theirs, way, threads, same_heap), daemon=True).start()
+        theirs.close()  # so that a process that ends is an error here
         pipes.append(ours)
     seconds: list[list[float]] = [[] for _ in WAYS]
     first = None

@@ -17,7 +17,7 @@ DTYPES: dict[Precision, torch.dtype] = {
     "bf16": torch.bfloat16,
 }
 
-_DEVICES = re.compile(r"(cpu|cuda|mps)(:\d{1,2})?")
+_DEVICES = re.compile(r"(cpu|cuda|mps)(:(0|[1-9][0-9]?))?")
 """What torch calls the devices that are supported; its others have no such name here."""
 
 _FALLBACKS: dict[Precision, tuple[Precision, ...]] = {

@@ -13,12 +13,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from esc_cli.model.onednn import product, product_plus, suits
+from esc_cli.model.onednn import active, product, product_plus, suits
 
 LOG2_E: Final = math.log2(math.e)
-LARGEST_POWER: Final = 96.0
-"""Scores within +-96: their powers of two, a million of them added up, and what these divide into
-one another stay normal numbers of float32, whose exponents end at -126 and 127."""
+LARGEST_POWER: Final = 80.0
+"""Scores within +-80: thousands of their powers of two added up, and these times values of up to
+10^10, stay within float32, whose exponents end at -126 and 127."""
 FEWEST_TOKENS: Final = 1024
 """Tokens of a window, 32 x 32, from which single products repay the calls."""
 
@@ -48,6 +48,8 @@ class BiasedAttention:
         """The attention of windows."""
         if not self._by_products:
             return masked_attention(q, k, v, self._bias)
+        if not active():
+            return masked_attention(q, k, v, self._bias / LOG2_E)
         q = q * (LOG2_E * q.shape[-1] ** -0.5)  # scores are exponents of 2 from here on
         small = self._largest_score(q, k) <= LARGEST_POWER
         out, values = q.new_empty(q.shape), v.mT.contiguous()  # (windows, h, d, N)

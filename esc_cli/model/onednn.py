@@ -40,6 +40,11 @@ def suits(parameter: Tensor) -> bool:
     return parameter.device.type == "cpu" and parameter.dtype == torch.float32 and available()
 
 
+def active() -> bool:
+    """Whether calls go to oneDNN now: torch.compile chooses its own libraries."""
+    return not torch.compiler.is_compiling()
+
+
 def product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """x (..., K), weight (N, K), bias (N) -> x weight^T + bias, (..., N).
 
@@ -74,7 +79,7 @@ class PointwiseConv(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, cin, H, W) -> (B, cout, H, W)."""
-        if not self.direct:
+        if not (self.direct and active()):
             return super().forward(x)
         return torch.mkldnn_convolution(x, self.weight, self.bias, (0, 0), (1, 1), (1, 1), 1)
 
@@ -90,6 +95,6 @@ class Linear(nn.Linear):
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., cin) -> (..., cout)."""
-        if not self.direct:
+        if not (self.direct and active()):
             return super().forward(x)
         return product(x, self.weight, self.bias)

@@ -33,7 +33,7 @@ STAGES = ("decode", "network", "encode")
 
 @dataclass
 class EndToEnd:
-    """One network over one folder; nothing that it writes stays."""
+    """One network over one folder; nothing that it writes into a folder stays."""
 
     folder: Path
     scratch: Path | None

@@ -17,6 +17,7 @@ import torch.distributed as dist
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
+from esc_cli.engine.memory import is_out_of_memory
 from esc_cli.errors import SetupError, TrainingError, UsageError
 from esc_cli.training.patches import Share
 
@@ -120,8 +121,11 @@ def _others_there() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        what = "another process of this run has ended; its own message says why"
-        raise TrainingError(what) from error
+        if is_out_of_memory(error):
+            raise
+        reason = str(error).strip().partition("\n")[0]
+        what = "another process of this run has ended, and its own message says why"
+        raise TrainingError(f"{what}; or this one cannot reach it: {reason}") from error
 
 
 def largest(values: list[float], place: Place, device: torch.device) -> list[float]:

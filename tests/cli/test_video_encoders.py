@@ -7,7 +7,11 @@ import torch
 from clips import Clip
 from PIL import Image
 
-needs_no_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without GPU")
+av = pytest.importorskip("av")
+needs_no_gpu = pytest.mark.skipif(
+    torch.cuda.is_available() or "h264_nvenc" not in av.codec.codecs_available,
+    reason="needs a machine without GPU, and FFmpeg with NVENC",
+)
 
 
 @pytest.fixture

@@ -240,6 +240,7 @@ def test_a_name_whose_own_network_has_a_damaged_record_says_what_it_means(mine, 
         ("weights", "info", "esc-tiny", "-s", 2),
         ("weights", "verify", "esc-tiny"),
         ("weights", "convert", "esc-tiny", pictures.parent / "own.safetensors", "-s", 2),
+        ("export", "esc-tiny", "-o", pictures.parent / "own.pt", "-s", 2),
     ):
         lines = [line for line in esc(*words).stderr.splitlines() if "damaged" in line]
         assert len(lines) == 1, words

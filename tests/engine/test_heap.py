@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from esc_cli.engine.heap import LARGEST, USERS
+from esc_cli.engine.heap import LARGEST, MIB, USERS
 
 pytestmark = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="needs glibc")
 SCRIPT = f"""
@@ -38,9 +38,9 @@ def faults(**environment: str) -> int:
     return int(told.stdout)
 
 
-def test_memory_of_temporary_tensors_serves_the_next_ones() -> None:
-    assert faults() < 4096
-
-
-def test_what_the_user_chose_for_the_heap_stays() -> None:
-    assert faults(MALLOC_TRIM_THRESHOLD_="131072", MALLOC_MMAP_THRESHOLD_="131072") > 60 * 1024
+def test_freed_memory_serves_the_next_tensors_unless_the_user_chose_otherwise() -> None:
+    chosen = faults(MALLOC_TRIM_THRESHOLD_="131072", MALLOC_MMAP_THRESHOLD_="131072")
+    if chosen < 15_000:
+        pytest.skip("the system gives memory in huge pages")
+    assert chosen >= 960 * MIB // os.sysconf("SC_PAGE_SIZE")
+    assert faults() < chosen / 10

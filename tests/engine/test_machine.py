@@ -106,7 +106,10 @@ def test_less_memory_fits_fewer_pixels(cgroup: Path) -> None:
 @pytest.mark.parametrize(
     ("wish", "error"),
     [("cuda:99", DeviceError)]
-    + [(word, UsageError) for word in ("tpu", "meta", "", "cuda:x", "cuda:", "cuda:99999", "CPU")],
+    + [
+        (word, UsageError)
+        for word in ("tpu", "meta", "", "cuda:x", "cuda:", "cuda:99999", "cuda:07", "CPU")
+    ],
 )
 def test_what_is_no_device_is_wrong_usage_and_an_absent_one_is_not(
     wish: str, error: type[EscError], small_network: Network

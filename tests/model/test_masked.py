@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 
 from esc_cli.model import masked, onednn
-from esc_cli.model.attention import FlashBiasAttention
+from esc_cli.model.attention import FlashBiasAttention, WindowAttention
 from esc_cli.model.masked import FEWEST_TOKENS, BiasedAttention, masked_attention
+from esc_cli.model.network import prepare
 
 HEADS, TOKENS, DEPTH = 2, FEWEST_TOKENS, 8
 needs_onednn = pytest.mark.skipif(not onednn.available(), reason="needs oneDNN on x86-64")
@@ -56,13 +57,16 @@ def test_large_windows_go_by_single_products(windows: int, rows: int, fused: lis
 
 
 @needs_onednn
-def test_scores_may_be_as_large_as_the_bound_allows(fused: list[int]) -> None:
-    """Powers from 2^-90 to 2^90, and rows that hold the small ones alone."""
+def test_scores_may_be_as_large_as_the_bound_allows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Powers from 2^-79 to 2^79, and rows that hold the small ones alone."""
+    sizes = []
+    monkeypatch.setattr(masked, "_powers", lambda s, small: sizes.append(small) or s.exp2_())
     _, k, v = asked(1)
-    q, bias = torch.zeros_like(k), torch.full((HEADS, TOKENS, TOKENS), -90.0 / masked.LOG2_E)
+    q, bias = torch.zeros_like(k), torch.full((HEADS, TOKENS, TOKENS), -79.0 / masked.LOG2_E)
     bias[:, ::2] *= torch.linspace(-1, 1, TOKENS)
-    assert_close(BiasedAttention(bias)(q, k, v), slowly(q, k, v, bias))
-    assert not fused
+    got = BiasedAttention(bias)(q, k, v)
+    torch.testing.assert_close(got.double(), slowly(q, k, v, bias), rtol=0, atol=2e-6)
+    assert sizes == [True] * HEADS
 
 
 @needs_onednn
@@ -99,6 +103,16 @@ def test_small_windows_and_half_precision_go_to_the_fused_kernel(fused: list[int
     got = BiasedAttention(bias)(*tensors)
     torch.testing.assert_close(got.double(), slowly(*tensors, bias), rtol=0, atol=0.05)
     assert fused == [2, 1]
+
+
+@needs_onednn
+def test_torch_compile_can_follow_what_was_prepared() -> None:
+    attention, x = WindowAttention(8, 32, 2).requires_grad_(False), noise(1, 8, 32, 32)
+    expected = attention(x)
+    prepare(attention)
+    compiled = torch.compile(attention, backend="aot_eager", fullgraph=True)
+    with torch.inference_mode():
+        torch.testing.assert_close(compiled(x), expected, rtol=0, atol=1e-5)
 
 
 def test_flashbias_multiplied_out_gives_the_same() -> None:

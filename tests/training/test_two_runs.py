@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 
@@ -95,5 +96,22 @@ def test_a_job_of_several_processes_is_refused_with_one_reason(train, recipe, pi
     refused, other = train.ended(first), train.ended(second)
     assert (refused.code, refused.err) == (2, f"error: {lock.folder}: {BUSY}\n")
     assert other.code == 1
-    assert "another process of this run has ended; its own message says why" in other.err
+    assert "another process of this run has ended, and its own message says why" in other.err
     assert [path.name for path in lock.folder.iterdir()] == [".lock"]
+
+
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOLCK])
+def test_where_a_file_system_has_no_locks_a_run_goes_on(number, tmp_path, monkeypatch):
+    fcntl = pytest.importorskip("fcntl")
+
+    def refuse(*_arguments):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    for _ in range(2):  # the second finds what the first left
+        with RunLock(tmp_path / "run") as lock:
+            lock.take()
+    (tmp_path / "run" / ".lock").touch()
+    with RunLock(tmp_path / "run") as lock, RunLock(tmp_path / "run") as other:
+        lock.take()
+        other.take()

@@ -15,19 +15,24 @@ if TYPE_CHECKING:
     from av.container import InputContainer
     from av.packet import Packet
 
+HIDES_FRAMES = ("vp8", "libvpx")
+"""Decoders of VP8, whose alternate reference frames are packets of their own."""
+
 
 def count_frames(
     path: Path, facts: VideoFacts, part: Part, check: Callable[[], None] = lambda: None
 ) -> int | None:
     """The frames of a part, from its packets, without decoding; None where that cannot be said.
 
-    A packet holds one frame. The file is read to the end of the part once. `check` is called on
-    the way and may raise to stop it.
+    A packet holds one frame that is shown, but in VP8, where some are never. The file is read to
+    the end of the part once. `check` is called on the way and may raise to stop it.
     """
     first, last = part.span_s(facts.start_s)
     count = 0
     try:
         with open_video(path) as container:
+            if main_stream(container).codec_context.name in HIDES_FRAMES:
+                return None
             for packet in _shown(container, first, last):
                 check()
                 if packet.pts is None and not part.whole:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
@@ -115,6 +116,9 @@ def _check_machine(encoding: Encoding) -> None:
         layout=output_layout(codec_by_name(encoding.encoder), planar("yuv420p"), None),
         width=256,
         height=256,
+        rate=Fraction(25),
+        time_base=Fraction(1, 25),
+        sar=None,
     )
     try:
         SegmentEncoder(plain, threads=1)
