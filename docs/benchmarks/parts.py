@@ -71,6 +71,7 @@ def attention(repeats: int) -> None:
             lambda: product_plus(queries, keys, bias[0])
         ),
         "its powers of two": many(lambda: torch.exp2(scores, out=powers)),
+        "as many exponentials": many(lambda: torch.exp(scores, out=powers)),
         "its sums": many(lambda: scores.sum(-1)),
         "its products with the values": many(lambda: product(scores, values)),
         "torch's fused attention": lambda: masked_attention(q, k, v, bias),
