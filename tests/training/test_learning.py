@@ -156,7 +156,7 @@ def test_without_weights_of_vgg_it_is_said_how_to_give_them(tmp_path, monkeypatc
     with pytest.raises(WeightsError, match=r"--vgg FILE.*vgg19-dcbb9e9d\.pth"):
         load_perceptual(None)
     (tmp_path / "other.pth").write_bytes(b"no weights")
-    with pytest.raises(WeightsError, match=r"other\.pth: no weights of VGG19"):
+    with pytest.raises(WeightsError, match=r"other\.pth: holds no weights of VGG19"):
         load_perceptual(tmp_path / "other.pth")
 
 
