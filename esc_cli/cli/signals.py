@@ -15,7 +15,11 @@ HANDLED = (signal.SIGINT, signal.SIGTERM)
 
 @contextmanager
 def stopping_on_signals(stop: Stop) -> Iterator[None]:
-    """The first signal asks the batch to stop; a second one ends the process at once."""
+    """The first signal asks the batch to stop; a second one ends the process at once.
+
+    So it does after the block, too: Python's own handler would interrupt what torch does at the
+    end of a process, with a traceback.
+    """
 
     def handle(number: int, _frame: FrameType | None) -> None:
         stop.set(number)
@@ -43,4 +47,5 @@ def _handled_by(handle: Callable[[int, FrameType | None], None]) -> Iterator[Non
         yield
     finally:
         for number, previous in before.items():
-            signal.signal(number, previous)
+            if signal.getsignal(number) is handle:
+                signal.signal(number, previous)
