@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from esc_cli.model.attention import WindowAttention
 from esc_cli.model.body import SharedKernel
 from esc_cli.model.config import NetworkConfig
-from esc_cli.model.onednn import Linear, PointwiseConv
+from esc_cli.model.onednn import Prepared
 from esc_cli.model.padding import reflect_to_multiple, smallest_side, widen_small
 from esc_cli.model.patches import Patch, Patchwork, cut
 
@@ -104,7 +104,7 @@ def joined(parts: Iterator[Part], size: tuple[int, int]) -> Tensor:
 def prepare(network: Network) -> Network:
     """Compute once what hangs on the parameters alone; they must not change afterwards."""
     for module in network.modules():
-        if isinstance(module, (WindowAttention, SharedKernel, PointwiseConv, Linear)):
+        if isinstance(module, (WindowAttention, SharedKernel, Prepared)):
             module.prepare()
     return network
 

@@ -66,16 +66,22 @@ def product_plus(x: Tensor, weight: Tensor, summand: Tensor) -> Tensor:
     return out
 
 
-class PointwiseConv(nn.Conv2d):
-    """A 1x1 convolution, by oneDNN once prepared for a processor that it suits."""
+class Prepared:
+    """A layer that goes by oneDNN once prepared for a processor that it suits."""
 
-    def __init__(self, cin: int, cout: int):
-        super().__init__(cin, cout, 1)
-        self.direct = False
+    weight: Tensor
+    direct = False
 
     def prepare(self) -> None:
         """Choose the library for inference."""
         self.direct = suits(self.weight)
+
+
+class PointwiseConv(Prepared, nn.Conv2d):
+    """A 1x1 convolution."""
+
+    def __init__(self, cin: int, cout: int):
+        super().__init__(cin, cout, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, cin, H, W) -> (B, cout, H, W)."""
@@ -84,14 +90,8 @@ class PointwiseConv(nn.Conv2d):
         return torch.mkldnn_convolution(x, self.weight, self.bias, (0, 0), (1, 1), (1, 1), 1)
 
 
-class Linear(nn.Linear):
-    """A linear layer, by oneDNN once prepared for a processor that it suits."""
-
-    direct = False
-
-    def prepare(self) -> None:
-        """Choose the library for inference."""
-        self.direct = suits(self.weight)
+class Linear(Prepared, nn.Linear):
+    """A linear layer."""
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., cin) -> (..., cout)."""
