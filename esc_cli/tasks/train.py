@@ -32,6 +32,13 @@ from esc_cli.training.objectives import Source, make_learner, make_source, needs
 from esc_cli.training.recipe import Recipe
 from esc_cli.training.schedule import Position
 
+ORIGINS = {
+    "bicubic": "by MATLAB-style bicubic",
+    "real": "by second-order degradation",
+    "photo": "by the degradation of photographs",
+}
+"""Where LR comes from, by the recipe's degradation."""
+
 
 @dataclass(frozen=True)
 class TrainOptions:
@@ -179,8 +186,7 @@ class TrainTask:
     def _origin(self) -> str:
         if self.options.data_lr is not None:
             return f"of {self.options.data_lr.resolve().name}"
-        real = self.options.recipe.degradation == "real"
-        return "by second-order degradation" if real else "by MATLAB-style bicubic"
+        return ORIGINS[self.options.recipe.degradation]
 
     def _patches_of_all(
         self, folder: RunFolder, position: Position, start: Path | None

@@ -22,6 +22,11 @@ from esc_cli.training.recipe import Recipe, from_table
 
 Scores = Mapping[str, Mapping[str, float]]
 DIGITS = {"psnr": 2, "ssim": 4}
+DEGRADED = {
+    "bicubic": "",
+    "real": " on second-order degradation",
+    "photo": " on the degradation of photographs",
+}
 """Decimals of scores in a record, as the literature prints them."""
 
 
@@ -58,7 +63,7 @@ class Trained:
     def _objective(self) -> str:
         recipe = self.recipe
         pixel = recipe.pixel_loss.upper()
-        degraded = " on second-order degradation" if recipe.degradation == "real" else ""
+        degraded = DEGRADED[recipe.degradation]
         if recipe.objective == "points":
             return f"{pixel} at {recipe.points.count:,} query points"
         if recipe.objective == "adversarial":

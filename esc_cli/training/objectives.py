@@ -14,6 +14,7 @@ from esc_cli.training.distributed import Place
 from esc_cli.training.learner import Learner, PixelLearner
 from esc_cli.training.patches import PatchSource, Rounds
 from esc_cli.training.perceptual import load_perceptual
+from esc_cli.training.photo_source import PhotoSource
 from esc_cli.training.points import PointLearner, PointSource
 from esc_cli.training.real import RealSource
 from esc_cli.training.recipe import Recipe
@@ -37,6 +38,8 @@ def make_source(recipe: Recipe, hr: Pictures, lr: Pictures | None) -> Source:
     """The patches of a recipe; `lr` where it `needs_lr`."""
     if recipe.objective == "points":
         return PointSource(hr, recipe)
+    if recipe.degradation == "photo":
+        return PhotoSource(hr, recipe)
     return RealSource(hr, recipe) if lr is None else PatchSource(lr, hr, recipe)
 
 

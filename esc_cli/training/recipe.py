@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from esc_cli.errors import UsageError
 from esc_cli.model.config import variant_config
+from esc_cli.training.photo_settings import Photo
 from esc_cli.training.real_settings import Real
 
 if sys.version_info >= (3, 11):
@@ -93,7 +94,7 @@ class Recipe:
     variant: str
     scale: int
     objective: Literal["pixel", "points", "adversarial"] = "pixel"
-    degradation: Literal["bicubic", "real"] = "bicubic"
+    degradation: Literal["bicubic", "real", "photo"] = "bicubic"
     pixel_loss: Literal["l1", "l2"] = "l1"
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     seed: int = 0
@@ -102,6 +103,7 @@ class Recipe:
     schedule: Schedule = field(default_factory=Schedule)
     points: Points = field(default_factory=Points)
     real: Real = field(default_factory=Real)
+    photo: Photo = field(default_factory=Photo)
     adversarial: Adversarial = field(default_factory=Adversarial)
 
     def __post_init__(self) -> None:
