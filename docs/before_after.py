@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 import esc_cli
 from esc_cli.media.decode import decode
-from esc_cli.tasks.picture import PictureUpscaler
+from esc_cli.tasks.upscale.picture import PictureUpscaler
 
 SCALE = 4
 CROPS = {"city.png": (55, 10, 135, 70), "starfish.jpg": (0, 30, 80, 90)}

@@ -10,17 +10,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from esc_cli._version import __version__
+
 if TYPE_CHECKING:
     from esc_cli import errors, model
-    from esc_cli.checkpoints.loading import load_model
+    from esc_cli.checkpoints.fetch import load_model
     from esc_cli.engine.upscaler import Upscaler
 
 __all__ = ["Upscaler", "__version__", "errors", "load_model", "model"]
 
-__version__ = "0.1.0"
-
 _HOMES = {
-    "load_model": "esc_cli.checkpoints.loading",
+    "load_model": "esc_cli.checkpoints.fetch",
     "Upscaler": "esc_cli.engine.upscaler",
 }
 

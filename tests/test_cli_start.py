@@ -44,9 +44,9 @@ FIRST_PICTURE = """
 import sys, time
 import torch
 start = time.process_time()
-from esc_cli.tasks.options import Target, UpscaleOptions
+from esc_cli.tasks.upscale.options import Target, UpscaleOptions
 from esc_cli.tasks.stop import Stop
-from esc_cli.tasks.upscale import upscale
+from esc_cli.tasks.upscale.run import upscale
 options = UpscaleOptions((sys.argv[1],), output=sys.argv[2], target=Target(scale=4))
 done = [event for event in upscale(options, Stop()) if getattr(event, "status", "") == "done"]
 assert len(done) == 1

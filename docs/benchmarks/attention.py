@@ -12,7 +12,7 @@ c  as b, with the scores of the attention materialised
 
 Prints the median and the fastest run of each, the ratios of the medians to a, and what they were
 measured on. A median far above the fastest run means that something else used the cores. With
---same-heap, b and c too have the heap that the package sets (`esc_cli.engine.heap`).
+--same-heap, b and c too have the heap that the package sets (`esc_cli.engine.prepare`).
 """
 
 from __future__ import annotations
@@ -30,8 +30,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from esc_cli.engine.heap import keep_freed_memory
-from esc_cli.engine.ready import ready
+from esc_cli.engine.prepare import keep_freed_memory, ready
 from esc_cli.engine.threads import available_cores
 from esc_cli.model import Network, build
 

@@ -18,10 +18,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from esc_cli.engine.ready import ready
+from esc_cli.engine.prepare import ready
 from esc_cli.model import build
+from esc_cli.model.biased_attention import BiasedAttention, masked_attention
 from esc_cli.model.layers import geometric_ensemble
-from esc_cli.model.masked import BiasedAttention, masked_attention
 from esc_cli.model.onednn import product, product_plus
 from esc_cli.model.spectral import SpectralKernel
 

@@ -12,7 +12,7 @@ import imagecodecs
 import torch
 
 from esc_cli import Upscaler, load_model
-from esc_cli.media.arrays import Pixels, encode_rgb, read_rgb
+from esc_cli.media.rgb import Pixels, encode_rgb, read_rgb
 
 LIMIT = 1 << 26
 REPEATS = 5

@@ -13,9 +13,9 @@ import torch
 
 from esc_cli.model import build
 from esc_cli.model.attention import set_attention_kernel
-from esc_cli.tasks.train_data import PictureFolder
+from esc_cli.tasks.train.pictures import PictureFolder
+from esc_cli.training.factory import make_source, needs_lr
 from esc_cli.training.learner import PixelLearner
-from esc_cli.training.objectives import make_source, needs_lr
 from esc_cli.training.recipe import changes, load_recipe
 
 

@@ -24,17 +24,17 @@ import numpy as np
 
 from esc_cli.engine.options import EngineOptions
 from esc_cli.media.video.encoder import SegmentEncoder
-from esc_cli.media.video.planes import RawFrame
+from esc_cli.media.video.frames import RawFrame
 from esc_cli.media.video.reader import Reader
 from esc_cli.media.video.segments import write_segment
 from esc_cli.tasks.environment import environment_facts
 from esc_cli.tasks.models import Models
-from esc_cli.tasks.options import Target, UpscaleOptions
-from esc_cli.tasks.plan import Planner
-from esc_cli.tasks.records import RecordShelf
-from esc_cli.tasks.video.job import VideoJob, encoder_threads
-from esc_cli.tasks.video.network import FrameUpscaler, batch_size
-from esc_cli.tasks.video.stream import FrameStream, Stages
+from esc_cli.tasks.upscale.options import Target, UpscaleOptions
+from esc_cli.tasks.upscale.plan import Planner
+from esc_cli.tasks.upscale.records import RecordShelf
+from esc_cli.tasks.upscale.video.frames import FrameUpscaler, batch_size
+from esc_cli.tasks.upscale.video.pipeline import FrameStream, Stages
+from esc_cli.tasks.upscale.video.plan import VideoJob, encoder_threads
 
 
 def make_clip(path: Path, size: tuple[int, int], frames: int) -> None:

@@ -6,8 +6,8 @@ import os
 import re
 from pathlib import Path
 
-from esc_cli.checkpoints.download import file_failures
 from esc_cli.errors import WeightsError
+from esc_cli.files.download import file_failures
 
 
 def digest_file(path: Path) -> Path:

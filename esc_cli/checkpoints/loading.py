@@ -3,43 +3,40 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import safetensors.torch
 import torch
 from torch import Tensor
 
-from esc_cli.checkpoints.inspection import EXPECTED, UNREADABLE_ADVICE, Facts, read_config
-from esc_cli.checkpoints.store import Checkpoint, find
+from esc_cli.checkpoints.config_from_state import EXPECTED, UNREADABLE_ADVICE, Facts, read_config
+from esc_cli.checkpoints.store import Checkpoint
 from esc_cli.errors import WeightsError, counted
 from esc_cli.model import Network, from_config
 from esc_cli.model.config import NetworkConfig, variant_name
 
+_LENGTH_BYTES = 8  # of the header, little endian; https://github.com/huggingface/safetensors
+
+
+def to_safetensors(tensors: Mapping[str, Tensor], about: Mapping[str, str]) -> bytes:
+    """The file of named tensors and of texts about them.
+
+    safetensors writes the texts in a random order; here they are in that of their names.
+    """
+    plain = {name: value.detach().clone().contiguous() for name, value in tensors.items()}
+    content = safetensors.torch.save(plain, dict(about))
+    end = _LENGTH_BYTES + int.from_bytes(content[:_LENGTH_BYTES], "little")
+    header = json.loads(content[_LENGTH_BYTES:end])
+    header["__metadata__"] = dict(sorted(about.items()))
+    ordered = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+    ordered += b" " * (-len(ordered) % _LENGTH_BYTES)
+    return len(ordered).to_bytes(_LENGTH_BYTES, "little") + ordered + content[end:]
+
+
 WRAPPERS = ("params_ema", "params", "state_dict", "model")
 """Keys under which a .pth keeps its state dict; the first that is there counts."""
-
-
-def load_model(name_or_path: str | Path | None = None, scale: int | None = None) -> Network:
-    """A network with its trained weights: float32, on the CPU, in evaluation mode.
-
-    `name_or_path`: a model's name ("esc-tiny", "esc@dflip"; published ones are fetched when they
-    are not here), a .safetensors or .pth file, or None for the bundled default. `scale`: the
-    upscaling factor wanted; None takes the file's, or 4 for a name (the largest if it has no 4).
-    Raises WeightsError when the file is missing, damaged, no ESC network, or of another scale,
-    SetupError when it cannot be fetched.
-    """
-    from esc_cli.checkpoints.pull import obtain, remember
-
-    checkpoint = obtain(find(None if name_or_path is None else str(name_or_path), scale))
-    network = load_checkpoint(checkpoint)
-    remember(checkpoint)
-    has = network.config.scale
-    if scale is not None and not network.config.any_scale and has != scale:
-        where = None if name_or_path is None else Path(name_or_path)
-        raise WeightsError(f"upscales by {has}, but scale {scale} was asked for", where)
-    return network
 
 
 def load_checkpoint(checkpoint: Checkpoint) -> Network:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from esc_cli import __version__
+from esc_cli._version import __version__
 from esc_cli.cli.benchmark import EPILOG as BENCH_EPILOG
 from esc_cli.cli.benchmark import bench_command
 from esc_cli.cli.compare import compare_command
@@ -20,11 +20,11 @@ from esc_cli.cli.export import EPILOG as EXPORT_EPILOG
 from esc_cli.cli.export import export_command
 from esc_cli.cli.train import EPILOG as TRAIN_EPILOG
 from esc_cli.cli.train import train_command
-from esc_cli.cli.train_export import EPILOG as WEIGHTS_EXPORT_EPILOG
-from esc_cli.cli.train_export import weights_export_command
 from esc_cli.cli.upscale import EPILOG as UPSCALE_EPILOG
 from esc_cli.cli.upscale import upscale_command
 from esc_cli.cli.weights import weights_app
+from esc_cli.cli.weights_export import EPILOG as WEIGHTS_EXPORT_EPILOG
+from esc_cli.cli.weights_export import weights_export_command
 from esc_cli.errors import EscError
 
 DEBUG = "ESC_DEBUG"

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from esc_cli.cli.options import OUTPUT, CsvFile, JsonFile, MarkdownFile
+from esc_cli.cli.parsing import OUTPUT, CsvFile, JsonFile, MarkdownFile
 
 EPILOG = (
     "Exit codes: 0 all measured; 1 a configuration failed; 2 wrong usage, or --compare with "
@@ -83,15 +83,15 @@ def bench_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per opt
     Variants without weights here are measured with fresh parameters, which take the same time.
     """
     # Only now, so that `esc --help` does not wait for torch.
-    from esc_cli.cli import bench_run, parsing
+    from esc_cli.cli import benchmark_run, parsing
     from esc_cli.errors import UsageError
-    from esc_cli.tasks.bench_events import ATTENTIONS, BenchOptions
+    from esc_cli.tasks.benchmark.events import ATTENTIONS, BenchOptions
 
     if end_to_end is not None:
         parsing.refuse_given(context, NOT_END_TO_END, "is for networks, not for --end-to-end")
     if out is not None and end_to_end is None:
         raise UsageError("--out is for --end-to-end")
-    outputs = bench_run.Outputs(json_, csv_, markdown, plot)
+    outputs = benchmark_run.Outputs(json_, csv_, markdown, plot)
     options = BenchOptions(
         models=parsing.some_names(model, "--model"),
         scales=parsing.scales(scale),
@@ -106,6 +106,6 @@ def bench_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per opt
         plot=plot is not None,
         folder=end_to_end,
         scratch=out,
-        before=None if compare is None else bench_run.read_earlier(compare),
+        before=None if compare is None else benchmark_run.read_earlier(compare),
     )
-    bench_run.run(options, outputs)
+    benchmark_run.run(options, outputs)

@@ -22,9 +22,9 @@ def compare_command(
 ) -> None:
     """Show pictures side by side, with the details in which they differ most."""
     # Only now, so that `esc --help` does not wait for torch.
-    from esc_cli.cli.evaluation import command_line
-    from esc_cli.evaluation.page import Facts, render_comparison
-    from esc_cli.media.atomic import write_atomic
+    from esc_cli.cli.evaluate_run import command_line
+    from esc_cli.evaluation.html import Facts, render_comparison
+    from esc_cli.files.atomic import write_atomic
     from esc_cli.tasks.compare import compared_visual, comparison_png, read_compared
     from esc_cli.tasks.environment import environment_facts
 

@@ -11,7 +11,7 @@ import typer
 from esc_cli.errors import UsageError
 
 if TYPE_CHECKING:
-    from esc_cli.tasks.data import Listed, PullEvent, Verified
+    from esc_cli.tasks.data.sets import Listed, PullEvent, Verified
 
 PULL_EPILOG = (
     "Exit codes: 0 all there; 2 wrong usage; 3 a set could not be had (network, disk, a wrong "
@@ -50,7 +50,7 @@ def _roots(chosen: Path | None) -> tuple[Path, ...]:
 @data_app.command("list")
 def list_command(data_root: _Root = None) -> None:
     """Show which sets there are, which are here, and where the others come from."""
-    from esc_cli.tasks.data import listing
+    from esc_cli.tasks.data.sets import listing
 
     _print_listing(listing(_roots(data_root)))
 
@@ -69,11 +69,11 @@ def pull_command(
     ] = False,
 ) -> None:
     """Fetch sets into <data root>/<Set>/HR; what is here and intact is kept."""
-    from esc_cli.checkpoints.link import Link
-    from esc_cli.cli.pulling import bytes_bar
+    from esc_cli.cli.fetching import bytes_bar
     from esc_cli.cli.signals import raising_on_signals
-    from esc_cli.evaluation.data_catalog import FETCHABLE, MIRROR
-    from esc_cli.tasks.data import Pulling, Source, pull
+    from esc_cli.evaluation.dataset_catalog import FETCHABLE, MIRROR
+    from esc_cli.files.http import Link
+    from esc_cli.tasks.data.sets import Pulling, Source, pull
 
     if bool(names) == every:
         raise UsageError("give names of sets, or --all", advice="see esc data list")
@@ -104,7 +104,7 @@ def verify_command(
 ) -> None:
     """Compare every picture with the sha256 that was recorded when the set was pulled."""
     from esc_cli.cli.console import print_line
-    from esc_cli.tasks.data import verify
+    from esc_cli.tasks.data.sets import verify
 
     intact = True
     for found in verify(tuple(names or ()), _roots(data_root)):
@@ -116,7 +116,7 @@ def verify_command(
 def _show(event: PullEvent) -> int:
     """A line for an event; the exit code that it asks for."""
     from esc_cli.cli.console import print_error, print_line, print_result
-    from esc_cli.tasks.data import Pulled, PullFailed
+    from esc_cli.tasks.data.sets import Pulled, PullFailed
 
     if isinstance(event, PullFailed):
         print_error(event.error)

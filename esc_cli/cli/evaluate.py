@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from esc_cli.cli.options import (
+from esc_cli.cli.parsing import (
     NETWORK,
     OUTPUT,
     CsvFile,
@@ -116,9 +116,9 @@ def eval_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per opti
 ) -> None:
     """Measure PSNR, SSIM and more on benchmark sets, beside the published values."""
     # Only now, so that `esc --help` does not wait for torch.
-    from esc_cli.cli import evaluation, parsing
+    from esc_cli.cli import evaluate_run, parsing
     from esc_cli.engine.options import EngineOptions
-    from esc_cli.tasks.eval_events import EvalOptions
+    from esc_cli.tasks.evaluate.events import EvalOptions
 
     datasets = tuple(name for entry in dataset or () for name in parsing.names(entry))
     if bool(datasets) == (hr is not None):
@@ -131,7 +131,7 @@ def eval_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per opti
     engine = EngineOptions(device, precision.value, side, overlap, self_ensemble)
     options = EvalOptions(
         datasets=datasets or (str(Path(str(hr)).absolute()),),
-        data_roots=evaluation.data_roots(data_root),
+        data_roots=evaluate_run.data_roots(data_root),
         scales=parsing.scales(scale),
         models=tuple(parsing.names(model)) or (None,),
         against=parsing.names(against),
@@ -142,9 +142,9 @@ def eval_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per opti
         border=border,
         engine=engine,
         max_pixels=max_pixels,
-        cache=evaluation.cache_file() if cache else None,
+        cache=evaluate_run.cache_file() if cache else None,
         save_sr=save_sr,
         visuals=report is not None,
     )
-    outputs = evaluation.Outputs(json_, csv_, markdown, report, check, per_picture, timings)
-    evaluation.run(options, outputs, offline=offline)
+    outputs = evaluate_run.Outputs(json_, csv_, markdown, report, check, per_picture, timings)
+    evaluate_run.run(options, outputs, offline=offline)

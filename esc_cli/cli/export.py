@@ -31,7 +31,7 @@ def export_command(
     """
     # Only now, so that `esc --help` does not wait for torch.
     from esc_cli.cli.console import print_line, print_result
-    from esc_cli.cli.lookup import tell_overlooked
+    from esc_cli.cli.fetching import tell_overlooked
     from esc_cli.cli.signals import raising_on_signals
     from esc_cli.errors import shown
     from esc_cli.tasks.export import ExportOptions, export

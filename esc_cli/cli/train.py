@@ -137,8 +137,8 @@ def train_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per opt
 ) -> None:
     """Train a network on a folder of pictures."""
     # Only now, so that `esc --help` does not wait for torch.
-    from esc_cli.cli import evaluation, parsing, training
-    from esc_cli.tasks.train import TrainOptions
+    from esc_cli.cli import evaluate_run, parsing, train_run
+    from esc_cli.tasks.train.run import TrainOptions
     from esc_cli.training.loop import Intervals
     from esc_cli.training.recipe import changes, load_recipe
 
@@ -147,13 +147,13 @@ def train_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per opt
     if init is None:
         parsing.refuse_given(context, ("offline",), "belongs to --init")
     if short:
-        training.check_short(recipe, iterations, settings or [])
+        train_run.check_short(recipe, iterations, settings or [])
     changed = {
         "scale": scale,
         "seed": seed,
         "data.batch": batch,
         "data.patch": patch,
-        **training.length(iterations, minutes, settings or [], short=short),
+        **train_run.length(iterations, minutes, settings or [], short=short),
     }
     options = TrainOptions(
         recipe=load_recipe(recipe, changes(changed, settings or [])),
@@ -167,12 +167,12 @@ def train_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per opt
         vgg=vgg,
         resume=resume,
         validate=parsing.names(validate),
-        data_roots=evaluation.data_roots(data_root),
+        data_roots=evaluate_run.data_roots(data_root),
         intervals=Intervals(log_every, validate_every, save_every, keep),
         max_pixels=max_pixels,
         device=device,
         loader_threads=loader_threads,
         compile=compile_,
-        supply=training.supply_of_first(offline=offline),
+        supply=train_run.supply_of_first(offline=offline),
     )
-    training.run(options, plot)
+    train_run.run(options, plot)

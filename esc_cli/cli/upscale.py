@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from esc_cli.cli.options import NETWORK, Device, Offline, Overlap, Precision
+from esc_cli.cli.parsing import NETWORK, Device, Offline, Overlap, Precision
 
 
 class Existing(str, Enum):
@@ -238,11 +238,11 @@ def upscale_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per o
     # Only now, so that `esc --help` does not wait for numpy and Pillow.
     from datetime import datetime
 
-    from esc_cli.cli import batch
+    from esc_cli.cli import upscale_run
     from esc_cli.cli.parsing import device_list, seconds_left, tile_side
     from esc_cli.engine.options import EngineOptions
     from esc_cli.media.paths import Selection
-    from esc_cli.tasks.options import Target, UpscaleOptions, VideoOptions
+    from esc_cli.tasks.upscale.options import Target, UpscaleOptions, VideoOptions
 
     several = device_list(device, devices)
     first = several[0] if several else device
@@ -277,4 +277,4 @@ def upscale_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per o
         ),
     )
     seconds = seconds_left(deadline, max_minutes, datetime.now())
-    batch.run(options, batch.Run(report, quiet, offline, seconds, input_format))
+    upscale_run.run(options, upscale_run.Run(report, quiet, offline, seconds, input_format))

@@ -13,8 +13,8 @@ from esc_cli.checkpoints.releases import SOURCE
 from esc_cli.errors import UsageError
 
 if TYPE_CHECKING:
-    from esc_cli.tasks.describe import Described
-    from esc_cli.tasks.weights import Listed, PullEvent, Verified
+    from esc_cli.tasks.weights.catalog import Listed, PullEvent, Verified
+    from esc_cli.tasks.weights.describe import Described
 
 PULL_EPILOG = (
     "Exit codes: 0 all there; 2 wrong usage; 3 one could not be had (network, disk, a wrong file). "
@@ -46,7 +46,7 @@ def list_command(json_: _Json = False) -> None:
     """Show which networks there are, which are here, and what --model calls them."""
     from esc_cli.checkpoints.store import damaged_records
     from esc_cli.cli.console import print_line, print_result
-    from esc_cli.tasks.weights import listing
+    from esc_cli.tasks.weights.catalog import listing
 
     found = listing()
     for error in damaged_records():
@@ -68,8 +68,8 @@ def pull_command(
 ) -> None:
     """Fetch networks into the cache, at all their scales; what is here and intact is kept."""
     from esc_cli.cli.console import print_line
-    from esc_cli.cli.pulling import supply
-    from esc_cli.tasks.weights import PullFailed, pull_all
+    from esc_cli.cli.fetching import supply
+    from esc_cli.tasks.weights.catalog import PullFailed, pull_all
 
     if names and every:
         raise UsageError("--all and names exclude each other", advice="leave one of them out")
@@ -94,8 +94,8 @@ def verify_command(
 ) -> None:
     """Compare files with the sha256 of their publisher, their record, or their first use."""
     from esc_cli.cli.console import print_line
-    from esc_cli.cli.lookup import tell_overlooked
-    from esc_cli.tasks.weights import verify
+    from esc_cli.cli.fetching import tell_overlooked
+    from esc_cli.tasks.weights.catalog import verify
 
     tell_overlooked(*(names or ()))
     intact = True
@@ -113,8 +113,8 @@ def info_command(
 ) -> None:
     """Show what a file or a name is: variant, scale, parameters, sha256, record."""
     from esc_cli.cli.console import print_result
-    from esc_cli.cli.lookup import tell_overlooked
-    from esc_cli.tasks.describe import describe
+    from esc_cli.cli.fetching import tell_overlooked
+    from esc_cli.tasks.weights.describe import describe
 
     tell_overlooked(name)
     found = describe(name, scale)
@@ -142,10 +142,9 @@ def convert_command(
 ) -> None:
     """Write a checkpoint as .safetensors, with its variant and scale in it."""
     from esc_cli.cli.console import print_line, print_result
-    from esc_cli.cli.lookup import tell_overlooked
-    from esc_cli.cli.pulling import supply
+    from esc_cli.cli.fetching import supply, tell_overlooked
     from esc_cli.errors import shown
-    from esc_cli.tasks.convert import Conversion, convert
+    from esc_cli.tasks.weights.convert import Conversion, convert
 
     tell_overlooked(source)
     wanted = Conversion(source, target, scale, key, overwrite)
@@ -184,7 +183,7 @@ def _show_pulled(event: PullEvent) -> int:
     """A line for an event; the exit code that it asks for."""
     from esc_cli.cli.console import print_error, print_line, print_result
     from esc_cli.errors import shown
-    from esc_cli.tasks.weights import PullFailed
+    from esc_cli.tasks.weights.catalog import PullFailed
 
     if isinstance(event, PullFailed):
         print_error(event.error)

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from esc_cli.engine import memory, tiling
-from esc_cli.engine.delivery import LEVELS, Delivery, to_float
 from esc_cli.engine.graphs import Repeated
+from esc_cli.engine.layout import Layout, Room
 from esc_cli.engine.options import EngineOptions
 from esc_cli.engine.precision import (
     DTYPES,
@@ -22,10 +22,10 @@ from esc_cli.engine.precision import (
     choose_device,
     choose_precision,
 )
-from esc_cli.engine.ready import ready
-from esc_cli.engine.render import Canvas, render
-from esc_cli.engine.room import Layout, Room
+from esc_cli.engine.prepare import ready
 from esc_cli.engine.threads import available_cores
+from esc_cli.engine.tile import Canvas, render
+from esc_cli.engine.transfer import LEVELS, Delivery, to_float
 from esc_cli.errors import DeviceMemoryError, NonFiniteError, UsageError
 from esc_cli.model import Network
 

@@ -11,7 +11,7 @@ import math
 import torch
 from torch import Tensor
 
-from esc_cli.engine.resampling import imresize
+from esc_cli.engine.imresize import imresize
 
 __all__ = ["crop_border", "imresize", "luma", "psnr", "ssim"]
 

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from esc_cli.engine.resampling import degrade, imresize, rounded
+from esc_cli.engine.imresize import degrade, imresize, rounded
 from esc_cli.errors import UnsupportedError
 from esc_cli.evaluation.metrics import SSIM_WINDOW, crop_border, luma, psnr, ssim
 from esc_cli.evaluation.results import Metric

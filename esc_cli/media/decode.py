@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import BinaryIO
 
 from esc_cli.errors import ReadError, TooLargeError
-from esc_cli.media import png, raster, tiff
-from esc_cli.media.contents import Contents
+from esc_cli.files.source import open_source, read_source, reading
+from esc_cli.media import pillow, png, tiff
 from esc_cli.media.metadata import upright, upright_exif, upright_xmp
-from esc_cli.media.picture import Frame, Header, Picture
+from esc_cli.media.picture import Contents, Frame, Header, Picture
 from esc_cli.media.sniff import HEAD_BYTES, sniff
-from esc_cli.media.source import open_source, read_source, reading
 
 # All frames are in memory at once. Eight times the pixels of the largest still allows animations
 # of ordinary length and stops the small file that claims to hold thousands of large frames.
@@ -66,7 +65,7 @@ def _inspect(stream: BinaryIO, max_pixels: int) -> Contents:
     elif format_name == "TIFF":
         contents = tiff.inspect(stream)
     else:
-        contents = raster.inspect(stream, format_name)
+        contents = pillow.inspect(stream, format_name)
     check_pixels(contents.header, max_pixels)
     return contents
 
@@ -85,7 +84,7 @@ def check_pixels(header: Header, max_pixels: int) -> None:
 
 
 def _frames(content: bytes, contents: Contents) -> Iterator[Frame]:
-    reader = {"PNG": png.frames, "TIFF": tiff.frames}.get(contents.header.format, raster.frames)
+    reader = {"PNG": png.frames, "TIFF": tiff.frames}.get(contents.header.format, pillow.frames)
     return reader(content, contents)
 
 

@@ -11,8 +11,7 @@ import numpy as np
 from PIL import Image
 
 from esc_cli.errors import UnsupportedError, WriteError
-from esc_cli.media.codecs import load_heif
-from esc_cli.media.formats import OutputPlan
+from esc_cli.media.formats import OutputPlan, load_heif
 from esc_cli.media.gif import encode_gif
 from esc_cli.media.metadata import EXIF_PREFIX, fitting_icc, upright_exif
 from esc_cli.media.picture import Frame, Picture, to_eight_bits

@@ -10,7 +10,7 @@ import struct
 
 import numpy as np
 
-from esc_cli.media import ifd
+from esc_cli.media import tiff_tags
 from esc_cli.media.picture import Frame
 
 EXIF_PREFIX = b"Exif\0\0"
@@ -46,10 +46,10 @@ def bare_exif(block: bytes | None) -> bytes | None:
 def orientation(exif: bytes | None, xmp: bytes | None) -> int:
     """How the picture was turned, 1 to 8 (EXIF 2.3, tag 274); EXIF goes before XMP, default 1."""
     if exif is not None:
-        order = ifd.byte_order(exif)
-        for entry in ifd.read_directory(exif, ifd.first_directory(exif), depth=0)[0]:
-            if entry.tag == ifd.ORIENTATION:
-                return in_range(ifd.integer(entry, order))
+        order = tiff_tags.byte_order(exif)
+        for entry in tiff_tags.read_directory(exif, tiff_tags.first_directory(exif), depth=0)[0]:
+            if entry.tag == tiff_tags.ORIENTATION:
+                return in_range(tiff_tags.integer(entry, order))
     match = _XMP_ORIENTATION.search(xmp or b"")
     return int(match[2]) if match else 1
 
@@ -87,17 +87,19 @@ def upright_exif(exif: bytes | None, size: tuple[int, int] | None = None) -> byt
     """
     if exif is None:
         return None
-    block, order = bytearray(exif), ifd.byte_order(exif)
-    entries, thumbnail = ifd.read_directory(exif, ifd.first_directory(exif))
-    numbers = {ifd.ORIENTATION: 1}
+    block, order = bytearray(exif), tiff_tags.byte_order(exif)
+    entries, thumbnail = tiff_tags.read_directory(exif, tiff_tags.first_directory(exif))
+    numbers = {tiff_tags.ORIENTATION: 1}
     if size is not None:
         numbers |= dict(zip((_IMAGE_WIDTH, _IMAGE_LENGTH), size, strict=True))
         numbers |= dict(zip((_PIXEL_X, _PIXEL_Y), size, strict=True))
-    inner = [child for entry in entries if entry.tag == ifd.EXIF_IFD for child in entry.children]
+    inner = [
+        child for entry in entries if entry.tag == tiff_tags.EXIF_IFD for child in entry.children
+    ]
     for entry in (*entries, *inner):
         if entry.tag in numbers:
             # A LONG always fits the entry; an enlarged size may not fit the SHORT that stood there.
-            kind = entry.kind if entry.tag == ifd.ORIENTATION else ifd.LONG
+            kind = entry.kind if entry.tag == tiff_tags.ORIENTATION else tiff_tags.LONG
             _patch(block, order, entry.at, kind, numbers[entry.tag])
     if thumbnail:
         _drop_thumbnail(block, order, thumbnail)
@@ -113,14 +115,14 @@ def _patch(block: bytearray, order: str, at: int, kind: int, number: int) -> Non
 def _drop_thumbnail(block: bytearray, order: str, offset: int) -> None:
     """Cut the link to the second directory, and its JPEG: off the end, or blanked inside."""
     content = bytes(block)
-    first = ifd.first_directory(content)
+    first = tiff_tags.first_directory(content)
     (count,) = struct.unpack_from(f"{order}H", block, first)
     struct.pack_into(f"{order}I", block, first + 2 + 12 * count, 0)
-    tags = {entry.tag: entry for entry in ifd.read_directory(content, offset, depth=0)[0]}
+    tags = {entry.tag: entry for entry in tiff_tags.read_directory(content, offset, depth=0)[0]}
     if _THUMBNAIL_AT not in tags or _THUMBNAIL_BYTES not in tags:
         return
-    start = ifd.integer(tags[_THUMBNAIL_AT], order)
-    end = start + ifd.integer(tags[_THUMBNAIL_BYTES], order)
+    start = tiff_tags.integer(tags[_THUMBNAIL_AT], order)
+    end = start + tiff_tags.integer(tags[_THUMBNAIL_BYTES], order)
     if block[start : start + 2] != b"\xff\xd8" or end > len(block):
         return  # no JPEG there: rather keep stray bytes than blank a maker note
     if end >= len(block) - 1:
@@ -133,13 +135,13 @@ def exif_of_tiff(content: bytes, directory: int) -> bytes | None:
     """The EXIF block that the directory at offset `directory` of a TIFF file amounts to."""
     if content[:4] not in (b"II*\0", b"MM\0*"):
         return None  # BigTIFF
-    entries = descriptive(ifd.read_directory(content, directory)[0])
-    order = ifd.byte_order(content)
+    entries = descriptive(tiff_tags.read_directory(content, directory)[0])
+    order = tiff_tags.byte_order(content)
     header = content[:4] + struct.pack(f"{order}I", 8)
-    return header + ifd.write_directory(entries, order, 8) if entries else None
+    return header + tiff_tags.write_directory(entries, order, 8) if entries else None
 
 
-def descriptive(entries: tuple[ifd.Entry, ...]) -> list[ifd.Entry]:
+def descriptive(entries: tuple[tiff_tags.Entry, ...]) -> list[tiff_tags.Entry]:
     """The entries that describe the picture rather than the layout of its file."""
     return [entry for entry in entries if entry.tag not in STRUCTURE_TAGS]
 

@@ -8,6 +8,22 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+
+@dataclass(frozen=True)
+class Contents:
+    """A file's header and metadata.
+
+    `orientation` (1 to 8) is what the reader's frames still need to be upright; `header` already
+    counts it in. `durations_ms` and `loop` are as in `Picture`.
+    """
+
+    header: Header
+    orientation: int
+    metadata: Metadata
+    durations_ms: tuple[float, ...] = ()
+    loop: int | None = None
+
+
 Frame: TypeAlias = NDArray[Any]
 """One (H, W, C) picture of uint8 or uint16, R G B order, straight alpha.
 

@@ -11,9 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 import numpy as np
 
 from esc_cli.errors import ReadError, UnsupportedError
-from esc_cli.media import ifd
-from esc_cli.media.colour import channels_of, to_frame
-from esc_cli.media.contents import Contents
+from esc_cli.media import tiff_tags
 from esc_cli.media.metadata import (
     descriptive,
     exif_of_tiff,
@@ -22,8 +20,8 @@ from esc_cli.media.metadata import (
     orientation,
     upright_size,
 )
-from esc_cli.media.picture import Frame, Header, Metadata, Picture
-from esc_cli.media.raster import clean_dpi, metadata_of, open_image
+from esc_cli.media.picture import Contents, Frame, Header, Metadata, Picture
+from esc_cli.media.pillow import channels_of, clean_dpi, metadata_of, open_image, to_frame
 
 if TYPE_CHECKING:
     from tifffile import TiffPage
@@ -47,8 +45,8 @@ def inspect(stream: BinaryIO) -> Contents:
     """
     pages = _pages(stream)
     first = pages[0]
-    turned = in_range(int(_tag(first, ifd.ORIENTATION) or 0))
-    if ifd.ORIENTATION not in first.tags:
+    turned = in_range(int(_tag(first, tiff_tags.ORIENTATION) or 0))
+    if tiff_tags.ORIENTATION not in first.tags:
         turned = orientation(None, _block(first, _XMP))
     size = upright_size(first.imagewidth, first.imagelength, turned)
     if _is_direct(first):
@@ -94,7 +92,7 @@ def _pages(stream: BinaryIO) -> list[TiffPage]:
 
 def _kind(page: TiffPage) -> tuple[Any, ...]:
     depth = (page.bitspersample, page.sampleformat, page.samplesperpixel, page.extrasamples)
-    turned = _tag(page, ifd.ORIENTATION) or 1
+    turned = _tag(page, tiff_tags.ORIENTATION) or 1
     return page.imagewidth, page.imagelength, page.imagedepth, page.photometric, turned, *depth
 
 
@@ -207,7 +205,7 @@ def encode_tiff(picture: Picture, exif_block: bytes | None) -> bytes:
     from tifffile import TiffWriter
 
     big = sum(frame.nbytes for frame in picture.frames) > _CLASSIC_BYTES
-    order: Literal["<", ">"] = "<" if exif_block is None else ifd.byte_order(exif_block)
+    order: Literal["<", ">"] = "<" if exif_block is None else tiff_tags.byte_order(exif_block)
     target = io.BytesIO()
     with TiffWriter(target, bigtiff=big, byteorder=order) as writer:
         for frame in picture.frames:
@@ -241,11 +239,15 @@ def _page_options(picture: Picture) -> dict[str, Any]:
 
 def _with_exif(content: bytes, exif_block: bytes) -> bytes:
     """The same TIFF, its first directory replaced by one at the end that has the EXIF tags too."""
-    order = ifd.byte_order(content)
-    layout, following = ifd.read_directory(content, ifd.first_directory(content), depth=0)
-    described = descriptive(ifd.read_directory(exif_block, ifd.first_directory(exif_block))[0])
+    order = tiff_tags.byte_order(content)
+    layout, following = tiff_tags.read_directory(
+        content, tiff_tags.first_directory(content), depth=0
+    )
+    described = descriptive(
+        tiff_tags.read_directory(exif_block, tiff_tags.first_directory(exif_block))[0]
+    )
     merged = {entry.tag: entry for entry in (*described, *layout)}
     content += b"\0" * (len(content) % 2)
-    directory = ifd.write_directory(list(merged.values()), order, len(content), following)
+    directory = tiff_tags.write_directory(list(merged.values()), order, len(content), following)
     pointer = struct.pack(f"{order}I", len(content))
     return b"".join((content[:4], pointer, content[8:], directory))

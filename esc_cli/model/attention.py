@@ -15,8 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from esc_cli.errors import UsageError
+from esc_cli.model.biased_attention import BiasedAttention, masked_attention
 from esc_cli.model.layers import conv
-from esc_cli.model.masked import BiasedAttention, masked_attention
 from esc_cli.model.padding import reflect_to_multiple
 
 Kernel = Literal["sdpa", "flex", "math"]

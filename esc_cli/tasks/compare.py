@@ -13,10 +13,10 @@ from esc_cli.errors import UnsupportedError
 from esc_cli.evaluation.metrics import psnr
 from esc_cli.evaluation.protocol import most_different
 from esc_cli.evaluation.results import HR, Visual
-from esc_cli.media.arrays import Pixels, encode_rgb, read_rgb
-from esc_cli.media.sheet import Panel, enlarge_nearest, make_sheet
-from esc_cli.tasks.methods import to_tensor
-from esc_cli.tasks.visuals import CROP_SIDE, make_visual
+from esc_cli.media.contact_sheet import Panel, enlarge_nearest, make_sheet
+from esc_cli.media.rgb import Pixels, encode_rgb, read_rgb
+from esc_cli.tasks.evaluate.methods import to_tensor
+from esc_cli.tasks.evaluate.visuals import CROP_SIDE, make_visual
 
 ZOOM = 4
 DETAILS = 3

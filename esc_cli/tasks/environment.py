@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import torch
 
-from esc_cli import __version__
+from esc_cli._version import __version__
 from esc_cli.engine.threads import available_cores
 
 

@@ -7,19 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
-from esc_cli.checkpoints.loading import load_model
-from esc_cli.checkpoints.peek import peek_at_scale
+from esc_cli.checkpoints.config_from_file import peek_at_scale
+from esc_cli.checkpoints.fetch import load_model
 from esc_cli.checkpoints.store import find, find_all, looks_like_path, missing_scale
 from esc_cli.engine.export import (
     SUFFIXES,
     ExportFormat,
     check_export,
     check_export_packages,
+    check_exportable,
     export_bytes,
 )
-from esc_cli.engine.exportable import check_exportable
 from esc_cli.errors import DiskError, UsageError
-from esc_cli.media.atomic import write_atomic
+from esc_cli.files.atomic import write_atomic
 from esc_cli.model.config import VARIANTS, variant_config
 
 FORMATS: tuple[ExportFormat, ...] = get_args(ExportFormat)

@@ -7,8 +7,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from esc_cli.checkpoints.peek import peek_config
-from esc_cli.checkpoints.pull import SILENT_SUPPLY, Supply, obtain, remember
+from esc_cli.checkpoints.config_from_file import peek_config
+from esc_cli.checkpoints.fetch import SILENT_SUPPLY, Supply, obtain, remember
 from esc_cli.checkpoints.store import DEFAULT_SCALE, Checkpoint, find
 from esc_cli.engine.options import EngineOptions
 from esc_cli.errors import WeightsError

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from esc_cli.model import Network
-from esc_cli.training.critic import Critic
+from esc_cli.training.discriminator import Critic
 from esc_cli.training.distributed import Place, spread
 from esc_cli.training.learner import Learner, Losses
 from esc_cli.training.patches import PairBatch, Pairs

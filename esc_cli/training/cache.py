@@ -23,10 +23,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from esc_cli.engine.resampling import degrade
+from esc_cli.engine.imresize import degrade
 from esc_cli.errors import DiskError, ItemError
-from esc_cli.media.atomic import write_atomic
-from esc_cli.media.targets import disk_errors
+from esc_cli.files.atomic import write_atomic
+from esc_cli.files.targets import disk_errors
 
 Planes = NDArray[np.uint8]
 """(3, H, W) uint8, R G B order."""

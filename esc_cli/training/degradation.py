@@ -8,9 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from esc_cli.training.draws import Draw, Mode, OrderDraw
+from esc_cli.training.degradation_draws import Draw, Kernel, Mode, OrderDraw
 from esc_cli.training.jpeg import jpeg
-from esc_cli.training.kernels import Kernel
 
 SHARPEN_SIDE, SHARPEN_SIGMA = 51, 8.0
 """The Gaussian of the unsharp mask; OpenCV takes this sigma for a kernel of 51."""

@@ -12,10 +12,9 @@ from typing import Any
 
 from torch import Tensor
 
-from esc_cli.checkpoints.loading import network_from_state
-from esc_cli.checkpoints.writing import to_safetensors
+from esc_cli.checkpoints.loading import network_from_state, to_safetensors
 from esc_cli.errors import UsageError, WeightsError, counted
-from esc_cli.media.targets import check_target, write_together
+from esc_cli.files.targets import check_target, write_together
 from esc_cli.model import Network
 from esc_cli.training.folder import RunFolder, read_checkpoint
 from esc_cli.training.recipe import Recipe, from_table

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from esc_cli.errors import DiskError, UsageError, WeightsError, shown
-from esc_cli.media.atomic import remove_stale_parts, write_atomic
+from esc_cli.files.atomic import remove_stale_parts, write_atomic
 
 _NAME = re.compile(r"step-(\d{8})\.pt")
 LOG = "log.jsonl"

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import torch
 
+from esc_cli.checkpoints.config_from_file import peek_config
+from esc_cli.checkpoints.fetch import SILENT_SUPPLY, Supply, obtain, remember
 from esc_cli.checkpoints.loading import network_from_state, read_state
-from esc_cli.checkpoints.peek import peek_config
-from esc_cli.checkpoints.pull import SILENT_SUPPLY, Supply, obtain, remember
 from esc_cli.checkpoints.store import Checkpoint, find, find_all, looks_like_path
 from esc_cli.errors import UsageError, WeightsError
 from esc_cli.model import Network, from_config

@@ -9,7 +9,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from esc_cli.media.recompress import Pixels, through_jpeg, through_webp
+from esc_cli.media.recompress import Pixels, Subsampling, through_jpeg, through_webp
 from esc_cli.training.photo_settings import Photo
 
 Floats = NDArray[np.float32]
@@ -84,7 +84,7 @@ def _smaller(hr: Floats, scale: int, photo: Photo, draw: Draw) -> Floats:
     for length, sigma in zip(hr.shape[:2], sigmas, strict=True):
         matrix = downsampling(kind, length // scale, scale)
         axes.append(matrix @ gaussian(length, float(sigma)) if blur else matrix)
-    return np.einsum("ih,hwc,jw->ijc", axes[0], hr, axes[1], optimize=True)
+    return _along_axes(axes[0], hr, axes[1])
 
 
 def _chosen(draw: Draw, shares: tuple[float, ...]) -> int:
@@ -104,15 +104,20 @@ def _noise(lr: Floats, photo: Photo, draw: Draw) -> Floats:
     if poisson:  # the normal approximation of shot noise: its variance follows the light
         light = lr.mean(axis=2, keepdims=True) if grey else lr
         noise = noise * np.sqrt(light.clip(0, 255) / 127.5)
-    return noise * np.float32(sigma)
+    return (noise * sigma).astype(np.float32)
 
 
 def _spread(noise: Floats, sigma: float) -> Floats:
     """Noise blurred and brought back to a standard deviation of 1."""
     rows, columns = (gaussian(side, sigma) for side in noise.shape[:2])
     middle = gaussian(15, sigma)[7]
-    soft = np.einsum("ih,hwc,jw->ijc", rows, noise, columns, optimize=True)
-    return soft / np.float32((middle**2).sum())
+    return _along_axes(rows / (middle**2).sum(), noise, columns)
+
+
+def _along_axes(rows: Floats, pixels: Floats, columns: Floats) -> Floats:
+    """Matrices (h, H) and (w, W) applied to (H, W, C), which gives (h, w, C)."""
+    made: Floats = np.einsum("ih,hwc,jw->ijc", rows, pixels, columns, optimize=True)
+    return made
 
 
 def _saved(pixels: Pixels, photo: Photo, draw: Draw) -> Pixels:
@@ -129,5 +134,5 @@ def _saved(pixels: Pixels, photo: Photo, draw: Draw) -> Pixels:
 
 
 def _as_jpeg(pixels: Pixels, photo: Photo, draw: Draw) -> Pixels:
-    subsampling = "4:2:0" if draw.random() < photo.chroma else "4:4:4"
+    subsampling: Subsampling = "4:2:0" if draw.random() < photo.chroma else "4:4:4"
     return through_jpeg(pixels, math.floor(draw.uniform(*photo.quality)), subsampling)

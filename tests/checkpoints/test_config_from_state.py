@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from esc_cli.checkpoints.inspection import Facts, read_config
+from esc_cli.checkpoints.config_from_state import Facts, read_config
 from esc_cli.checkpoints.loading import network_from_state
 from esc_cli.errors import WeightsError
 from esc_cli.model import Network, build, from_config

@@ -11,9 +11,9 @@ import pytest
 from clips import Clip, look
 from PIL import Image
 
-from esc_cli.tasks.options import Target, UpscaleOptions, VideoOptions
 from esc_cli.tasks.stop import Stop
-from esc_cli.tasks.upscale import upscale
+from esc_cli.tasks.upscale.options import Target, UpscaleOptions, VideoOptions
+from esc_cli.tasks.upscale.run import upscale
 
 
 def noise(path, seed, side=48):

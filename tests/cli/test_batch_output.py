@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from esc_cli.tasks.events import Item
+from esc_cli.tasks.upscale.events import Item
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def test_a_dry_run_writes_nothing_and_tells_sizes_and_space(photos, esc):
 def test_a_dry_run_needs_no_torch(photos, esc):
     ran = esc("in", "-n", "--scale", "3", cwd=photos, env={"PYTHONPROFILEIMPORTTIME": "1"})
     imported = {line.split("|")[-1].strip() for line in ran.err.splitlines() if "|" in line}
-    assert "esc_cli.tasks.upscale" in imported
+    assert "esc_cli.tasks.upscale.run" in imported
     assert "torch" not in imported
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from esc_cli.tasks.records import OutputRecord
+from esc_cli.tasks.upscale.records import OutputRecord
 
 COUNT = 5
 
@@ -223,5 +223,5 @@ def test_a_thousand_finished_files_are_skipped_in_two_seconds_without_torch(tmp_
     assert min(seconds) < 2
     ran = esc("in", "--scale", "2", cwd=tmp_path, env={"PYTHONPROFILEIMPORTTIME": "1"})
     imported = {line.split("|")[-1].strip() for line in ran.err.splitlines() if "|" in line}
-    assert "esc_cli.tasks.upscale" in imported
+    assert "esc_cli.tasks.upscale.run" in imported
     assert "torch" not in imported

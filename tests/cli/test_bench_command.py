@@ -14,11 +14,11 @@ from benching import QUICK, ROOT, bench, row, start
 from PIL import Image
 from typer.testing import CliRunner
 
-from esc_cli.cli import bench_run, parsing
+from esc_cli.cli import benchmark_run, parsing
 from esc_cli.cli.app import app
 from esc_cli.errors import UsageError
-from esc_cli.tasks.bench_events import BenchOptions
-from esc_cli.tasks.benchmark import Benchmark
+from esc_cli.tasks.benchmark.events import BenchOptions
+from esc_cli.tasks.benchmark.run import Benchmark
 from esc_cli.tasks.stop import Stop
 
 TINY_X2 = ROOT / "weights/esc-tiny-x2.safetensors"
@@ -190,8 +190,8 @@ def test_a_word_that_is_not_known_is_named() -> None:
 
 
 def test_times_on_a_busy_processor_come_with_a_warning() -> None:
-    assert list(bench_run._busy([row(99.0), row(180.0)])) == []
-    (note,) = bench_run._busy([row(99.0), row(40.0)])
+    assert list(benchmark_run._busy([row(99.0), row(180.0)])) == []
+    (note,) = benchmark_run._busy([row(99.0), row(40.0)])
     assert "40%" in note
 
 

@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 from clips import Clip, frames_of
 
-from esc_cli.cli.batch import Run, run
 from esc_cli.cli.parsing import seconds_left
+from esc_cli.cli.upscale_run import Run, run
 from esc_cli.errors import ItemError, UsageError
-from esc_cli.tasks.options import UpscaleOptions, VideoOptions
 from esc_cli.tasks.stop import Stop
-from esc_cli.tasks.upscale import upscale
-from esc_cli.tasks.video.pipe import upscale_y4m
+from esc_cli.tasks.upscale.options import UpscaleOptions, VideoOptions
+from esc_cli.tasks.upscale.run import upscale
+from esc_cli.tasks.upscale.video.pipe import upscale_y4m
 
 PIPE = ("-", "-o", "-", "--input-format", "y4m")
 COLOURS = {"yuv420p": "420jpeg", "yuv420p10le": "420p10", "yuv444p": "444", "gray": "mono"}

@@ -15,12 +15,12 @@ import torch
 
 from esc_cli.engine.export import (
     METADATA_FILE,
+    ExportableNetwork,
     ExportFormat,
     _loaded,
     check_export,
     export_bytes,
 )
-from esc_cli.engine.exportable import ExportableNetwork
 from esc_cli.errors import EscError, UsageError
 from esc_cli.model import Network, build, from_config
 from esc_cli.model.config import VARIANTS

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from esc_cli import Upscaler
 from esc_cli.engine import memory
-from esc_cli.engine.delivery import Delivery
 from esc_cli.engine.options import EngineOptions
+from esc_cli.engine.transfer import Delivery
 from esc_cli.model import Network
 from esc_cli.model.network import Part
 

@@ -15,9 +15,9 @@ import pytest
 from PIL import Image, ImageFile
 
 from esc_cli.errors import EscError, MissingExtraError, ReadError, TooLargeError, UnsupportedError
+from esc_cli.files.source import open_source
 from esc_cli.media.decode import decode, probe
 from esc_cli.media.sniff import sniff
-from esc_cli.media.source import open_source
 
 LIMIT = 10**6
 
@@ -166,7 +166,7 @@ def test_a_file_without_read_permission_is_named(tmp_path):
     tmp_path.chmod(0o755)
     script = (
         "import sys; from pathlib import Path; from esc_cli.errors import ReadError\n"
-        "from esc_cli.media.source import open_source\n"
+        "from esc_cli.files.source import open_source\n"
         "import os; os.setgid(65534); os.setuid(65534)\n"
         "try:\n    open_source(Path('secret.png')).__enter__()\n"
         "except ReadError as error: print(error)"
@@ -203,9 +203,9 @@ def test_heif_is_told_from_avif_by_its_brands():
 
 
 def test_heif_without_pillow_heif_says_what_to_install(monkeypatch, tmp_path):
-    from esc_cli.media import codecs
+    from esc_cli.media import formats
 
-    codecs.load_heif.cache_clear()
+    formats.load_heif.cache_clear()
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
     path = tmp_path / "photo.heic"
     path.write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100))

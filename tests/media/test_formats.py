@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from esc_cli.errors import EscError, MissingExtraError, TooLargeError, UnsupportedError, UsageError
-from esc_cli.media import codecs
+from esc_cli.media import formats
 from esc_cli.media.formats import SUFFIXES, OutputPlan, plan_output
 from esc_cli.media.picture import Header
 
@@ -104,7 +104,7 @@ def test_heif_stays_heif_where_it_can_be_written():
 
 
 def test_heif_without_pillow_heif_is_png_or_a_clear_error(monkeypatch):
-    codecs.load_heif.cache_clear()
+    formats.load_heif.cache_clear()
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
     assert plan_output(header("HEIF"), (9, 9), None, ".heic") == OutputPlan("PNG", ".png")
     with pytest.raises(MissingExtraError, match="pip install pillow-heif"):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from esc_cli.media import png, png_pixels
+from esc_cli.media import png
 from esc_cli.media.picture import Frame, Header, Metadata, Picture
 
 SIZES = [(1, 1), (1, 40), (33, 1), (17, 16)]  # (height, width)
@@ -56,9 +56,9 @@ def test_a_large_picture_goes_through_in_bands(
     at_once: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     frame = noise(23, 17, 3, np.uint16)
-    whole = zlib.decompress(png_pixels.compressed(frame))
-    monkeypatch.setattr(png_pixels, "AT_ONCE_BYTES", at_once)
-    assert zlib.decompress(png_pixels.compressed(frame)) == whole
+    whole = zlib.decompress(png.compressed(frame))
+    monkeypatch.setattr(png, "AT_ONCE_BYTES", at_once)
+    assert zlib.decompress(png.compressed(frame)) == whole
     np.testing.assert_array_equal(imagecodecs.png_decode(file_of(frame)), frame)
 
 

@@ -10,11 +10,11 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from esc_cli.media.video.colour import ColourTags
+from esc_cli.media.video.codecs import Encoding, codec_by_name, codec_options
+from esc_cli.media.video.colour_tags import ColourTags
 from esc_cli.media.video.encoder import SegmentEncoder
-from esc_cli.media.video.layouts import planar
-from esc_cli.media.video.planes import RawFrame
-from esc_cli.media.video.settings import Encoding, codec_by_name, codec_options
+from esc_cli.media.video.frames import RawFrame
+from esc_cli.media.video.pixel_formats import planar
 
 pytest.importorskip("av")
 SIZES = ((96, 64), (90, 50))  # (width, height); neither is a multiple of 8 macroblocks wide

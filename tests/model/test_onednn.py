@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from esc_cli.engine.ready import ready
+from esc_cli.engine.prepare import ready
 from esc_cli.model import Network, onednn
 from esc_cli.model.config import NetworkConfig
 from esc_cli.model.onednn import Linear, PointwiseConv, product, product_plus

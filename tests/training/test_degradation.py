@@ -14,9 +14,8 @@ from PIL import Image
 from running import picture
 
 from esc_cli.training.degradation import blurred, degraded, sharpened
-from esc_cli.training.draws import draw_degradation
+from esc_cli.training.degradation_draws import KINDS, bell, centred, draw_degradation, pulse, sinc
 from esc_cli.training.jpeg import jpeg
-from esc_cli.training.kernels import KINDS, bell, centred, pulse, sinc
 from esc_cli.training.real_settings import Real
 
 

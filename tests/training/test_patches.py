@@ -9,13 +9,13 @@ import pytest
 import torch
 from PIL import Image
 
-from esc_cli.engine.resampling import degrade
+from esc_cli.engine.imresize import degrade
 from esc_cli.errors import ReadError, UsageError
-from esc_cli.tasks.train_data import PictureFolder
+from esc_cli.tasks.train.pictures import PictureFolder
+from esc_cli.training.any_scale import PointSource
 from esc_cli.training.cache import smaller
 from esc_cli.training.distributed import Place, find_place
 from esc_cli.training.patches import PatchSource, turned
-from esc_cli.training.points import PointSource
 from esc_cli.training.recipe import changes, load_recipe
 
 

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 from running import ROOT
 
-from esc_cli.tasks.train_plot import write_plot
+from esc_cli.tasks.train.plot import write_plot
 
 
 def test_lines_name_loss_rate_speed_and_waiting(train_here, recipe, pictures, tmp_path):

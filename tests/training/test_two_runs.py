@@ -9,11 +9,11 @@ import signal
 import pytest
 
 from esc_cli.errors import UsageError
+from esc_cli.files.lock import RunLock
 from esc_cli.tasks.stop import Stop
-from esc_cli.tasks.train import TrainOptions, TrainTask
+from esc_cli.tasks.train.run import TrainOptions, TrainTask
 from esc_cli.training.events import Cached, Saved
 from esc_cli.training.folder import RunFolder
-from esc_cli.training.lock import RunLock
 from esc_cli.training.recipe import load_recipe
 
 BUSY = "another esc trains here now (wait for it or stop it, or choose another --out)"

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from esc_cli.errors import DeviceError, UnsupportedError, WriteError
-from esc_cli.media.video.layouts import Layout, closest, planar
-from esc_cli.media.video.planes import RawFrame
-from esc_cli.media.video.riding import joined
-from esc_cli.media.video.settings import Codec, Encoding, codec_by_name
+from esc_cli.media.video.codecs import Codec, Encoding, codec_by_name
+from esc_cli.media.video.frames import RawFrame
+from esc_cli.media.video.pixel_formats import Layout, closest, planar
+from esc_cli.media.video.side_data import joined
 from esc_cli.media.video.source import load_av
 
 if TYPE_CHECKING:

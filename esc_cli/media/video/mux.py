@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from esc_cli.errors import EscError, WriteError
+from esc_cli.media.video.codecs import Encoding
 from esc_cli.media.video.encoder import StoredPacket, configure
-from esc_cli.media.video.facts import VideoFacts
+from esc_cli.media.video.info import VideoFacts
 from esc_cli.media.video.probe import ATTACHED_PICTURE
 from esc_cli.media.video.segments import read_segment
-from esc_cli.media.video.settings import Encoding
 from esc_cli.media.video.source import is_ffmpeg_error, load_av, open_video
 
 if TYPE_CHECKING:

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from esc_cli.errors import ReadError, TooLargeError, UnsupportedError
-from esc_cli.media.video.colour import RGB, UNSPECIFIED, ColourTags, levels, resolved_matrix
-from esc_cli.media.video.facts import StreamFacts, VideoFacts
-from esc_cli.media.video.layouts import planar
-from esc_cli.media.video.riding import Riding, riding_of
-from esc_cli.media.video.settings import CONTAINERS
+from esc_cli.media.video.codecs import CONTAINERS
+from esc_cli.media.video.colour_tags import RGB, UNSPECIFIED, ColourTags, levels, resolved_matrix
+from esc_cli.media.video.info import StreamFacts, VideoFacts
+from esc_cli.media.video.pixel_formats import planar
+from esc_cli.media.video.side_data import Riding, riding_of
 from esc_cli.media.video.source import decoding, load_av, open_video
 
 if TYPE_CHECKING:

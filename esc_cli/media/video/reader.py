@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from esc_cli.errors import EscError, ReadError, UnsupportedError
-from esc_cli.media.video.facts import VideoFacts
-from esc_cli.media.video.layouts import Layout
-from esc_cli.media.video.planes import Plane, RawFrame
+from esc_cli.media.video.frames import Plane, RawFrame
+from esc_cli.media.video.info import VideoFacts
+from esc_cli.media.video.pixel_formats import Layout
 from esc_cli.media.video.probe import check_progressive, main_stream, riding_on
 from esc_cli.media.video.source import is_ffmpeg_error, open_video
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from esc_cli.errors import ReadError
-from esc_cli.media.atomic import atomic_file
+from esc_cli.files.atomic import atomic_file
 from esc_cli.media.video.encoder import StoredPacket
 
 _RECORD = struct.Struct("<qqBI")

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from esc_cli.errors import EscError, MissingExtraError, ReadError, UnsupportedError
+from esc_cli.files.source import open_source
 from esc_cli.media.sniff import HEAD_BYTES
-from esc_cli.media.source import open_source
-from esc_cli.media.video.kinds import demuxer_of
+from esc_cli.media.video.demuxers import demuxer_of
 
 if TYPE_CHECKING:
     from av.container import InputContainer

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from esc_cli.errors import WriteError
-from esc_cli.media.video.colour import UNSPECIFIED, ColourTags
-from esc_cli.media.video.facts import VideoFacts
+from esc_cli.media.video.codecs import Encoding
+from esc_cli.media.video.colour_tags import UNSPECIFIED, ColourTags
+from esc_cli.media.video.info import VideoFacts
 from esc_cli.media.video.mux import is_gap, title_of
 from esc_cli.media.video.probe import ATTACHED_PICTURE, DISCARD_ALL, probe_video
-from esc_cli.media.video.riding import Riding
-from esc_cli.media.video.settings import Encoding
+from esc_cli.media.video.side_data import Riding
 from esc_cli.media.video.source import open_video
 
 if TYPE_CHECKING:

@@ -15,10 +15,10 @@ from typing import BinaryIO
 import numpy as np
 
 from esc_cli.errors import ReadError, TooLargeError, UnsupportedError, WriteError
-from esc_cli.media.video.colour import ColourTags
-from esc_cli.media.video.facts import FrameFormat
-from esc_cli.media.video.layouts import Layout, planar
-from esc_cli.media.video.planes import Plane
+from esc_cli.media.video.colour_tags import ColourTags
+from esc_cli.media.video.frames import Plane
+from esc_cli.media.video.info import FrameFormat
+from esc_cli.media.video.pixel_formats import Layout, planar
 
 _MAGIC = b"YUV4MPEG2 "
 _LINE_BYTES = 4096

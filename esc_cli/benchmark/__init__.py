@@ -1,0 +1,1 @@
+"""Speed: what is timed, how, and how the figures are shown. Prints nothing."""

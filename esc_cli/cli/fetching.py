@@ -1,0 +1,65 @@
+"""Checkpoints on their way here, on the terminal or in a log."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+from esc_cli.checkpoints.fetch import Supply
+from esc_cli.checkpoints.releases import Release
+from esc_cli.cli.console import print_line, stderr
+from esc_cli.cli.signals import raising_on_signals
+from esc_cli.files.http import Link
+
+
+def tell_overlooked(*names: str | None) -> None:
+    """A line for each damaged record because of which a name means another network."""
+    from esc_cli.checkpoints.damaged_records import overlooked
+
+    for name in dict.fromkeys(names):
+        for error in overlooked(name):
+            print_line(f"note: {error}", "yellow")
+
+
+if TYPE_CHECKING:
+    from esc_cli.files.download import Progress as Told
+
+
+def supply(*, offline: bool, quiet: bool = False) -> Supply:
+    """How a command fetches checkpoints: with a bar on a terminal, one line in a log, or quietly.
+
+    A signal meanwhile raises StoppedError at once; what is here then is kept, to be resumed.
+    """
+
+    @contextlib.contextmanager
+    def shown(release: Release) -> Iterator[Told]:
+        name = f"{release.model} x{release.scale}"
+        told = quiet or stderr.is_terminal
+        with raising_on_signals(), bytes_bar(quiet=quiet) as bar:
+            task = bar.add_task(name, total=None)
+
+            def tell(done: int, total: int | None) -> None:
+                nonlocal told
+                if not told:
+                    print_line(f"fetching {name} from {release.url}")
+                    told = True
+                bar.update(task, completed=done, total=total)
+
+            yield tell
+
+    return Supply(Link(offline=offline), shown)
+
+
+def bytes_bar(*, quiet: bool = False) -> Progress:
+    """Bytes and speed on stderr; nothing when that is no terminal."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+    )
+    disable = quiet or not stderr.is_terminal
+    return Progress(*columns, console=stderr, disable=disable, transient=True)

@@ -1,0 +1,258 @@
+"""Running `esc upscale` once its options are known: a batch, or one picture through a pipe."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import typer
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+from esc_cli.cli.console import print_line, print_result, stderr
+from esc_cli.cli.fetching import supply, tell_overlooked
+from esc_cli.cli.signals import raising_on_signals, stopping_on_signals
+from esc_cli.errors import UsageError, WriteError, shown
+from esc_cli.files.atomic import write_atomic
+from esc_cli.files.source import read_source
+from esc_cli.media.paths import is_missing
+from esc_cli.tasks.stop import Stop
+from esc_cli.tasks.upscale.events import Event, Item, Planned, Remark, Report, Summary
+from esc_cli.tasks.upscale.events import Progress as VideoProgress
+from esc_cli.tasks.upscale.options import STANDARD_STREAM, UpscaleOptions
+from esc_cli.tasks.upscale.pipe import upscale_bytes
+from esc_cli.tasks.upscale.run import upscale
+
+PLAIN_INTERVAL_S = 10.0
+"""Least seconds between two lines of progress where there is no terminal."""
+
+
+@dataclass
+class Renderer:
+    """Shows events; `run` returns the exit code of the summary."""
+
+    quiet: bool
+    dry_run: bool
+    report: Report | None
+    _progress: Progress | None = None
+    _task: TaskID | None = None
+    _total: int = 0
+    _seen: int = 0
+    _start: float = field(default_factory=time.monotonic)
+    _last_line: float = field(default_factory=time.monotonic)
+
+    def run(self, events: Iterable[Event]) -> int:
+        """Show all events."""
+        code = 0
+        try:
+            for event in events:
+                if isinstance(event, Planned):
+                    self._begin(event)
+                elif isinstance(event, Item):
+                    self._item(event)
+                elif isinstance(event, Remark):
+                    print_line(f"note: {shown(event.input)}: {event.text}", "yellow")
+                elif isinstance(event, VideoProgress):
+                    self._video(event)
+                else:
+                    self._close_progress()
+                    self._end(event)
+                    code = event.exit_code
+        finally:
+            self._close_progress()
+            if self.report is not None:
+                self.report.close()
+        return code
+
+    def _begin(self, plan: Planned) -> None:
+        self._total = plan.total
+        for path in plan.earlier_outputs:
+            self._say(f"left out, an earlier output: {shown(path)}")
+        for path in plan.empty_folders:
+            print_line(f"no pictures or videos found in {shown(path)}", "yellow")
+        if plan.no_pictures:
+            self._say(f"left out: {plan.no_pictures} files that are no pictures or videos")
+        if self.dry_run:
+            size = f"{plan.megapixels:,.1f} megapixels in, about {_bytes(plan.bytes_estimate)} out"
+            self._say(f"{plan.to_do} of {plan.total} to do: {size}")
+        elif plan.to_do and stderr.is_terminal and not self.quiet:
+            self._progress = _progress_bar()
+            self._task = self._progress.add_task("", total=plan.total)
+            self._progress.start()
+
+    def _item(self, item: Item) -> None:
+        self._seen += 1
+        if self.report is not None:
+            self.report.add(item)
+        if item.status == "failed":
+            print_line(f"failed: {shown(item.input)}: {item.reason}", "red")
+        elif item.status == "planned":
+            self._say_planned(item)
+        elif item.status == "done" and item.output is not None and not self.quiet:
+            print_result(shown(item.output))
+        for note in item.notes:
+            self._say(f"note: {shown(item.input)}: {note}")
+        self._advance()
+
+    def _video(self, video: VideoProgress) -> None:
+        """How far a video is: on the bar, or in a line now and then."""
+        of_all = "" if video.total is None else f" of {video.total}"
+        text = f"{shown(video.input.name)}: frame {video.done}{of_all}"
+        if self._progress is not None and self._task is not None:
+            self._progress.update(self._task, description=text)
+        elif time.monotonic() - self._last_line >= PLAIN_INTERVAL_S:
+            self._last_line = time.monotonic()
+            self._say(text)
+
+    def _say_planned(self, item: Item) -> None:
+        width, height = item.output_size or (0, 0)
+        name = "" if item.output is None else shown(item.output)
+        expected = _bytes(item.output_bytes or 0)
+        print_result(f"would write {name} ({width} x {height}, about {expected})")
+
+    def _advance(self) -> None:
+        if self._progress is not None and self._task is not None:
+            self._progress.update(self._task, completed=self._seen, description="")
+        elif not self.dry_run and time.monotonic() - self._last_line >= PLAIN_INTERVAL_S:
+            self._last_line = time.monotonic()
+            rate = self._seen / (self._last_line - self._start)
+            left = (self._total - self._seen) / rate
+            self._say(f"{self._seen} of {self._total}, {rate:.2f} per s, {left:.0f} s left")
+
+    def _end(self, summary: Summary) -> None:
+        if summary.stopped:
+            print_line(f"stopped: {summary.stopped}", "bold red")
+        counts = f"{summary.done} done, {summary.skipped} skipped, {summary.failed} failed"
+        left = f", {summary.left} left" if summary.left else ""
+        if not self.dry_run:
+            self._say(f"{counts}{left} in {summary.seconds:.1f} s")
+
+    def _say(self, text: str) -> None:
+        if not self.quiet:
+            print_line(text)
+
+    def _close_progress(self) -> None:
+        if self._progress is not None:
+            self._progress.stop()
+            self._progress = None
+
+
+class _RateColumn(ProgressColumn):
+    """Items per second."""
+
+    def render(self, task: Task) -> Text:
+        """The rate, once there is one."""
+        speed = task.finished_speed or task.speed
+        return Text("" if speed is None else f"{speed:.2f} per s")
+
+
+def _progress_bar() -> Progress:
+    return Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        _RateColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=stderr,
+        transient=True,
+        # Rich would send what goes to stdout to its own terminal, past a pipe or a file.
+        redirect_stdout=sys.stdout is not None and sys.stdout.isatty(),
+    )
+
+
+def _bytes(count: float) -> str:
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}"
+        count /= 1000
+    return f"{count:.1f} TB"
+
+
+@dataclass(frozen=True)
+class Run:
+    """How the command runs a batch. `seconds` is the time it has, None for all it needs."""
+
+    report: Path | None = None
+    quiet: bool = False
+    offline: bool = False
+    seconds: float | None = None
+    input_format: str | None = None
+
+
+def run(options: UpscaleOptions, how: Run) -> None:
+    """Run a batch or a pipe; ends in typer.Exit with the exit code, or in an EscError."""
+    options = replace(options, supply=supply(offline=how.offline, quiet=how.quiet))
+    tell_overlooked(options.model)
+    if STANDARD_STREAM in (*options.inputs, options.output):
+        if how.report is not None or options.dry_run or how.seconds is not None:
+            raise UsageError("--report, --dry-run, --deadline and --max-minutes do not go with -")
+        with raising_on_signals():
+            if how.input_format is None:
+                _stream(options)
+            else:
+                _video_stream(options, how.input_format)
+        return
+    if how.input_format is not None:
+        raise UsageError("--input-format is for stdin", advice="give - as the input")
+    stop = Stop()
+    if how.seconds is not None:
+        stop.limit(how.seconds)
+    with stopping_on_signals(stop):
+        _batch(options, stop, how)
+
+
+def _batch(options: UpscaleOptions, stop: Stop, how: Run) -> None:
+    writer = None if how.report is None else Report(how.report)
+    renderer = Renderer(how.quiet, options.dry_run, writer)
+    raise typer.Exit(renderer.run(upscale(options, stop)))
+
+
+def _stream(options: UpscaleOptions) -> None:
+    """One picture, from stdin or to stdout."""
+    if len(options.inputs) != 1:
+        raise UsageError("- stands for one picture, and there are several inputs")
+    own = options.inputs[0]
+    named = options.output not in (None, STANDARD_STREAM)
+    target = Path(str(options.output))
+    if named and options.existing != "overwrite" and not is_missing(str(options.output)):
+        raise WriteError("exists already", target, "choose another -o, or --existing overwrite")
+    content = sys.stdin.buffer.read() if own == STANDARD_STREAM else read_source(Path(own))
+    if named and options.format is None:
+        options = replace(options, format=target.suffix[1:] or None)
+    result = upscale_bytes(content, options, Stop())
+    if named:
+        write_atomic(target, result)
+        return
+    try:
+        sys.stdout.buffer.write(result)
+        sys.stdout.buffer.flush()
+    except OSError as error:
+        raise WriteError(f"stdout cannot be written: {error.strerror}") from error
+
+
+def _video_stream(options: UpscaleOptions, input_format: str) -> None:
+    """Raw video, from stdin to stdout."""
+    from esc_cli.tasks.upscale.video.pipe import upscale_y4m
+
+    if input_format != "y4m":
+        raise UsageError(f"--input-format {input_format!r} is not known", advice="y4m")
+    if options.inputs != (STANDARD_STREAM,) or options.output not in (None, STANDARD_STREAM):
+        what = "--input-format y4m goes from stdin to stdout"
+        raise UsageError(what, advice="esc upscale - -o - --input-format y4m")
+    # Without a buffer, whose lock a thread that waits for input would hold at the end for ever.
+    with open(sys.stdin.fileno(), "rb", buffering=0, closefd=False) as stdin:
+        upscale_y4m(stdin, sys.stdout.buffer, options)

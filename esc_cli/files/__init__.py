@@ -1,0 +1,1 @@
+"""What is promised about files, once: opened, locked, written whole, fetched, told apart."""

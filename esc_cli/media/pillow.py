@@ -1,0 +1,185 @@
+"""The formats that Pillow opens: JPEG, WebP, BMP, GIF, AVIF and HEIF."""
+
+from __future__ import annotations
+
+import io
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import BinaryIO, cast
+
+import numpy as np
+from PIL import Image, ImageCms
+
+from esc_cli.errors import UnsupportedError
+from esc_cli.media import gif, webp
+from esc_cli.media.formats import load_heif
+from esc_cli.media.metadata import bare_exif, fitting_icc, orientation, upright_size
+from esc_cli.media.picture import Contents, Frame, Header, Metadata
+
+_CHANNELS = {
+    **{"1": 1, "L": 1, "LA": 2, "La": 2, "P": 3, "PA": 4, "RGB": 3, "RGBX": 3, "RGBA": 4},
+    **{"RGBa": 4, "CMYK": 3, "YCbCr": 3, "LAB": 3, "HSV": 3},
+}
+_TARGET = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
+_DEEP = {"I": "32-bit integer", "F": "32-bit floating point"}
+
+
+def channels_of(image: Image.Image) -> int:
+    """The channels after normalisation, from the header alone.
+
+    Raises UnsupportedError for kinds of pixels that fit neither 8 nor 16 bits.
+    """
+    if image.mode not in _CHANNELS:
+        kind = _DEEP.get(image.mode, f"of the type {image.mode}")
+        raise UnsupportedError(
+            f"{kind} pictures are not supported", advice="convert it to 8 or 16 bits per channel"
+        )
+    channels = _CHANNELS[image.mode]
+    return channels + (channels in (1, 3) and "transparency" in image.info)
+
+
+def result_icc(image: Image.Image) -> bytes | None:
+    """The ICC profile that is right for the pixels of `to_frame`, from the header alone."""
+    icc = image.info.get("icc_profile")
+    if image.mode == "LAB" or (image.mode == "CMYK" and _is_for_cmyk(icc)):
+        return srgb_profile()
+    return fitting_icc(icc, grey=channels_of(image) <= 2)
+
+
+def to_frame(image: Image.Image, channels: int) -> Frame:
+    """The pixels (H, W, C) in uint8, `channels` of them: R G B order, straight alpha."""
+    if image.mode == "CMYK":
+        image = _from_cmyk(image)
+    elif image.mode == "LAB":
+        image = _from_lab(image)
+    elif image.mode in ("La", "RGBa"):  # premultiplied
+        image = image.convert(image.mode.upper())
+    if image.mode != _TARGET[channels]:
+        image = image.convert(_TARGET[channels])
+    frame = np.array(image)
+    return frame[..., None] if frame.ndim == 2 else frame
+
+
+def _is_for_cmyk(icc: bytes | None) -> bool:
+    return icc is not None and icc[16:20] == b"CMYK"
+
+
+def _from_cmyk(image: Image.Image) -> Image.Image:
+    """Through the embedded profile to sRGB; without one, Pillow's plain inversion."""
+    icc: bytes | None = image.info.get("icc_profile")
+    if icc is None or not _is_for_cmyk(icc):
+        return image.convert("RGB")
+    converted = ImageCms.profileToProfile(
+        image,
+        ImageCms.ImageCmsProfile(io.BytesIO(icc)),
+        _srgb(),
+        # With black point compensation, which is what photo editors do by default.
+        ImageCms.Intent.RELATIVE_COLORIMETRIC,
+        "RGB",
+        flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
+    )
+    return cast(Image.Image, converted)
+
+
+def _from_lab(image: Image.Image) -> Image.Image:
+    lab = ImageCms.createProfile("LAB")
+    return cast(Image.Image, ImageCms.profileToProfile(image, lab, _srgb(), outputMode="RGB"))
+
+
+def _srgb() -> ImageCms.ImageCmsProfile:
+    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
+
+
+@lru_cache(maxsize=1)
+def srgb_profile() -> bytes:
+    """An sRGB profile, as Little CMS writes it."""
+    return _srgb().tobytes()
+
+
+# Decoders warn about oddities here; what matters becomes an error, and the rest must not reach the
+# terminal. catch_warnings is not safe with threads, so the filter is set once.
+warnings.filterwarnings("ignore", module=r"PIL\.|pillow_heif")
+logging.getLogger("PIL").addHandler(logging.NullHandler())
+# Decompression bombs: `decode.check_pixels` has a limit that the user sets, and no warning.
+Image.MAX_IMAGE_PIXELS = None
+
+
+@contextmanager
+def open_image(stream: BinaryIO, format_name: str) -> Iterator[Image.Image]:
+    """A lazily opened Pillow image of exactly this format; an MPO opens as its first JPEG."""
+    if format_name == "HEIF":
+        load_heif()
+    with Image.open(stream, formats=(format_name,)) as image:
+        yield image
+
+
+def inspect(stream: BinaryIO, format_name: str) -> Contents:
+    """Everything but the pixels; UnsupportedError for kinds of pixels that do not fit 8 bits."""
+    if format_name == "JPEG":
+        _refuse_deep_jpeg(stream)
+    with open_image(stream, format_name) as image:
+        metadata = metadata_of(image)
+        turned = orientation(metadata.exif, metadata.xmp)
+        size = upright_size(*image.size, turned)
+        channels = channels_of(image)
+        if format_name == "AVIF" and getattr(image, "is_animated", False):
+            raise UnsupportedError("animated AVIF is not supported")
+    durations_ms: tuple[float, ...] = ()
+    plays = 0
+    if format_name == "GIF":
+        blocks = gif.inspect(stream)
+        durations_ms, plays, channels = blocks.delays_ms, blocks.plays, 4 if blocks.alpha else 3
+    elif format_name == "WEBP":
+        durations_ms, plays = webp.timing(stream)
+    if len(durations_ms) < 2:
+        return Contents(Header(format_name, *size, channels, 8, 1), turned, metadata)
+    header = Header(format_name, *size, channels, 8, len(durations_ms))
+    return Contents(header, turned, metadata, durations_ms, plays)
+
+
+def _refuse_deep_jpeg(stream: BinaryIO) -> None:
+    # Pillow calls a JPEG of 12 bits unidentified; its precision stands first in the SOF segment.
+    stream.seek(2)
+    while (start := stream.read(4))[:1] == b"\xff" and len(start) == 4:
+        if 0xC0 <= start[1] <= 0xCF and start[1] not in (0xC4, 0xC8, 0xCC):
+            bits = stream.read(1)
+            if bits not in (b"\x08", b""):
+                raise UnsupportedError(f"JPEG with {bits[0]} bits per channel is not supported")
+            break
+        if start[1] in (0xDA, 0xFF):  # the scan, or fill bytes
+            break
+        stream.seek(int.from_bytes(start[2:], "big") - 2, io.SEEK_CUR)
+    stream.seek(0)
+
+
+def metadata_of(image: Image.Image) -> Metadata:
+    """The raw blocks of an opened image; the profile is the one that fits `to_frame`'s pixels."""
+    xmp = image.info.get("xmp")
+    return Metadata(
+        icc=result_icc(image),
+        exif=bare_exif(image.info.get("exif")),
+        xmp=xmp if isinstance(xmp, bytes) and xmp else None,
+        dpi=clean_dpi(image.info.get("dpi")),
+    )
+
+
+def clean_dpi(dpi: object) -> tuple[float, float] | None:
+    """Both numbers as floats, or None where a file says nothing usable."""
+    if not isinstance(dpi, tuple) or len(dpi) != 2:
+        return None
+    across, down = float(dpi[0]), float(dpi[1])
+    usable = all(1 <= number <= 65535 for number in (across, down))  # what JPEG can state
+    return (across, down) if usable else None
+
+
+def frames(content: bytes, contents: Contents) -> Iterator[Frame]:
+    """The composed (H, W, C) uint8 frames, not yet turned upright."""
+    header = contents.header
+    with open_image(io.BytesIO(content), header.format) as image:
+        for number in range(header.frames):
+            if number:
+                image.seek(number)
+            yield to_frame(image, header.channels)

@@ -1,0 +1,119 @@
+"""How a video is to be encoded, decided before work; tables, no codec is opened here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+from esc_cli.errors import UsageError
+from esc_cli.media.video.colour_tags import ColourTags
+from esc_cli.media.video.info import FrameFormat
+from esc_cli.media.video.pixel_formats import Layout
+
+CONTAINERS = {
+    "matroska": (".mkv",),
+    "mp4": (".mp4", ".m4v"),
+    "mov": (".mov",),
+    "webm": (".webm",),
+}
+"""What is written, by FFmpeg's name of the muxer, with the suffixes; the first is canonical."""
+
+
+@dataclass(frozen=True)
+class Codec:
+    """An encoder of FFmpeg's and how it is asked for its quality."""
+
+    encoder: str
+    containers: tuple[str, ...]
+    quality_option: str | None = None
+    quality: int = 0  # the default, visually lossless
+    preset: str | None = None
+    fixed: tuple[tuple[str, str], ...] = ()
+
+
+_HEVC = ("matroska", "mp4", "mov")
+_AV1 = ("matroska", "mp4", "webm")
+_NVENC = (("rc", "vbr"),)
+_X265 = "log-level=none:bframes=0:open-gop=0:repeat-headers=0"
+CODECS = {
+    "h264": Codec("libx264", _HEVC, "crf", 17, "medium"),
+    "hevc": Codec("libx265", _HEVC, "crf", 18, "medium", (("x265-params", _X265),)),
+    "av1": Codec("libsvtav1", _AV1, "crf", 20, "6"),
+    "ffv1": Codec("ffv1", ("matroska",), fixed=(("level", "3"), ("slicecrc", "1"))),
+    "prores": Codec("prores_ks", ("matroska", "mov"), fixed=(("vendor", "apl0"),)),
+    "h264_nvenc": Codec("h264_nvenc", _HEVC, "cq", 17, "p5", _NVENC),
+    "hevc_nvenc": Codec("hevc_nvenc", _HEVC, "cq", 18, "p5", _NVENC),
+    "av1_nvenc": Codec("av1_nvenc", _AV1, "cq", 20, "p5", _NVENC),
+}
+"""What --codec takes; the encoder's own name does as well."""
+DEFAULT_CODEC = "h264"
+
+
+def codec_by_name(name: str | None) -> Codec:
+    """The codec of a name such as "hevc" or "libx265". Raises UsageError."""
+    wanted = DEFAULT_CODEC if name is None else name.lower()
+    for alias, codec in CODECS.items():
+        if wanted in (alias, codec.encoder, {"hevc": "h265"}.get(alias)):
+            return codec
+    raise UsageError(f"--codec {name!r} is not known", advice="one of " + ", ".join(CODECS))
+
+
+def codec_options(codec: Codec, crf: int | None, preset: str | None) -> tuple[tuple[str, str], ...]:
+    """The options of the encoder. Raises UsageError for one that it does not have."""
+    if crf is not None and codec.quality_option is None:
+        raise UsageError(f"--crf means nothing to {codec.encoder}", advice="leave it out")
+    if preset is not None and codec.preset is None:
+        raise UsageError(f"--preset means nothing to {codec.encoder}", advice="leave it out")
+    options = list(codec.fixed)
+    if codec.quality_option is not None:
+        options.append((codec.quality_option, str(codec.quality if crf is None else crf)))
+    if codec.preset is not None:
+        options.append(("preset", preset or codec.preset))
+    return tuple(options)
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """Everything that makes one encoder produce the same stream headers as another.
+
+    container: of the result. width, height: of the result, before the display matrix.
+    layout: of the frames that it is given. time_base: of PTS, that of the source.
+    """
+
+    encoder: str
+    options: tuple[tuple[str, str], ...]
+    container: str
+    layout: Layout
+    width: int
+    height: int
+    time_base: Fraction
+    rate: Fraction
+    sar: Fraction | None
+    tags: ColourTags
+    display_matrix: tuple[int, ...] | None
+
+    @property
+    def format(self) -> FrameFormat:
+        """What its frames are."""
+        return FrameFormat(self.layout, self.width, self.height, self.tags)
+
+
+def container_of(suffix: str) -> str | None:
+    """The container that a suffix with its dot stands for, if it is one that is written."""
+    wanted = suffix.lower()
+    return next((name for name, known in CONTAINERS.items() if wanted in known), None)
+
+
+def container_candidates(codec: Codec, suffix: str, asked: str | None) -> tuple[str, ...]:
+    """Where the result may go, best first: what was asked for, or the input's, else Matroska.
+
+    Raises UsageError when the container that was asked for cannot hold the codec.
+    """
+    if asked is not None:
+        if asked not in codec.containers:
+            held = ", ".join(CONTAINERS[name][0][1:] for name in codec.containers)
+            what = f"{asked} cannot hold {codec.encoder}"
+            raise UsageError(what, advice=f"use another --codec, or write {held}")
+        return (asked,)
+    own = container_of(suffix)
+    return (own, "matroska") if own in codec.containers and own else ("matroska",)

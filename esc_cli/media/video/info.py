@@ -1,0 +1,89 @@
+"""What a video is, as plain values; no PyAV, so that planning and records need none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+from esc_cli.media.video.colour_tags import ColourTags
+from esc_cli.media.video.pixel_formats import Layout
+from esc_cli.media.video.side_data import Riding
+
+
+@dataclass(frozen=True)
+class FrameFormat:
+    """What the samples of a frame mean: their layout, (width, height) in pixels, their colours."""
+
+    layout: Layout
+    width: int
+    height: int
+    tags: ColourTags
+
+
+@dataclass(frozen=True)
+class StreamFacts:
+    """One stream beside the video: its index in the file, type and codec as FFmpeg names them.
+
+    `kept` is false for what is made anew (chapter tracks, time codes) or held by no container.
+    """
+
+    index: int
+    type: str
+    codec: str
+    language: str | None
+    kept: bool = True
+
+    def __str__(self) -> str:
+        language = f", {self.language}" if self.language else ""
+        return f"stream {self.index} ({self.type}, {self.codec}{language})"
+
+
+@dataclass(frozen=True)
+class VideoFacts:
+    """A video file before any work.
+
+    width, height: of the coded frames, before the display matrix turns them. layout: how frames
+    are read, `pixel_format` as the file has them. time_base: seconds per unit of PTS. rate:
+    average frames per second. frames: as declared or estimated, 0 when unknown. exact_frames:
+    the number of packets that the container declares, 0 if none. start_s, duration_s: of the
+    file, declared; `declares_end` tells whether its end can be trusted. sar: sample aspect ratio,
+    None when unspecified. display_matrix: 9 integers as FFmpeg has them. others: the streams
+    beside it. refused: for each container, those of `others` that it cannot hold. riding: what the
+    first frame carries beside its samples.
+    """
+
+    demuxer: str
+    stream: int
+    width: int
+    height: int
+    pixel_format: str
+    layout: Layout
+    tags: ColourTags
+    time_base: Fraction
+    rate: Fraction
+    frames: int
+    exact_frames: int
+    start_s: float
+    duration_s: float
+    declares_end: bool
+    sar: Fraction | None
+    display_matrix: tuple[int, ...] | None
+    rotation: int
+    others: tuple[StreamFacts, ...]
+    refused: tuple[tuple[str, tuple[StreamFacts, ...]], ...]
+    riding: Riding
+
+    @property
+    def format(self) -> FrameFormat:
+        """What its frames are."""
+        return FrameFormat(self.layout, self.width, self.height, self.tags)
+
+    @property
+    def upright(self) -> tuple[int, int]:
+        """(width, height) as shown."""
+        size = (self.width, self.height)
+        return size[::-1] if self.rotation % 180 else size
+
+    def refused_by(self, container: str) -> tuple[StreamFacts, ...]:
+        """The streams that a container cannot hold."""
+        return dict(self.refused).get(container, ())

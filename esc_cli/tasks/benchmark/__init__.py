@@ -1,0 +1,1 @@
+"""`esc bench`: networks in, their time and memory out."""

@@ -1,0 +1,1 @@
+"""`esc data`: benchmark sets fetched, unpacked and verified."""

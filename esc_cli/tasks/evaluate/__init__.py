@@ -1,0 +1,1 @@
+"""`esc eval`: datasets and methods in, scores out."""

@@ -1,0 +1,68 @@
+"""Scores of a network on benchmark sets while it trains, by the code of `esc eval`."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+
+import torch
+from torch import Tensor
+
+from esc_cli.engine.options import WHOLE, EngineOptions
+from esc_cli.engine.upscaler import Upscaler
+from esc_cli.errors import UsageError
+from esc_cli.evaluation import protocol
+from esc_cli.evaluation.datasets import Dataset, find_dataset
+from esc_cli.model import Network
+from esc_cli.tasks.evaluate.samples import Reading, read_sample
+
+NAMES = {"psnr_y": "psnr", "ssim_y": "ssim"}
+"""Names of scores in the protocol, and in records."""
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Sets read once; called with a network it gives ``{"Set5": {"psnr": ..., "ssim": ...}}``."""
+
+    scale: int
+    engine: EngineOptions
+    sets: dict[str, list[tuple[Tensor, Tensor]]]  # (LR, HR) uint8 (3, H, W)
+
+    def __call__(self, network: Network) -> dict[str, dict[str, float]]:
+        """The means over each set, PSNR in dB on Y, border = scale."""
+        upscaler = Upscaler(network, self.engine)
+        return {name: self._means(upscaler, pairs) for name, pairs in self.sets.items()}
+
+    def _means(self, upscaler: Upscaler, pairs: list[tuple[Tensor, Tensor]]) -> dict[str, float]:
+        found: dict[str, list[float]] = defaultdict(list)
+        for lr, hr in pairs:
+            size = (hr.shape[-2], hr.shape[-1]) if upscaler.config.any_scale else None
+            sr = upscaler.upscale(lr, size=size, dtype=torch.uint8).image
+            for name, value in protocol.score(sr, hr, self.scale, "y").items():
+                found[NAMES[name]].append(value)
+        return {name: fmean(values) for name, values in found.items()}
+
+
+def prepare_validation(
+    names: tuple[str, ...], roots: tuple[Path, ...], scale: int, device: str
+) -> Validation:
+    """Read the sets. Raises UsageError when one is not found, and the errors of reading."""
+    sets = {}
+    for name in names:
+        dataset = find_dataset(name, roots, scale)
+        sets[dataset.name] = _read(dataset)
+    return Validation(scale, EngineOptions(device, "fp32", tile=WHOLE), sets)
+
+
+def _read(dataset: Dataset) -> list[tuple[Tensor, Tensor]]:
+    pairs = []
+    for pair in dataset.pairs:
+        sample = read_sample(
+            pair, dataset.scale, Reading(1 << 29, reference=True), defaultdict(float)
+        )
+        if sample.hr is None:
+            raise UsageError(f"{pair.name} of {dataset.name} has no HR to validate on")
+        pairs.append((sample.lr, sample.hr))
+    return pairs

@@ -1,0 +1,1 @@
+"""`esc train`: a recipe and pictures in, a trained network out."""

@@ -1,0 +1,1 @@
+"""`esc upscale`: folders of pictures and videos in, enlarged ones out."""

@@ -1,0 +1,121 @@
+"""What a batch tells while it runs. The library yields these; it never prints."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO, Literal
+
+from esc_cli.errors import DiskError
+
+
+class Report:
+    """Appends items to a file, each in one write, so that a crash leaves whole lines.
+
+    Raises DiskError when the file cannot be opened or written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            self._stream: BinaryIO = path.open("ab", buffering=0)
+        except OSError as error:
+            raise DiskError(f"cannot be written: {error.strerror}", path) from error
+
+    def add(self, item: Item) -> None:
+        """Append one line."""
+        line = json.dumps(item.as_json(), default=os.fspath) + "\n"
+        try:
+            self._stream.write(line.encode("ascii"))
+        except OSError as error:
+            raise DiskError(f"cannot be written: {error.strerror}", self.path) from error
+
+    def close(self) -> None:
+        """Close the file."""
+        self._stream.close()
+
+
+Status = Literal["done", "skipped", "failed", "planned"]
+
+
+@dataclass(frozen=True)
+class Item:
+    """One input and what became of it. Sizes are (width, height) pixels, times seconds.
+
+    `reason` says why an item failed, was skipped, or is not yet finished; `notes` what memory or
+    precision forced on the way. `planned` stands for a dry run. `frames` of a video, and how many
+    of them repeated the one before and took over its result.
+    """
+
+    input: Path
+    status: Status
+    output: Path | None = None
+    reason: str = ""
+    input_size: tuple[int, int] | None = None
+    output_size: tuple[int, int] | None = None
+    output_bytes: int | None = None
+    seconds: dict[str, float] = field(default_factory=dict)
+    tile: int | None = None
+    precision: str | None = None
+    device: str | None = None
+    model: str | None = None
+    weights_sha256: str | None = None
+    notes: tuple[str, ...] = ()
+    frames: int | None = None
+    repeated_frames: int | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """The object of `--report`: paths as text (a byte that is no UTF-8 as U+DC80 to U+DCFF)."""
+        texts = {"input": str(self.input), "output": self.output and str(self.output)}
+        return asdict(self) | texts
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A video on its way: frames done of all that it has (None when nobody can tell), and the
+    frames that this run did."""
+
+    input: Path
+    done: int
+    total: int | None
+    done_now: int
+
+
+@dataclass(frozen=True)
+class Remark:
+    """What ought to be known about an input while there is time to stop, e.g. what will be lost."""
+
+    input: Path
+    text: str
+
+
+@dataclass(frozen=True)
+class Planned:
+    """The batch as it was found, before any work."""
+
+    total: int
+    to_do: int
+    megapixels: float
+    bytes_estimate: int
+    no_pictures: int
+    earlier_outputs: tuple[Path, ...]
+    empty_folders: tuple[Path, ...]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The end of a batch. `exit_code` is the documented one."""
+
+    done: int
+    skipped: int
+    failed: int
+    left: int
+    seconds: float
+    exit_code: int
+    stopped: str = ""
+
+
+ItemEvent = Remark | Progress | Item
+Event = Planned | ItemEvent | Summary

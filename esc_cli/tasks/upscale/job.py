@@ -1,0 +1,74 @@
+"""One input that is to become one output, and the item that it becomes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from esc_cli.errors import (
+    WriteError,
+)
+from esc_cli.media.formats import OutputPlan
+from esc_cli.media.paths import Source, absolute
+from esc_cli.media.picture import Header
+from esc_cli.tasks.models import Choice
+from esc_cli.tasks.upscale.events import Item, Status
+from esc_cli.tasks.upscale.records import FileState, OutputRecord
+
+
+@dataclass(frozen=True)
+class Job:
+    """One input that is to become one output. `size` is the result's (width, height)."""
+
+    source: Source
+    header: Header
+    size: tuple[int, int]
+    choice: Choice | None  # None: the result is no larger than the input, no network is needed
+    format: OutputPlan
+    root: Path
+    output: Path
+    settings: str
+    bytes_estimate: int
+
+    @property
+    def result_bytes(self) -> int:
+        """Memory that the decoded result takes."""
+        header = self.header
+        return self.size[0] * self.size[1] * header.frames * header.channels * header.bits // 8
+
+    @property
+    def disk_bytes(self) -> int:
+        """Disk space that it takes at its peak, estimated."""
+        return self.bytes_estimate
+
+    def record(self, source: FileState, result: FileState, output: str) -> OutputRecord:
+        """The record of the finished job; `output` is relative to the folder of the records."""
+        return OutputRecord(
+            str(absolute(self.source.path)),
+            output,
+            source,
+            result,
+            self.header,
+            self.settings,
+            None if self.choice is None else self.choice.sha256,
+        )
+
+
+def item_of(job: Job, status: Status, reason: str = "") -> Item:
+    """The item that a job becomes."""
+    return Item(
+        job.source.path,
+        status,
+        job.output,
+        reason,
+        input_size=(job.header.width, job.header.height),
+        output_size=job.size,
+        model=None if job.choice is None else job.choice.checkpoint.name,
+        weights_sha256=None if job.choice is None else job.choice.sha256 or None,
+    )
+
+
+def check_overwriting(job: Job) -> None:
+    """Raise WriteError when the output has become the input since the plan was made."""
+    if job.output.exists() and job.source.path.exists() and job.output.samefile(job.source.path):
+        raise WriteError("is the input by another name, and is left alone", job.output)

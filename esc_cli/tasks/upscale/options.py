@@ -1,0 +1,115 @@
+"""What a user can ask of `esc upscale`, as values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from esc_cli.checkpoints.fetch import SILENT_SUPPLY, Supply
+from esc_cli.engine.options import EngineOptions
+from esc_cli.errors import UsageError
+from esc_cli.media.paths import Selection
+
+Existing = Literal["skip", "overwrite", "error"]
+DEFAULT_MAX_PIXELS = 500_000_000
+STANDARD_STREAM = "-"
+
+
+@dataclass(frozen=True)
+class Target:
+    """How large the result is to be: a scale, or a box to fit, in pixels; nothing for default."""
+
+    scale: float | None = None
+    width: int | None = None
+    height: int | None = None
+    longest_side: int | None = None
+
+    def __post_init__(self) -> None:
+        """Raise UsageError for values below 1, and for more than one way at once."""
+        ways = [self.scale is not None, self.longest_side is not None, self._has_box]
+        if sum(ways) > 1:
+            what = "--scale, --longest-side, and --width or --height exclude each other"
+            raise UsageError(what)
+        for value in (self.scale, self.width, self.height, self.longest_side):
+            if value is not None and not 0 < value < float("inf"):
+                raise UsageError(f"the size of the result cannot be {value:g}")
+
+    @property
+    def _has_box(self) -> bool:
+        return self.width is not None or self.height is not None
+
+    def label(self, default_scale: float) -> str:
+        """A short name for file names: x4, x2.5, w1920, w1920h1080, l3840."""
+        if self.longest_side is not None:
+            return f"l{self.longest_side}"
+        if self._has_box:
+            sides = (("w", self.width), ("h", self.height))
+            return "".join(f"{letter}{side}" for letter, side in sides if side is not None)
+        return f"x{default_scale if self.scale is None else self.scale:g}"
+
+    def size(self, width: int, height: int, default_scale: float) -> tuple[int, int]:
+        """The result's (width, height) for a picture's; the aspect ratio is kept."""
+        factor = self._factor(width, height, default_scale)
+        return max(1, round(width * factor)), max(1, round(height * factor))
+
+    def _factor(self, width: int, height: int, default_scale: float) -> float:
+        if self.longest_side is not None:
+            return self.longest_side / max(width, height)
+        if self._has_box:
+            boxes = ((self.width, width), (self.height, height))
+            return min(box / side for box, side in boxes if box is not None)
+        return default_scale if self.scale is None else self.scale
+
+
+@dataclass(frozen=True)
+class VideoOptions:
+    """What concerns videos only.
+
+    codec: a name as in `media.video.settings.CODECS`. crf: its quality, lower is better. start,
+    duration: seconds. frames: at most so many. verify: compare the written file with its source.
+    allow_truncated: accept a file that is cut short or damaged. segment_frames: frames that are
+    finished at a time, None to decide by their size.
+    """
+
+    codec: str | None = None
+    crf: int | None = None
+    preset: str | None = None
+    pix_fmt: str | None = None
+    start: float | None = None
+    duration: float | None = None
+    frames: int | None = None
+    verify: bool = True
+    allow_truncated: bool = False
+    segment_frames: int | None = None
+
+    def __post_init__(self) -> None:
+        """Raise UsageError for values that mean nothing."""
+        if self.start is not None and not 0 <= self.start < float("inf"):
+            raise UsageError("--start is a number of seconds, 0 or more")
+        if self.duration is not None and not 0 < self.duration < float("inf"):
+            raise UsageError("--duration is a number of seconds above 0")
+
+
+@dataclass(frozen=True)
+class UpscaleOptions:
+    """Everything that `esc upscale` takes; see `esc upscale --help` for each."""
+
+    inputs: tuple[str, ...]
+    output: str | None = None
+    model: str | None = None
+    target: Target = field(default_factory=Target)
+    engine: EngineOptions = field(default_factory=EngineOptions)
+    format: str | None = None
+    quality: int | None = None
+    name: str | None = None
+    selection: Selection = field(default_factory=Selection)
+    include_outputs: bool = False
+    existing: Existing = "skip"
+    checksum: bool = False
+    fail_fast: bool = False
+    max_pixels: int = DEFAULT_MAX_PIXELS
+    dry_run: bool = False
+    supply: Supply = SILENT_SUPPLY
+    devices: tuple[str, ...] = ()  # one worker each; the first is also `engine.device`
+    batch_pixels: int | None = None  # joined in one pass, see `tasks.batches`; None: by the device
+    video: VideoOptions = field(default_factory=VideoOptions)

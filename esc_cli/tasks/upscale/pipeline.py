@@ -1,0 +1,198 @@
+"""Decode, network and encode at the same time, with bounded memory and one report per item."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+
+from esc_cli.engine.threads import available_cores
+from esc_cli.errors import DeadlineError, EscError, SetupError, StoppedError
+from esc_cli.tasks.models import Models
+from esc_cli.tasks.stop import Stop
+from esc_cli.tasks.upscale.batching import Batches, Outcome, batches
+from esc_cli.tasks.upscale.decode_queue import Ahead
+from esc_cli.tasks.upscale.devices import Workers
+from esc_cli.tasks.upscale.events import Item, ItemEvent
+from esc_cli.tasks.upscale.job import Job, item_of
+from esc_cli.tasks.upscale.options import UpscaleOptions
+from esc_cli.tasks.upscale.records import RecordShelf
+from esc_cli.tasks.upscale.stages import Failure, Work, decode_stage, encode_stage, guarded
+from esc_cli.tasks.upscale.video.plan import VideoJob
+
+DECODED_AHEAD = 2
+PENDING_BYTES = 1 << 30
+"""Results that may wait for their encoder, in bytes of pixels; a single larger one may too."""
+
+
+def encoder_count() -> int:
+    """Threads that compress: a GPU makes results faster than two cores can encode them."""
+    return max(2, min(8, available_cores() - 1))
+
+
+@dataclass
+class _Pictures:
+    """Groups of decoded pictures up to the next video, which is kept in `video`, or to the end.
+
+    A group never waits for more to come: a device that is idle gets what there is.
+    """
+
+    ahead: Ahead
+    batches: Batches
+    goes_on: Callable[[], bool]
+    video: VideoJob | None = None
+
+    def __iter__(self) -> Iterator[Sequence[Outcome]]:
+        while self.goes_on() and (first := self.ahead.take()) is not None:
+            if isinstance(first, VideoJob):
+                self.video = first
+                return
+            yield self._group(first)
+
+    def _group(self, first: Outcome) -> Sequence[Outcome]:
+        group = [first]
+        while isinstance(other := self.ahead.take_if(partial(self.batches.joins, group)), Work):
+            group.append(other)
+        return group
+
+
+@dataclass
+class Pipeline:
+    """Runs jobs.
+
+    `fatal` is set when the environment failed and the rest was not tried, `late` when the time
+    that the user set was up first.
+    """
+
+    options: UpscaleOptions
+    models: Models
+    shelf: RecordShelf
+    stop: Stop
+    fatal: EscError | None = None
+    late: EscError | None = None
+    encoders: int = field(default_factory=encoder_count)
+    _pending: deque[tuple[Job, Future[Item | Failure]]] = field(default_factory=deque)
+
+    def __post_init__(self) -> None:
+        """Nothing is loaded yet."""
+        self.workers = Workers(self.models, self.options.devices)
+
+    def run(self, jobs: Sequence[Job]) -> Iterator[ItemEvent]:
+        """The items of the jobs as they finish, until all are done, a stop, or a fatal error.
+
+        A video, which takes its time, tells of its progress in between.
+        """
+        devices = max(1, len(self.options.devices))
+        joined = batches(self.options, self.workers.device_types)
+        ahead = Ahead(max(DECODED_AHEAD, devices), joined.pixels * devices)
+        reader = threading.Thread(target=self._read, args=(jobs, ahead), daemon=True)
+        reader.start()
+        with ThreadPoolExecutor(self.encoders, thread_name_prefix="encode") as encoders:
+            try:
+                yield from self._consume(ahead, joined, encoders)
+            finally:
+                ahead.close()
+                reader.join()
+
+    def _read(self, jobs: Sequence[Job], ahead: Ahead) -> None:
+        for job in jobs:
+            if ahead.is_closed or self.stop or self.stop.is_due:
+                break
+            if isinstance(job, VideoJob):
+                ahead.put(job)
+                continue
+            ahead.put(guarded(job, partial(decode_stage, job, self.options.max_pixels)))
+        ahead.put(None)
+
+    def _consume(
+        self, ahead: Ahead, joined: Batches, encoders: ThreadPoolExecutor
+    ) -> Iterator[ItemEvent]:
+        """Pictures are shared by the devices; a video waits for them and has the first device."""
+
+        def enlarge(group: Sequence[Outcome], models: Models) -> Sequence[Outcome]:
+            return joined.enlarge(group, models, self.stop)
+
+        while True:
+            pictures = _Pictures(ahead, joined, self._goes_on)
+            for group in self.workers.spread(pictures, enlarge, _result_bytes):
+                yield from self._take_over(group, encoders)
+            yield from self._finished(lambda: True)
+            if pictures.video is None:
+                return
+            yield from self._video(pictures.video)
+
+    def _take_over(
+        self, group: Sequence[Outcome], encoders: ThreadPoolExecutor
+    ) -> Iterator[ItemEvent]:
+        """Have the results of a group encoded, while the device goes on."""
+        for outcome in group:
+            if isinstance(outcome, Work):
+                yield from self._make_room(outcome.job, self.encoders + len(group) - 1)
+                self._submit(outcome, encoders)
+            elif not isinstance(outcome.error, StoppedError):
+                self._pending.append((outcome.job, _already(outcome)))
+            yield from self._finished(self._first_is_done)
+
+    def _goes_on(self) -> bool:
+        if self.stop.is_due and self.late is None:
+            self.late = DeadlineError("the time is up")
+        return not (self.fatal or self.late or self.stop)
+
+    def _video(self, job: VideoJob) -> Iterator[ItemEvent]:
+        from esc_cli.tasks.upscale.video.run import VideoRun
+
+        run = VideoRun(job, self.options, self.models, self.shelf.at(job.root), self.stop).run()
+        while True:
+            event = guarded(job, lambda: next(run, None))
+            if event is None:
+                return
+            if isinstance(event, Failure):
+                if isinstance(event.error, DeadlineError):
+                    self.late = event.error
+                elif not isinstance(event.error, StoppedError):
+                    yield self._failed(event)
+                return
+            yield event
+
+    def _submit(self, work: Work, encoders: ThreadPoolExecutor) -> None:
+        records = self.shelf.at(work.job.root)
+        future: Future[Item | Failure] = encoders.submit(encode_stage, work, self.options, records)
+        self._pending.append((work.job, future))
+
+    def _make_room(self, job: Job, most: int) -> Iterator[Item]:
+        """Wait until few enough results are pending to add another."""
+
+        def too_many() -> bool:
+            waiting = sum(other.result_bytes for other, _ in self._pending)
+            return len(self._pending) > most or waiting + job.result_bytes > PENDING_BYTES
+
+        yield from self._finished(too_many)
+
+    def _finished(self, wanted: Callable[[], bool]) -> Iterator[Item]:
+        """Take encodings off the front while `wanted`, waiting for each to finish."""
+        while self._pending and wanted():
+            job, future = self._pending.popleft()
+            outcome = guarded(job, future.result)
+            yield outcome if isinstance(outcome, Item) else self._failed(outcome)
+
+    def _first_is_done(self) -> bool:
+        return self._pending[0][1].done()
+
+    def _failed(self, failure: Failure) -> Item:
+        if isinstance(failure.error, SetupError):
+            self.fatal = self.fatal or failure.error
+        return item_of(failure.job, "failed", failure.error.reason)
+
+
+def _already(failure: Failure) -> Future[Item | Failure]:
+    """A failure in the place of an encoding, so that it is told when its turn comes."""
+    future: Future[Item | Failure] = Future()
+    future.set_result(failure)
+    return future
+
+
+def _result_bytes(group: Sequence[Outcome]) -> int:
+    return sum(outcome.job.result_bytes for outcome in group)

@@ -1,0 +1,111 @@
+"""`esc upscale`: options in, events out."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+
+from esc_cli.files.atomic import remove_stale_parts
+from esc_cli.tasks.models import Models
+from esc_cli.tasks.stop import Stop
+from esc_cli.tasks.upscale.events import Event, Item, ItemEvent, Planned, Summary
+from esc_cli.tasks.upscale.job import Job, item_of
+from esc_cli.tasks.upscale.options import UpscaleOptions
+from esc_cli.tasks.upscale.pipeline import Pipeline
+from esc_cli.tasks.upscale.plan import Plan, Planner, check_disk, make_folders
+from esc_cli.tasks.upscale.records import RecordShelf
+from esc_cli.tasks.upscale.video.plan import VideoJob
+
+
+def upscale(options: UpscaleOptions, stop: Stop) -> Iterator[Event]:
+    """Plan and run a batch: `Planned`, then an `Item` per input, then a `Summary`.
+
+    Raises UsageError, SetupError (weights, device, disk, a network that cannot be fetched) before
+    any work starts, and StoppedError while a network is fetched; later errors are in the items, and
+    in the summary's exit code.
+    """
+    start = time.perf_counter()
+    shelf = RecordShelf()
+    models = Models(options.model, options.engine, options.supply)
+    plan = Planner(options, models, shelf).plan()
+    check_disk(plan)
+    if not options.dry_run:
+        _fetch_networks(plan, models)
+    yield _planned(plan)
+    pipeline = Pipeline(options, models, shelf, stop)
+    counts: Counter[str] = Counter()
+    for item in _items(plan, pipeline, options):
+        yield item
+        if not isinstance(item, Item):
+            continue
+        counts[item.status] += 1
+        if options.fail_fast and item.status == "failed":
+            break
+    total = len(plan.jobs) + len(plan.settled)
+    yield _summary(counts, total, time.perf_counter() - start, pipeline)
+
+
+def _fetch_networks(plan: Plan, models: Models) -> None:
+    """Fetch the networks that the jobs need and that are not here, before anything is shown."""
+    needed = {job.choice.checkpoint.path: job.choice for job in plan.jobs if job.choice}
+    for choice in needed.values():
+        models.fetch(choice)
+
+
+def _items(plan: Plan, pipeline: Pipeline, options: UpscaleOptions) -> Iterator[ItemEvent]:
+    yield from plan.settled
+    if options.dry_run:
+        for job in plan.jobs:
+            yield _planned_item(job, pipeline.models, options)
+        return
+    if plan.jobs:
+        for choice in {job.choice.sha256: job.choice for job in plan.jobs if job.choice}.values():
+            pipeline.workers.prepare(choice)
+        make_folders(plan)
+        for folder in dict.fromkeys(job.output.parent for job in plan.jobs):
+            remove_stale_parts(folder)
+        yield from pipeline.run(plan.jobs)
+
+
+def _planned_item(job: Job, models: Models, options: UpscaleOptions) -> Item:
+    item = replace(item_of(job, "planned"), output_bytes=job.bytes_estimate)
+    if not isinstance(job, VideoJob):
+        return item
+    from esc_cli.tasks.upscale.video.estimate import described
+
+    notes = (job.warning, described(job, models, options))
+    return replace(item, frames=job.header.frames, notes=tuple(filter(None, notes)))
+
+
+def _planned(plan: Plan) -> Planned:
+    pixels = sum(job.header.width * job.header.height * job.header.frames for job in plan.jobs)
+    return Planned(
+        total=len(plan.jobs) + len(plan.settled),
+        to_do=len(plan.jobs),
+        megapixels=pixels / 1e6,
+        bytes_estimate=plan.bytes_estimate,
+        no_pictures=plan.found.no_pictures,
+        earlier_outputs=tuple(plan.found.earlier_outputs),
+        empty_folders=tuple(plan.found.empty_folders),
+    )
+
+
+def _summary(counts: Counter[str], total: int, seconds: float, pipeline: Pipeline) -> Summary:
+    reason, code = "", 1 if counts["failed"] else 0
+    if pipeline.fatal is not None:
+        reason, code = "what is left was not tried", pipeline.fatal.exit_code
+    elif pipeline.late is not None:
+        reason, code = str(pipeline.late), pipeline.late.exit_code
+    if pipeline.stop.signal_number is not None:
+        reason, code = "stopped by a signal", 128 + pipeline.stop.signal_number
+    return Summary(
+        done=counts["done"],
+        skipped=counts["skipped"],
+        failed=counts["failed"],
+        left=total - sum(counts.values()),
+        seconds=seconds,
+        exit_code=code,
+        stopped=reason,
+    )

@@ -1,0 +1,234 @@
+"""What a video becomes: its size, encoder and container, decided before any work."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from esc_cli.engine.threads import available_cores
+from esc_cli.errors import UnsupportedError, UsageError
+from esc_cli.media.formats import OutputPlan
+from esc_cli.media.paths import Source
+from esc_cli.media.picture import Header
+from esc_cli.media.video.codecs import (
+    CONTAINERS,
+    Encoding,
+    codec_by_name,
+    codec_options,
+    container_candidates,
+    container_of,
+)
+from esc_cli.media.video.colour_tags import FULL_RANGE, UNSPECIFIED, ColourTags, resolved_matrix
+from esc_cli.media.video.info import FrameFormat, VideoFacts
+from esc_cli.tasks.models import Choice, Models
+from esc_cli.tasks.upscale.job import Job
+from esc_cli.tasks.upscale.options import UpscaleOptions
+
+DEFAULT_SCALE = 2
+"""Of a video that is given by itself; in a folder, the scale of the folder holds."""
+
+ENCODER_THREADS = 8
+SEGMENT_PIXELS = 240_000_000
+SEGMENT_FRAMES = (24, 240)
+
+
+@dataclass(frozen=True)
+class VideoJob(Job):
+    """One video that is to become one video."""
+
+    facts: VideoFacts
+    encoding: Encoding
+
+    @property
+    def warning(self) -> str:
+        """What of the frames' metadata the result will not have; empty if nothing is lost."""
+        lost, encoder = self.facts.riding.lost(self.encoding.encoder), self.encoding.encoder
+        return f"will be lost, as {encoder} is not given it: {', '.join(lost)}" if lost else ""
+
+    @property
+    def disk_bytes(self) -> int:
+        """The segments lie beside the result until it is checked."""
+        return 2 * self.bytes_estimate
+
+
+def video_settings_key(options: UpscaleOptions) -> str:
+    """Everything in the options that changes the frames or the streams of a result."""
+    engine, target, video = options.engine, options.target, options.video
+    part = [video.start, video.duration, video.frames]
+    return json.dumps(
+        {
+            "target": [target.scale, target.width, target.height, target.longest_side],
+            "encoder": [video.codec, video.crf, video.preset, video.pix_fmt],
+            "container": asked_container(options),
+            "part": part,
+            "precision": engine.precision,
+            "tile": engine.tile,
+            "overlap": engine.overlap,
+            "self_ensemble": engine.self_ensemble,
+        },
+        separators=(",", ":"),
+    )
+
+
+def asked_container(options: UpscaleOptions) -> str | None:
+    """The container that --format names; names of picture formats concern pictures only."""
+    return None if options.format is None else container_of(f".{options.format}")
+
+
+def is_full_range(tags: ColourTags) -> bool:
+    """Whether samples use all levels."""
+    return tags.full_range == FULL_RANGE
+
+
+def segment_frames(result: FrameFormat, wanted: int | None) -> int:
+    """Frames in a segment: what a kill may cost, and the distance of the key frames."""
+    if wanted is not None:
+        return wanted
+    low, high = SEGMENT_FRAMES
+    return max(low, min(high, SEGMENT_PIXELS // (result.width * result.height)))
+
+
+def encoder_threads() -> int:
+    """Threads for an encoder. The journal keeps them, because its result depends on them."""
+    return min(available_cores(), ENCODER_THREADS)
+
+
+@dataclass(frozen=True)
+class Found:
+    """A video and the size that its result gets.
+
+    size: coded (width, height) of the result. scale: what holds when none is asked for.
+    frames: about how many will be done.
+    """
+
+    facts: VideoFacts
+    size: tuple[int, int]
+    scale: float
+    frames: int
+
+    @property
+    def factor(self) -> float:
+        """How much larger the result is."""
+        return max(self.size[0] / self.facts.width, self.size[1] / self.facts.height)
+
+    def job(
+        self,
+        source: Source,
+        choice: Choice | None,
+        made: Draft,
+        places: tuple[Path, Path],
+        settings: str,
+    ) -> VideoJob:
+        """The job; `places` are the root of the output tree and the output."""
+        facts, (root, output) = self.facts, places
+        bits = 8 * facts.layout.bytes_per_sample
+        header = Header(facts.demuxer, facts.width, facts.height, 3, bits, self.frames)
+        size = self.size
+        return VideoJob(
+            source, header, size, choice, made.format, root, output, settings,
+            self._estimated_bytes(source), facts, made.encoding,
+        )  # fmt: skip
+
+    def _estimated_bytes(self, source: Source) -> int:
+        """Bytes of the result: as many per pixel as in the input."""
+        facts = self.facts
+        share = min(1.0, self.frames / max(1, facts.frames))
+        growth = self.size[0] * self.size[1] / (facts.width * facts.height)
+        return int(source.path.stat().st_size * share * growth)
+
+
+def look_at(source: Source, options: UpscaleOptions, models: Models) -> Found:
+    """Probe a video. Raises the errors of `probe_video`."""
+    from esc_cli.media.video.probe import probe_video
+
+    facts = probe_video(source.path, options.max_pixels)
+    alone = source.folder is None and options.model is None
+    default = DEFAULT_SCALE if alone else models.default_scale
+    # The target counts for the picture as shown.
+    width, height = options.target.size(*facts.upright, default)
+    size = (height, width) if facts.rotation % 180 else (width, height)
+    return Found(facts, size, default, _frames_wanted(facts, options))
+
+
+@dataclass(frozen=True)
+class Draft:
+    """The encoder and the container for a video."""
+
+    encoding: Encoding
+    format: OutputPlan
+
+
+def draft(found: Found, options: UpscaleOptions, suffix: str, own: Path | None) -> Draft:
+    """Decide how a video is written. `suffix`: the input's; `own`: the file named by -o.
+
+    Raises UsageError for options that do not go together, UnsupportedError when the container
+    that was asked for cannot hold a stream or the encoder is not there.
+    """
+    from esc_cli.media.video.encoder import output_layout
+
+    facts, size, wish = found.facts, found.size, options.video
+    codec = codec_by_name(wish.codec)
+    asked = asked_container(options) if own is None else _named(own)
+    candidates = container_candidates(codec, suffix, asked)
+    container = _holding(facts, candidates, asked)
+    layout = output_layout(codec, facts.layout, wish.pix_fmt)
+    rate = facts.rate if facts.rate > 0 else facts.time_base
+    encoding = Encoding(
+        codec.encoder,
+        codec_options(codec, wish.crf, wish.preset) + facts.riding.options(codec.encoder),
+        container,
+        layout,
+        *size,
+        facts.time_base,
+        rate,
+        facts.sar,
+        result_tags(facts, size),
+        facts.display_matrix,
+    )
+    known = CONTAINERS[container]
+    ending = own.suffix if own is not None else suffix
+    return Draft(encoding, OutputPlan(container, ending if ending.lower() in known else known[0]))
+
+
+def _named(own: Path) -> str:
+    container = container_of(own.suffix)
+    if container is None:
+        held = ", ".join(suffixes[0] for suffixes in CONTAINERS.values())
+        raise UsageError("is no name for a video", own, f"use one of {held}")
+    return container
+
+
+def _holding(facts: VideoFacts, candidates: tuple[str, ...], asked: str | None) -> str:
+    """The first container that holds every stream. Raises UnsupportedError naming the stream."""
+    for container in candidates:
+        if not facts.refused_by(container):
+            return container
+    container = asked or candidates[0]
+    refused = ", ".join(str(stream) for stream in facts.refused_by(container))
+    others = [name for name in CONTAINERS if not facts.refused_by(name)]
+    advice = f"{CONTAINERS[others[0]][0][1:]} can" if others else "remove the stream first"
+    raise UnsupportedError(f"{container} cannot hold {refused}", advice=advice)
+
+
+def result_tags(facts: VideoFacts, size: tuple[int, int]) -> ColourTags:
+    """The source's tags. A matrix that it leaves to the size is stated when the size tips it."""
+    tags = facts.tags
+    own = resolved_matrix(tags, facts.width, facts.height)
+    left_open = tags.matrix == UNSPECIFIED and facts.layout.kind == "yuv"
+    if left_open and resolved_matrix(tags, *size) != own:
+        return replace(tags, matrix=own)
+    return tags
+
+
+def _frames_wanted(facts: VideoFacts, options: UpscaleOptions) -> int:
+    """About how many frames a run will do."""
+    wish = options.video
+    frames = facts.frames
+    if wish.start is not None:
+        frames -= round(wish.start * facts.rate)
+    if wish.duration is not None:
+        frames = min(frames, round(wish.duration * facts.rate))
+    if wish.frames is not None:
+        frames = min(frames, wish.frames)
+    return max(1, frames)

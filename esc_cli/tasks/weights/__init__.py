@@ -1,0 +1,1 @@
+"""`esc weights`: the catalogue, fetching, verifying, converting."""

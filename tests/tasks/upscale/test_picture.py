@@ -1,0 +1,83 @@
+"""Pictures of every kind through a real network."""
+
+import numpy as np
+import pytest
+
+import esc_cli
+from esc_cli.engine.options import EngineOptions
+from esc_cli.engine.upscaler import Upscaler
+from esc_cli.errors import StoppedError
+from esc_cli.media.picture import Header, Metadata, Picture
+from esc_cli.media.resize import resize_lanczos
+from esc_cli.tasks.upscale.picture import PictureUpscaler
+
+
+@pytest.fixture(scope="module")
+def network():
+    return Upscaler(esc_cli.load_model("esc-tiny", 2), EngineOptions(device="cpu"))
+
+
+def smooth(channels, dtype, height=9, width=13):
+    rows, columns = np.mgrid[0:height, 0:width]
+    share = np.stack([(rows * (c + 1) + columns * 2) / 80 for c in range(channels)], axis=2)
+    return (share.clip(0, 1) * np.iinfo(dtype).max).astype(dtype)
+
+
+def picture(*frames):
+    height, width, channels = frames[0].shape
+    bits = 8 * frames[0].dtype.itemsize
+    header = Header("PNG", width, height, channels, bits, len(frames))
+    return Picture(header, frames, (), None, Metadata(dpi=(72.0, 72.0)))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+@pytest.mark.parametrize("size", [(26, 18), (20, 14), (13, 9), (5, 4)])
+def test_every_kind_keeps_its_channels_bits_and_brightness(network, dtype, channels, size):
+    frame = smooth(channels, dtype)
+    if channels in (2, 4):
+        frame[..., -1] = np.iinfo(dtype).max
+    before = frame.copy()
+    upscaler = network if size[0] > 13 else None
+    result = PictureUpscaler(upscaler, size, lambda: None).run(picture(frame))
+    (pixels,) = result.frames
+    assert pixels.shape == (size[1], size[0], channels)
+    assert pixels.dtype == dtype
+    assert (result.header.width, result.header.height) == size
+    assert (result.header.channels, result.header.bits) == (channels, frame.dtype.itemsize * 8)
+    assert result.metadata == picture(frame).metadata
+    assert np.array_equal(frame, before)
+    level = np.iinfo(dtype).max
+    wanted = resize_lanczos(frame.astype(np.float32), size)
+    assert np.abs(pixels - wanted).mean() / level < 0.03
+    if channels in (2, 4):
+        assert pixels[..., -1].min() == level
+
+
+def test_frames_are_done_one_by_one_and_stay_in_order(network):
+    frames = [smooth(3, np.uint8), smooth(3, np.uint8)[::-1].copy(), smooth(3, np.uint8)]
+    enlarge = PictureUpscaler(network, (26, 18), lambda: None)
+    first, second, third = enlarge.run(picture(*frames)).frames
+    assert np.array_equal(first, third)
+    assert not np.array_equal(first, second)
+    assert len(enlarge.passes) == 3
+    assert {done.precision for done in enlarge.passes} == {"fp32"}
+
+
+def test_a_stop_between_frames_leaves_at_once(network):
+    def check():
+        raise StoppedError(15)
+
+    enlarge = PictureUpscaler(network, (26, 18), check)
+    with pytest.raises(StoppedError) as caught:
+        enlarge.run(picture(smooth(3, np.uint8)))
+    assert caught.value.exit_code == 143
+    assert enlarge.passes == []
+
+
+def test_equal_grey_and_rgb_give_equal_results(network):
+    grey = smooth(1, np.uint8)
+    one = PictureUpscaler(network, (26, 18), lambda: None).run(picture(grey)).frames[0]
+    three = picture(np.repeat(grey, 3, axis=2))
+    rgb = PictureUpscaler(network, (26, 18), lambda: None).run(three).frames[0]
+    assert np.abs(one[..., 0].astype(int) - np.rint(rgb.mean(axis=2))).max() <= 1

@@ -1,0 +1,172 @@
+"""Colours are those of the source: matrix, range and bits, there and back."""
+
+from __future__ import annotations
+
+import av
+import numpy as np
+import pytest
+import torch
+from clips import Clip, frames_of, look
+
+from esc_cli.errors import UnsupportedError
+from esc_cli.media.video.colour_tags import ColourTags, levels, resolved_matrix
+from esc_cli.media.video.pixel_formats import closest, planar
+from esc_cli.tasks.stop import Stop
+from esc_cli.tasks.upscale.options import Target, UpscaleOptions, VideoOptions
+from esc_cli.tasks.upscale.run import upscale
+from esc_cli.tasks.upscale.video.colour import ColourSpace
+
+SPACES = {  # (pixel format, matrix, range)
+    "BT.601": ("yuv420p", 6, 1),
+    "BT.709 limited": ("yuv420p", 1, 1),
+    "BT.709 full": ("yuv420p", 1, 2),
+    "BT.2020 10 bit": ("yuv420p10le", 9, 1),
+    "unspecified": ("yuv420p", 2, 0),
+    "BT.709 4:2:2": ("yuv422p", 1, 1),
+    "BT.709 4:4:4": ("yuv444p", 1, 1),
+}
+SAMPLES = ((100, 90, 160), (180, 140, 110), (60, 120, 130), (225, 128, 128), (20, 128, 128))
+
+
+def outcome(source, scale):
+    options = UpscaleOptions(
+        (str(source),), target=Target(scale), video=VideoOptions(codec="ffv1"), name=f"x{scale}"
+    )
+    *_, item, summary = upscale(options, Stop())
+    assert summary.exit_code == 0, item.reason
+    return item.output
+
+
+@pytest.mark.parametrize("space", SPACES)
+@pytest.mark.parametrize("scale", [1, 2])
+def test_a_constant_colour_stays_within_one_level(tmp_path, space, scale):
+    pix_fmt, matrix, full_range = SPACES[space]
+    deep = 4 if "10" in pix_fmt else 1
+    for number, samples in enumerate(SAMPLES):
+        wanted = tuple(sample * deep + (deep > 1) for sample in samples)
+        clip = Clip(2, (32, 24), pix_fmt, "ffv1", {}, colour=wanted, matrix=matrix)
+        clip.full_range = full_range
+        result = outcome(clip.write(tmp_path / f"{number}" / "clip.mkv"), scale)
+        seen = look(result)
+        assert seen.pix_fmt == pix_fmt
+        assert seen.tags[:2] == (matrix, full_range)
+        for planes in frames_of(result):
+            for plane, sample in zip(planes, wanted, strict=True):
+                # Away from the border, where the network's zero padding shows.
+                centre = plane[6:-6, 6:-6] if scale > 1 else plane
+                tolerance = 1 if scale == 1 else 2 * deep
+                assert np.abs(centre.astype(int) - sample).max() <= tolerance
+
+
+@pytest.mark.parametrize("space", SPACES)
+def test_a_picture_that_is_not_enlarged_stays_within_one_level_of_its_luma(tmp_path, space):
+    pix_fmt, matrix, full_range = SPACES[space]
+    clip = Clip(2, (64, 48), pix_fmt, "ffv1", {}, matrix=matrix, full_range=full_range)
+    source = clip.write(tmp_path / "clip.mkv")
+    before, after = frames_of(source), frames_of(outcome(source, 1))
+    for one, other in zip(before, after, strict=True):
+        inside = _inside_rgb(one, pix_fmt, matrix, full_range)
+        difference = np.abs(one[0].astype(int) - other[0].astype(int))[inside]
+        assert difference.max() <= 1
+
+
+def _inside_rgb(planes, pix_fmt, matrix, full_range):
+    """Where the colour, with its chroma spread, is one that RGB can hold."""
+    layout = planar(pix_fmt)
+    tags = ColourTags(matrix, full_range)
+    numbers = levels(resolved_matrix(tags, 64, 48), full_range == 2, layout.bits)
+    rgb = ColourSpace(layout, numbers).to_rgb([tuple(planes)], torch.device("cpu"))[0]
+    return ((rgb > 0) & (rgb < 1)).all(dim=0).numpy()
+
+
+@pytest.mark.parametrize("matrix", [1, 6, 9])
+@pytest.mark.parametrize("full_range", [False, True])
+def test_the_conversion_is_that_of_swscale(matrix, full_range):
+    """Against FFmpeg's own conversion of 4:4:4, which rounds to 8 bits on its way."""
+    random = np.random.default_rng(matrix)
+    y = random.integers(60, 190, (16, 16), np.uint8)
+    cb, cr = random.integers(110, 146, (2, 16, 16), np.uint8)
+    frame = av.VideoFrame.from_ndarray(np.stack((y, cb, cr)), "yuv444p")
+    converted = frame.reformat(
+        format="rgb24",
+        src_colorspace={1: "ITU709", 6: "ITU601", 9: "BT2020"}[matrix],
+        src_color_range=2 if full_range else 1,
+        dst_color_range=2,
+        interpolation="BITEXACT",
+    ).to_ndarray()
+    space = ColourSpace(planar("yuv444p"), levels(matrix, full_range, 8))
+    rgb = space.to_rgb([(y, cb, cr)], torch.device("cpu"))[0] * 255
+    assert np.abs(rgb.permute(1, 2, 0).numpy() - converted).max() <= 1.5
+
+
+@pytest.mark.parametrize("name", ["yuv420p", "yuv422p", "yuv440p", "yuv444p", "gray", "gbrp"])
+@pytest.mark.parametrize("bits", [8, 10, 16])
+@pytest.mark.parametrize("size", [(7, 5), (8, 6), (1, 1)])
+def test_there_and_back_changes_no_constant_frame(name, bits, size):
+    layout = planar(name if bits == 8 else f"{name}{bits}le")
+    numbers = None if layout.kind == "rgb" else levels(1, False, layout.bits)
+    space = ColourSpace(layout, numbers)
+    dtype = np.uint8 if bits == 8 else np.uint16
+    frame = tuple(
+        np.full(shape, (100 + 20 * index) << (bits - 8), dtype)
+        for index, shape in enumerate(layout.plane_sizes(*size))
+    )
+    (back,) = space.to_planes(space.to_rgb([frame], torch.device("cpu")))
+    for one, other in zip(frame, back, strict=True):
+        assert one.shape == other.shape
+        assert np.abs(one.astype(int) - other).max() <= 1
+
+
+def test_chroma_stays_in_its_place_when_enlarged():
+    """A ramp of chroma, sited left, enlarged as RGB, must be the finer ramp, sited left."""
+    layout = planar("yuv420p10le")
+    space = ColourSpace(layout, levels(1, False, 10))
+    columns = np.arange(16)
+    luma = np.full((16, 32), 500, np.uint16)
+    cb = np.broadcast_to(400 + 8 * columns, (8, 16)).astype(np.uint16)
+    rgb = space.to_rgb([(luma, cb, np.full_like(cb, 512))], torch.device("cpu"))
+    width = 64
+    at = (torch.arange(width) + 0.5) / 2 - 0.5  # the columns of the result in those of the source
+    low = at.floor().clamp(0, 31).long()
+    high = (low + 1).clamp(max=31)
+    part = (at - low).clamp(0, 1)
+    fine = rgb[..., low] * (1 - part) + rgb[..., high] * part
+    (planes,) = space.to_planes(fine.repeat_interleave(2, dim=2))
+    # Chroma sample k lies on luma column 2k, which is column k - 0.25 of the source's luma.
+    expected = 400 + 8 * (np.arange(32) * 2 * 0.5 - 0.25) / 2
+    assert np.abs(planes[1][4, 4:-4] - expected[4:-4]).max() <= 1
+
+
+def test_the_size_decides_where_the_matrix_is_not_stated(tmp_path):
+    assert resolved_matrix(ColourTags(), 720, 576) == 6
+    assert resolved_matrix(ColourTags(), 1280, 720) == 1
+    assert resolved_matrix(ColourTags(matrix=9), 64, 64) == 9
+    source = Clip(2, (700, 16), "yuv420p", options={"preset": "ultrafast"}).write(
+        tmp_path / "c.mkv"
+    )
+    assert look(source).tags[0] == 2
+    # As HD, players would take another matrix than the one that the source has.
+    assert look(outcome(source, 2)).tags[0] == 6
+
+
+def test_other_colour_models_and_transparency_are_refused_by_name():
+    with pytest.raises(UnsupportedError, match="number 14"):
+        levels(14, False, 10)
+    with pytest.raises(UnsupportedError, match="transparency"):
+        planar("yuva420p")
+    with pytest.raises(UnsupportedError, match="pal8"):
+        planar("pal8")
+
+
+def test_the_closest_pixel_format_keeps_bits_first_and_then_chroma():
+    known = ["yuv420p", "yuvj420p", "yuv422p", "yuv444p", "yuv420p10le", "yuv422p10le", "gray"]
+    for source, expected in (
+        ("yuv420p", "yuv420p"),
+        ("nv12", "yuv420p"),
+        ("p010le", "yuv420p10le"),
+        ("yuv422p12le", "yuv422p10le"),
+        ("gbrp", "yuv444p"),
+        ("gray", "gray"),
+    ):
+        assert closest(planar(source), known).name == expected
+    assert closest(planar("yuv420p"), ["pal8"]) is None
