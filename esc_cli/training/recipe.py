@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from importlib.resources import files
@@ -13,11 +13,6 @@ from esc_cli.errors import UsageError
 from esc_cli.model.config import variant_config
 from esc_cli.training.photo_settings import Photo
 from esc_cli.training.real_settings import Real
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 Table = dict[str, Any]
 
