@@ -40,6 +40,17 @@ class Average:
         torch._foreach_lerp_(self._own, self._followed, 1 - decay)
 
 
+def bf16_is_faster(device: torch.device) -> bool:
+    """Whether the device multiplies bf16 in hardware: CUDA, and processors with AVX512-BF16 or AMX.
+
+    An older torch, which does not tell what a processor can, counts as one without.
+    """
+    if device.type != "cpu":
+        return device.type == "cuda"
+    can = getattr(torch.cpu, "get_capabilities", dict)()
+    return bool(can.get("avx512_bf16") or can.get("amx_bf16"))
+
+
 def make_optimiser(network: nn.Module, how: Optimiser, device: torch.device) -> torch.optim.AdamW:
     """AdamW, its update fused where torch has a kernel for it."""
     return torch.optim.AdamW(
@@ -61,7 +72,7 @@ class Learner(ABC, Generic[B]):
         self.network, self.recipe, self.device, self.place = network, recipe, device, place
         self.pixel_loss = PIXEL_LOSSES[recipe.pixel_loss]
         wish = recipe.precision
-        self.bf16 = wish == "bf16" or (wish == "auto" and device.type == "cuda")
+        self.bf16 = wish == "bf16" or (wish == "auto" and bf16_is_faster(device))
         if device.type == "cuda":
             network.to(memory_format=torch.channels_last)
         self.average = Average(network, recipe.optimiser.ema)

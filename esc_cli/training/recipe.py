@@ -82,8 +82,9 @@ class Recipe:
 
     `objective` is what is minimised: the pixel loss of upscaled patches, that of query points
     ("points"), or "adversarial" with a critic and a perceptual loss. `degradation` says how LR
-    comes from HR. `precision` is that of the network's computations, "auto" bf16 on CUDA and fp32
-    elsewhere; weights, losses and optimiser are fp32.
+    comes from HR. `precision` is that of the network's computations, "auto" bf16 on CUDA
+    and on processors that multiply it in hardware, fp32 elsewhere; weights, losses and optimiser
+    are fp32.
     """
 
     variant: str

@@ -30,7 +30,7 @@ def logged(out):
 
 @pytest.fixture(scope="module")
 def arguments(recipe, pictures):
-    fixed = ("--iterations", "5", "--log-every", "1", "--device", "cpu")
+    fixed = ("--iterations", "5", "--log-every", "1", "--device", "cpu", "--set", "precision=fp32")
     return ["train", str(recipe), "--data", str(pictures), *fixed]
 
 

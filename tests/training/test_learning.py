@@ -62,6 +62,13 @@ def test_the_loss_falls(recipe, batch, setting):
     assert losses[-1] < 0.6 * losses[0]
 
 
+def test_bf16_is_taken_where_the_processor_multiplies_it(recipe):
+    flags = torch.cpu.get_capabilities()
+    able = bool(flags.get("avx512_bf16") or flags.get("amx_bf16"))
+    assert learner_of(load_recipe(str(recipe))).bf16 == able
+    assert not learner_of(load_recipe(str(recipe), changes({}, ["precision=fp32"]))).bf16
+
+
 def test_bf16_computes_nearly_the_same_loss(recipe, batch):
     losses = [
         learner_of(load_recipe(str(recipe), changes({}, [setting]))).losses(batch)["loss"].item()
