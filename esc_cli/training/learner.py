@@ -47,7 +47,7 @@ def bf16_is_faster(device: torch.device) -> bool:
     """
     if device.type != "cpu":
         return device.type == "cuda"
-    can = getattr(torch.cpu, "get_capabilities", dict)()
+    can: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
     return bool(can.get("avx512_bf16") or can.get("amx_bf16"))
 
 
