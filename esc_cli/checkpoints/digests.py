@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 
 from esc_cli.errors import WeightsError
-from esc_cli.files.download import file_failures
+from esc_cli.files.atomic import write_atomic
+from esc_cli.files.targets import disk_errors
 
 
 def digest_file(path: Path) -> Path:
@@ -35,12 +35,5 @@ def recorded_sha256(path: Path) -> str:
 
 def record_sha256(path: Path, sha256: str) -> None:
     """Keep the digest of a checkpoint beside it. Raises DiskError when it cannot be written."""
-    kept = digest_file(path)
-    part = kept.with_name(f".{kept.name}.{os.getpid()}.part")
-    with file_failures(kept):
-        try:
-            part.write_text(f"{sha256}  {path.name}\n", "utf-8")
-            part.replace(kept)
-        except OSError:
-            part.unlink(missing_ok=True)
-            raise
+    with disk_errors("choose a folder that can be written"):
+        write_atomic(digest_file(path), f"{sha256}  {path.name}\n".encode())

@@ -13,7 +13,7 @@ from esc_cli.checkpoints.digests import record_sha256, recorded_sha256
 from esc_cli.checkpoints.releases import Release
 from esc_cli.checkpoints.store import Checkpoint, find, refuse_folder
 from esc_cli.errors import DiskError, WeightsError
-from esc_cli.files.download import Digest, Progress, download, is_offline
+from esc_cli.files.download import Digest, Progress, download
 from esc_cli.files.http import Link
 from esc_cli.model import Network
 
@@ -62,7 +62,7 @@ def pull(release: Release, target: Path, supply: Supply = SILENT_SUPPLY) -> str:
     """
     url = release.url
     refuse_folder(Checkpoint(target, release=release))
-    if is_offline(supply.link) and not is_file(target):
+    if supply.link.is_offline and not is_file(target):
         raise _forbidden(release, target)
     recorded = "" if release.sha256 else recorded_sha256(target)
     wanted = release.sha256 or recorded

@@ -25,6 +25,7 @@ def compare_command(
     from esc_cli.cli.evaluate_run import command_line
     from esc_cli.evaluation.html import Facts, render_comparison
     from esc_cli.files.atomic import write_atomic
+    from esc_cli.files.targets import check_target
     from esc_cli.tasks.compare import compared_visual, comparison_png, read_compared
     from esc_cli.tasks.environment import environment_facts
 
@@ -34,6 +35,7 @@ def compare_command(
         raise UsageError("must end in .png or .html", output)
     if output.resolve() in {path.resolve() for path in (*pictures, *([hr] if hr else []))}:
         raise UsageError("is an input and would be overwritten", output)
+    check_target(output)
     compared = read_compared(pictures, hr, max_pixels)
     if output.suffix.lower() == ".png":
         write_atomic(output, comparison_png(compared))

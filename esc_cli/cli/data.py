@@ -69,7 +69,7 @@ def pull_command(
     ] = False,
 ) -> None:
     """Fetch sets into <data root>/<Set>/HR; what is here and intact is kept."""
-    from esc_cli.cli.fetching import bytes_bar
+    from esc_cli.cli.fetching import bytes_bar, note
     from esc_cli.cli.signals import raising_on_signals
     from esc_cli.evaluation.dataset_catalog import FETCHABLE, MIRROR
     from esc_cli.files.http import Link
@@ -85,7 +85,7 @@ def pull_command(
         def show(done: int, total: int | None) -> None:
             bar.update(task, completed=done, total=total, visible=True)
 
-        source = Source(os.environ.get(MIRROR, ""), Link(offline=offline), progress=show)
+        source = Source(os.environ.get(MIRROR, ""), Link(offline=offline, told=note), progress=show)
         for event in pull(wanted, data_root or data_cache(), source):
             if isinstance(event, Pulling):
                 bar.reset(task, description=event.name, total=None, visible=False)

@@ -28,6 +28,11 @@ if TYPE_CHECKING:
     from esc_cli.files.download import Progress as Told
 
 
+def note(text: str) -> None:
+    """A line that a user should see now."""
+    print_line(f"note: {text}", "yellow")
+
+
 def supply(*, offline: bool, quiet: bool = False) -> Supply:
     """How a command fetches checkpoints: with a bar on a terminal, one line in a log, or quietly.
 
@@ -50,7 +55,7 @@ def supply(*, offline: bool, quiet: bool = False) -> Supply:
 
             yield tell
 
-    return Supply(Link(offline=offline), shown)
+    return Supply(Link(offline=offline, told=note), shown)
 
 
 def bytes_bar(*, quiet: bool = False) -> Progress:

@@ -28,6 +28,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from esc_cli.errors import WeightsError, shown
+from esc_cli.files.http import OFFLINE, is_offline
 
 CONNECT_TIMEOUT_S = 3.0
 STALL_TIMEOUT_S = 30.0  # urllib has none of its own: a dead connection would hang for ever
@@ -80,8 +81,8 @@ def explain(metric: str, error: Exception) -> WeightsError:
 
 def obstacle(address: str) -> str:
     """Why the host of `address` cannot be used; empty when it answers."""
-    if os.environ.get("ESC_OFFLINE", "").strip().lower() in {"1", "true", "yes", "on"}:
-        return "ESC_OFFLINE is set"
+    if is_offline():
+        return f"{OFFLINE} is set"
     parts = urlsplit(address)
     return _ask(f"{parts.scheme}://{parts.netloc}/")
 

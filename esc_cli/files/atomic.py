@@ -79,7 +79,7 @@ def atomic_file(
         with contextlib.suppress(OSError):
             place.unlink(missing_ok=True)
         raise
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
 def _part_name(name: str) -> str:
@@ -106,12 +106,28 @@ def _failures_for(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         reason = error.strerror or str(error)
-        if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)):
+        if _is_full(error):
             raise DiskError(f"cannot be written: {reason}", path, "free some space") from error
         raise WriteError(f"cannot be written: {reason}", path) from error
 
 
-def _sync_folder(folder: Path) -> None:
+@contextlib.contextmanager
+def file_failures(path: Path, advice: str = "") -> Iterator[None]:
+    """OSErrors of files as DiskError, with `advice` or what helps in general."""
+    try:
+        yield
+    except OSError as error:
+        general = "free some space" if _is_full(error) else "choose a folder that can be written"
+        what = f"cannot be written: {error.strerror or error}"
+        raise DiskError(what, path, advice or general) from error
+
+
+def _is_full(error: OSError) -> bool:
+    return error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
+
+
+def sync_folder(folder: Path) -> None:
+    """Let the names in a folder reach the disk, where its file system can be asked to."""
     # Windows opens no folders and some network file systems sync none; the rename stands anyway.
     with contextlib.suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)

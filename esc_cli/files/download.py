@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import hmac
 import http.client
@@ -19,10 +18,10 @@ from email.message import Message
 from pathlib import Path
 from typing import Any, Literal
 
-import filelock
-
-from esc_cli.errors import DiskError, SetupError
+from esc_cli.errors import SetupError
+from esc_cli.files.atomic import file_failures, sync_folder, write_atomic
 from esc_cli.files.http import (
+    OFFLINE,
     BrokenError,
     Link,
     NoAnswerError,
@@ -33,9 +32,7 @@ from esc_cli.files.http import (
     retry_after,
     strong_validator,
 )
-
-OFFLINE = "ESC_OFFLINE"
-"""Environment variable: any value but 0 forbids every connection."""
+from esc_cli.files.lock import Lock
 
 Progress = Callable[[int, int | None], None]
 """Called with the bytes that are here and the bytes in all, None while they are not known."""
@@ -76,11 +73,11 @@ def download(  # noqa: PLR0913 - each is one promise about the file
     raises. A wrong file is removed, a cut one kept.
     """
     require_tls(url, url)
-    with file_failures(target), exclusive(target):
+    with file_failures(target), exclusive(target, link.told):
         finished = _passing(target, digest, size, check)
         if finished is not None:
             return finished
-        if is_offline(link):
+        if link.is_offline:
             advice = f"fetch {url} elsewhere and put it there, or leave --offline and {OFFLINE} out"
             state = "damaged or another file" if target.is_file() else "not here"
             raise SetupError(f"{state}, and connections are forbidden", target, advice)
@@ -89,24 +86,17 @@ def download(  # noqa: PLR0913 - each is one promise about the file
         return transfer.finish(digest, check)
 
 
-def is_offline(link: Link) -> bool:
-    """Whether connections are forbidden, by the link or by the environment."""
-    return link.offline or os.environ.get(OFFLINE, "0") not in {"", "0"}
-
-
 @contextlib.contextmanager
-def exclusive(path: Path) -> Iterator[None]:
-    """Hold the lock `.NAME.lock` beside `path`; others wait. Its folder is made.
+def exclusive(path: Path, told: Callable[[str], None]) -> Iterator[None]:
+    """Hold the lock `.NAME.lock` beside `path`; others wait, and `told` gets why.
 
-    Raises DiskError when the lock cannot be made. The empty lock file stays beside what was
-    fetched, because removing it could let two processes hold it. Where nothing was, they would find
-    nothing either, and it goes.
+    Its folder is made. Raises DiskError as `Lock.wait` does. The empty lock file stays beside what
+    was fetched; where nothing was, other processes would find nothing either, and it goes.
     """
     file = path.with_name(f".{path.name}.lock")
-    lock = filelock.FileLock(file)
-    with file_failures(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
+    lock = Lock(file)
+    for text in lock.wait():
+        told(text)
     try:
         yield
     finally:
@@ -119,18 +109,6 @@ def exclusive(path: Path) -> Iterator[None]:
 def _part_of(path: Path) -> Path:
     """Where the bytes go until the file is complete."""
     return path.with_name(f".{path.name}.part")
-
-
-@contextlib.contextmanager
-def file_failures(path: Path) -> Iterator[None]:
-    """OSErrors of files as DiskError; those of the network never get here."""
-    try:
-        yield
-    except OSError as error:
-        full = error.errno in {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
-        advice = "free some space" if full else "choose a folder that can be written"
-        what = f"cannot be written: {error.strerror or error}"
-        raise DiskError(what, path, advice) from error
 
 
 def _passing(
@@ -205,7 +183,7 @@ class _Transfer:
             raise
         self.part.replace(self.target)
         self.origin.unlink(missing_ok=True)
-        _sync_folder(self.target.parent)
+        sync_folder(self.target.parent)
         return sha256
 
     def _attempt(
@@ -326,18 +304,8 @@ class _Transfer:
     def _restart(self, headers: Message) -> None:
         self._discard()
         origin = {"url": self.url, "validator": strong_validator(headers)}
-        self.origin.write_text(json.dumps(origin), "utf-8")
+        write_atomic(self.origin, json.dumps(origin).encode())
 
     def _discard(self) -> None:
         self.part.unlink(missing_ok=True)
         self.origin.unlink(missing_ok=True)
-
-
-def _sync_folder(folder: Path) -> None:
-    # Windows opens no folders and some network file systems sync none; the rename stands anyway.
-    with contextlib.suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

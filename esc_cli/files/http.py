@@ -5,12 +5,13 @@ from __future__ import annotations
 import email.utils
 import errno
 import http.client
+import os
 import socket
 import ssl
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from email.message import Message
 from pathlib import Path
@@ -18,6 +19,10 @@ from typing import IO
 from urllib.parse import urlsplit
 
 from esc_cli.errors import SetupError, UnreachableError
+
+OFFLINE = "ESC_OFFLINE"
+"""Environment variable that forbids every connection, whatever it holds but nothing, 0, no, off and
+false."""
 
 _LONGEST_WAIT_S = 60.0
 _GAIN_BYTES = 1 << 20  # a break after this much news does not count against the attempts
@@ -87,7 +92,8 @@ class Link:
     `timeout_s` limits the wait for an answer and for each piece of it; over that time the file must
     also come at `slowest_bytes_per_s`. There are as many further attempts as `delays_s`. `context`
     None is Python's default, which honours SSL_CERT_FILE. `offline` forbids every connection.
-    Where `given_up` is a set, hosts that never answered are kept in it and not asked again.
+    Where `given_up` is a set, hosts that never answered are kept in it and not asked again. `told`
+    gets what a user should know while nothing moves.
     """
 
     timeout_s: float = 30.0
@@ -96,6 +102,17 @@ class Link:
     context: ssl.SSLContext | None = None
     offline: bool = False
     given_up: set[str] | None = None
+    told: Callable[[str], None] = lambda _text: None
+
+    @property
+    def is_offline(self) -> bool:
+        """Whether connections are forbidden, by the link or by the environment."""
+        return self.offline or is_offline()
+
+
+def is_offline() -> bool:
+    """Whether the environment forbids every connection; see `OFFLINE`."""
+    return os.environ.get(OFFLINE, "").strip().lower() not in {"", "0", "no", "off", "false"}
 
 
 class BrokenError(Exception):

@@ -1,73 +1,78 @@
-"""One process at a time trains in a folder: two would go over each other's checkpoints."""
+"""One process at a time, and what happens where a file system has no locks."""
 
 from __future__ import annotations
 
 import errno
-import os
+import time
+from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
 
 import filelock
 
-from esc_cli.errors import DiskError, UsageError
+from esc_cli.errors import DiskError, shown
+from esc_cli.files.atomic import file_failures
 
-LOCK = ".lock"
-WITHOUT_LOCKS = {errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK}
+LIMIT_S = 3600.0
+"""How long another process is waited for: as long as a large download takes."""
+TOLD_AFTER_S = 1.0
+TOLD_EVERY_S = 60.0
+_PAUSE_S = 0.1
+_WITHOUT_LOCKS = {errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK}
 """What network file systems answer that have no locks, as on some clusters."""
 
 
-def _without_fallback(path: Path) -> filelock.BaseFileLock:
-    """A lock of the system's. filelock would hold a file's existence for one where there is none,
-    and what a killed run left would lock its folder for ever."""
-    try:
-        return filelock.FileLock(path, fallback_to_soft=False)
-    except TypeError:  # an older filelock, which has no fallback
-        return filelock.FileLock(path)
+class Lock:
+    """Keeps other processes away from what a file stands for, from `take` or `wait` to `release`.
 
-
-class RunLock:
-    """Holds the folder of a run, from `take` to the end of the block.
-
-    The system frees what a killed process held. The empty lock file stays: removing it would let
-    two processes hold it. Where a file system has no locks, nobody is kept out.
+    The system frees what a killed process held. The empty file stays: removing it would let two
+    processes hold it. Where a file system has no locks, nobody is kept out, and `missing` says so.
+    `advice` is for errors.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self._lock = _without_fallback(folder / LOCK)
+    def __init__(self, path: Path, advice: str = "") -> None:
+        self.path, self.advice = path, advice
+        self.missing = ""
+        # Its fallback holds a file's existence, and what a killed run left would lock for ever.
+        self._lock = filelock.FileLock(path, fallback_to_soft=False)
 
-    def __enter__(self) -> RunLock:
-        """Nothing is held yet."""
-        return self
+    def take(self) -> bool:
+        """Hold it, if no other process does; holding it already is no error.
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Let others train here."""
-        self._lock.release(force=True)
-
-    def take(self) -> None:
-        """Hold the folder, which is made; holding it already is no error.
-
-        Raises UsageError when another process does, DiskError when it cannot be written.
+        The folder of the file is made. Raises DiskError when the file cannot be.
         """
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            self._lock.acquire(timeout=0)
-        except filelock.Timeout as error:
-            advice = "wait for it or stop it, or choose another --out"
-            raise UsageError("another esc trains here now", self.folder, advice) from error
-        except NotImplementedError:  # ENOSYS, in older filelocks
-            return
-        except OSError as error:
-            if error.errno in WITHOUT_LOCKS:
-                return
-            raise DiskError(f"cannot be written: {error.strerror}", self.folder) from error
+        with file_failures(self.path, self.advice):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                self._lock.acquire(timeout=0)
+            except filelock.Timeout:
+                return False
+            except OSError as error:
+                if error.errno not in _WITHOUT_LOCKS:
+                    raise
+                self.missing = (
+                    f"the file system of {shown(self.path.parent)} has no locks "
+                    f"({error.strerror}): start one esc at a time there"
+                )
+        return True
 
-    def take_earlier_run(self) -> None:
-        """As `take` where a run was before; elsewhere nothing is made."""
-        if os.path.lexists(self.folder / LOCK):
-            self.take()
+    def wait(self, limit_s: float = LIMIT_S) -> Iterator[str]:
+        """Hold it, once no other process does; yields what a user should be told meanwhile.
+
+        Raises DiskError as `take` does, and when another process holds it longer than `limit_s`.
+        """
+        began, told = time.monotonic(), 0.0
+        while not self.take():
+            waited = time.monotonic() - began
+            if waited >= limit_s:
+                what = f"another esc has held this for {waited:.0f} s"
+                raise DiskError(what, self.path, "end it, or run this again later")
+            if waited >= told + (TOLD_EVERY_S if told else TOLD_AFTER_S):
+                told = waited
+                yield f"waiting for another esc, which holds {shown(self.path)}"
+            time.sleep(_PAUSE_S)
+        if self.missing:
+            yield self.missing
+
+    def release(self) -> None:
+        """Let others in; no error where nothing is held."""
+        self._lock.release(force=True)

@@ -19,10 +19,7 @@ def check_outputs(files: Mapping[str, Path | None]) -> None:
             continue
         if path.suffix.lower() != suffix:
             raise UsageError(f"must end in {suffix}", path)
-        if not os.path.isdir(path.parent):  # noqa: PTH112 - Path.is_dir raises when locked
-            raise DiskError("its folder is not there", path)
-        if not os.access(path.parent, os.W_OK | os.X_OK) or os.path.isdir(path):  # noqa: PTH112
-            raise DiskError("cannot be written", path)
+        check_target(path)
 
 
 def check_target(path: Path) -> None:

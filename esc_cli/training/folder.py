@@ -17,9 +17,12 @@ import torch
 
 from esc_cli.errors import DiskError, UsageError, WeightsError, shown
 from esc_cli.files.atomic import remove_stale_parts, write_atomic
+from esc_cli.files.jsonl import append_line, read_lines
+from esc_cli.files.lock import Lock
 
 _NAME = re.compile(r"step-(\d{8})\.pt")
 LOG = "log.jsonl"
+LOCK = ".lock"
 
 
 @dataclass(frozen=True)
@@ -95,12 +98,7 @@ class RunFolder:
 
     def append_log(self, entry: dict[str, Any]) -> None:
         """Add a line to the log. Raises DiskError when that fails."""
-        path = self.path / LOG
-        try:
-            with path.open("a", encoding="utf-8") as stream:
-                stream.write(json.dumps(entry) + "\n")
-        except OSError as error:
-            raise DiskError(f"cannot be written: {error.strerror}", path) from error
+        append_line(self.path / LOG, entry)
 
     def rewind_log(self, step: int) -> None:
         """Drop the lines after an iteration, which a resumed run writes again."""
@@ -110,6 +108,37 @@ class RunFolder:
             write_atomic(path, "".join(json.dumps(entry) + "\n" for entry in kept).encode())
 
 
+class RunLock(Lock):
+    """Holds the folder of a run, from `hold` to the end of the block: two runs in it would go over
+    each other's checkpoints."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder / LOCK)
+        self.folder = folder
+
+    def __enter__(self) -> RunLock:
+        """Nothing is held yet."""
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        """Let others train here."""
+        self.release()
+
+    def hold(self) -> None:
+        """Hold the folder, which is made; holding it already is no error.
+
+        Raises UsageError when another process does, DiskError when it cannot be written.
+        """
+        if not self.take():
+            advice = "wait for it or stop it, or choose another --out"
+            raise UsageError("another esc trains here now", self.folder, advice)
+
+    def hold_earlier_run(self) -> None:
+        """As `hold` where a run was before; elsewhere nothing is made."""
+        if os.path.lexists(self.path):
+            self.hold()
+
+
 def _step(path: Path) -> int:
     found = _NAME.fullmatch(path.name)
     return int(found[1]) if found else 0
@@ -117,19 +146,11 @@ def _step(path: Path) -> int:
 
 def read_log(path: Path) -> list[dict[str, Any]]:
     """The whole lines of a log; one that a kill cut short is left out. Raises DiskError."""
-    entries = []
     try:
-        lines = path.read_text("utf-8", "replace").splitlines()
+        entries = read_lines(path)
     except OSError as error:
         raise DiskError(f"cannot be read: {error.strerror}", path) from error
-    for line in lines:
-        try:
-            entry = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(entry, dict) and isinstance(entry.get("step"), int):
-            entries.append(entry)
-    return entries
+    return [entry for entry in entries if isinstance(entry.get("step"), int)]
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:

@@ -6,12 +6,13 @@ import json
 import os
 import shutil
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from esc_cli.files.jsonl import append_line, read_lines
 from esc_cli.tasks.upscale.records import OutputRecord
 
 COUNT = 5
@@ -199,15 +200,13 @@ def test_absolute_and_relative_paths_mean_the_same_batch(done_once, esc):
 def multiply(folder, count):
     """Copies of the one finished picture 0.bmp, with records as if each had been done."""
     records = folder / "in_x2" / ".esc-records.jsonl"
-    lines = (line for line in records.read_bytes().split(b"\n") if line)
-    done = OutputRecord.from_line(next(lines))
+    done = OutputRecord.from_entry(read_lines(records)[0])
     for number in range(1, count):
         name = f"{number}.bmp"
         for side in ("in", "in_x2"):
             shutil.copy2(folder / side / "0.bmp", folder / side / name)
         copy = replace(done, input=str(folder / "in" / name), output=name)
-        with records.open("ab") as stream:
-            stream.write(copy.to_line() + b"\n")
+        append_line(records, asdict(copy))
 
 
 def test_a_thousand_finished_files_are_skipped_in_two_seconds_without_torch(tmp_path, esc):

@@ -9,11 +9,10 @@ import signal
 import pytest
 
 from esc_cli.errors import UsageError
-from esc_cli.files.lock import RunLock
 from esc_cli.tasks.stop import Stop
 from esc_cli.tasks.train.run import TrainOptions, TrainTask
 from esc_cli.training.events import Cached, Saved
-from esc_cli.training.folder import RunFolder
+from esc_cli.training.folder import RunFolder, RunLock
 from esc_cli.training.recipe import load_recipe
 
 BUSY = "another esc trains here now (wait for it or stop it, or choose another --out)"
@@ -65,20 +64,20 @@ def test_a_run_that_only_decodes_yet_holds_its_folder(recipe, pictures, tmp_path
     assert f"{tmp_path}: {BUSY}" in ran.err
     assert not other.exists()
     events.close()
-    RunLock(tmp_path).take()  # free again
+    RunLock(tmp_path).hold()  # free again
 
 
 def test_a_run_that_another_has_overtaken_does_not_go_over_it(recipe, pictures, tmp_path):
     """Both found an empty folder; the other one is through before this one holds it."""
     options = TrainOptions(load_recipe(str(recipe)), pictures, tmp_path / "run")
     late = TrainTask(options, Stop())
-    take = late.lock.take
+    take = late.lock.hold
 
     def overtaken():
         assert any(isinstance(event, Saved) for event in TrainTask(options, Stop()).run())
         take()
 
-    late.lock.take = overtaken
+    late.lock.hold = overtaken
     with pytest.raises(UsageError, match="holds the checkpoints of an earlier run"):
         list(late.run())
 
@@ -86,7 +85,7 @@ def test_a_run_that_another_has_overtaken_does_not_go_over_it(recipe, pictures, 
 def test_a_job_of_several_processes_is_refused_with_one_reason(train, recipe, pictures, tmp_path):
     """The other way round, that only the first process holds the folder, shows where two train."""
     lock = RunLock(tmp_path / "run")
-    lock.take()
+    lock.hold()
     meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(28600 + os.getpid() % 1000)}
     arguments = (recipe, "--data", pictures, "--out", lock.folder, "--device", "cpu")
     first, second = (
@@ -100,7 +99,7 @@ def test_a_job_of_several_processes_is_refused_with_one_reason(train, recipe, pi
     assert [path.name for path in lock.folder.iterdir()] == [".lock"]
 
 
-@pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOLCK])
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP])
 def test_where_a_file_system_has_no_locks_a_run_goes_on(number, tmp_path, monkeypatch):
     fcntl = pytest.importorskip("fcntl")
 
@@ -110,8 +109,8 @@ def test_where_a_file_system_has_no_locks_a_run_goes_on(number, tmp_path, monkey
     monkeypatch.setattr(fcntl, "flock", refuse)
     for _ in range(2):  # the second finds what the first left
         with RunLock(tmp_path / "run") as lock:
-            lock.take()
+            lock.hold()
     (tmp_path / "run" / ".lock").touch()
     with RunLock(tmp_path / "run") as lock, RunLock(tmp_path / "run") as other:
-        lock.take()
-        other.take()
+        lock.hold()
+        other.hold()

@@ -21,7 +21,8 @@ from esc_cli.evaluation.dataset_catalog import (
     find_fetchable,
 )
 from esc_cli.evaluation.datasets import SUFFIXES
-from esc_cli.files.download import Digest, download, exclusive, file_failures
+from esc_cli.files.atomic import file_failures
+from esc_cli.files.download import Digest, download, exclusive
 from esc_cli.files.http import Link
 from esc_cli.tasks.data.unpack import Limits, unpack
 
@@ -127,7 +128,7 @@ def pull(names: tuple[str, ...], root: Path, source: Source = Source()) -> Itera
         folder = root / record.name
         event: PullEvent
         try:
-            with file_failures(folder), exclusive(folder):
+            with file_failures(folder), exclusive(folder, source.link.told):
                 event = _pulled(record, url, folder, source)
         except SetupError as error:
             event = PullFailed(record.name, error)

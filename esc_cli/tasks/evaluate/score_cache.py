@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from esc_cli._version import __version__
-from esc_cli.errors import DiskError
+from esc_cli.files.atomic import file_failures
+from esc_cli.files.jsonl import LineFile, append_line, read_lines
+
+ADVICE = "use --no-cache"
 
 
 @dataclass
@@ -22,22 +25,18 @@ class ScoreCache:
     @cached_property
     def _stored(self) -> dict[str, dict[str, float]]:
         try:
-            content = b"" if self.path is None else self.path.read_bytes()
+            entries = [] if self.path is None else read_lines(self.path)
         except OSError:
             return {}
-        lines = content.decode("ascii", "replace").splitlines()
-        return dict(pair for line in lines if (pair := _parsed(line)))
+        return dict(pair for entry in entries if (pair := _parsed(entry)))
 
     def prepare(self) -> None:
         """Raises DiskError when the file cannot be written, before any work is done for it."""
         if self.path is None:
             return
-        try:
+        with file_failures(self.path, ADVICE):
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self.path.open("ab").close()
-        except OSError as error:
-            advice = "use --no-cache"
-            raise DiskError(f"cannot be written: {error.strerror}", self.path, advice) from error
+        LineFile(self.path, ADVICE).close()
 
     def get(self, key: str) -> dict[str, float]:
         """The values known under a fingerprint; empty when there are none."""
@@ -46,23 +45,15 @@ class ScoreCache:
     def put(self, key: str, values: dict[str, float]) -> None:
         """Keep values. Raises DiskError when the file cannot be written."""
         self._added[key] = values
-        if self.path is None:
-            return
-        line = "\n" + json.dumps({"key": key, "values": values}) + "\n"
-        try:
-            with self.path.open("ab", buffering=0) as stream:
-                stream.write(line.encode("ascii"))
-        except OSError as error:
-            advice = "use --no-cache"
-            raise DiskError(f"cannot be written: {error.strerror}", self.path, advice) from error
+        if self.path is not None:
+            append_line(self.path, {"key": key, "values": values}, advice=ADVICE)
 
 
-def _parsed(line: str) -> tuple[str, dict[str, float]] | None:
+def _parsed(entry: dict[str, Any]) -> tuple[str, dict[str, float]] | None:
     try:
-        entry = json.loads(line)
         return str(entry["key"]), {str(k): float(v) for k, v in entry["values"].items()}
     except (ValueError, KeyError, TypeError, AttributeError):
-        return None  # cut short by a crash
+        return None  # of another version
 
 
 def fingerprint(*parts: str | bytes) -> str:

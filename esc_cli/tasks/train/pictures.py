@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock
 
-from esc_cli.errors import DiskError, ItemError, ReadError, UsageError, counted, shown
+from esc_cli.errors import ItemError, ReadError, UsageError, counted, shown
+from esc_cli.files.lock import Lock
 from esc_cli.media.paths import VIDEOS, Found, Selection, find_sources
 from esc_cli.media.rgb import read_rgb
 from esc_cli.media.video.demuxers import is_video
@@ -135,7 +134,9 @@ class PictureFolder:
         total: int,
         planes: Callable[[], Iterable[Decoded]],
     ) -> Filling:
-        with _locked(self.cache):
+        lock = Lock(self.cache / ".lock", ADVICE)
+        try:
+            yield from map(Note, lock.wait())
             filling = cached_pictures(self.cache, name, source, planes)
             while True:
                 try:
@@ -144,6 +145,8 @@ class PictureFolder:
                     pictures: Pictures = end.value
                     return pictures
                 yield Cached(what, done, total)
+        finally:
+            lock.release()
 
     def _files(self) -> list[Path]:
         return _pictures_of(_found_below(self.path, self.cache))
@@ -180,21 +183,6 @@ def _named(how: str, found: Iterable[Unusable]) -> Iterator[Note]:
         yield Note(f"{how}: {shown(one.name)}: {one.why}")
     if len(listed) > NAMED:
         yield Note(f"{how}: {len(listed) - NAMED} more")
-
-
-@contextmanager
-def _locked(cache: Path) -> Iterator[None]:
-    """Make the folder and keep other processes out of it. Raises DiskError."""
-    try:
-        cache.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(cache / ".lock")
-        lock.acquire()
-    except OSError as error:
-        raise DiskError(f"the cache cannot be used: {error.strerror}", cache, ADVICE) from error
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _found_below(folder: Path, without: Path) -> Found:

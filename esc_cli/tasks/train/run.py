@@ -14,7 +14,6 @@ import torch
 from esc_cli.checkpoints.fetch import SILENT_SUPPLY, Supply
 from esc_cli.engine.precision import choose_device
 from esc_cli.errors import UsageError, counted
-from esc_cli.files.lock import RunLock
 from esc_cli.files.targets import check_folder
 from esc_cli.tasks.environment import processor_name
 from esc_cli.tasks.evaluate.validation import prepare_validation
@@ -22,9 +21,9 @@ from esc_cli.tasks.stop import Stop
 from esc_cli.tasks.train.pictures import PictureFolder
 from esc_cli.tasks.train.resume import padded_patches, restored, set_aside
 from esc_cli.training.distributed import connected, device_wish, find_place, wait_for_all
-from esc_cli.training.events import Cached, Started, TrainEvent
+from esc_cli.training.events import Cached, Note, Started, TrainEvent
 from esc_cli.training.factory import Source, make_learner, make_source, needs_lr
-from esc_cli.training.folder import RunFolder
+from esc_cli.training.folder import RunFolder, RunLock
 from esc_cli.training.initial import initial
 from esc_cli.training.learner import Learner
 from esc_cli.training.loader import Loader, pinned
@@ -119,7 +118,7 @@ class TrainTask:
         for written in (folder.path, folder.checkpoints, options.pictures.cache):
             check_folder(written)
         if self.place.first:
-            self.lock.take_earlier_run()
+            self.lock.hold_earlier_run()
         options.pictures.check(options.data_lr, recipe.scale)
         start = self._start(folder)
         learner = self._learner(device, fresh=start is None)
@@ -197,6 +196,8 @@ class TrainTask:
         """
         if self.place.first:
             self._claim(folder, start)
+            if self.lock.missing:
+                yield Note(self.lock.missing)
             source = yield from self._patches()
             folder.prepare()
             if start is not None:
@@ -212,7 +213,7 @@ class TrainTask:
 
         Raises UsageError when one is in it, or has been since `start` was chosen.
         """
-        self.lock.take()
+        self.lock.hold()
         if self._start(folder) != start:
             what = "another esc has trained here since this one began"
             raise UsageError(what, folder.path, "start this one again, or choose another --out")

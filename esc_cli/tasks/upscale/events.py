@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, Literal
 
-from esc_cli.errors import DiskError
+from esc_cli.files.jsonl import LineFile
 
 
 class Report:
@@ -18,23 +17,15 @@ class Report:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path
-        try:
-            self._stream: BinaryIO = path.open("ab", buffering=0)
-        except OSError as error:
-            raise DiskError(f"cannot be written: {error.strerror}", path) from error
+        self._lines = LineFile(path)
 
     def add(self, item: Item) -> None:
         """Append one line."""
-        line = json.dumps(item.as_json(), default=os.fspath) + "\n"
-        try:
-            self._stream.write(line.encode("ascii"))
-        except OSError as error:
-            raise DiskError(f"cannot be written: {error.strerror}", self.path) from error
+        self._lines.append(item.as_json(), default=os.fspath)
 
     def close(self) -> None:
         """Close the file."""
-        self._stream.close()
+        self._lines.close()
 
 
 Status = Literal["done", "skipped", "failed", "planned"]

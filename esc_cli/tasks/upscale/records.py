@@ -6,16 +6,15 @@ a crash cut short is passed over. Reading and comparing need no torch.
 
 from __future__ import annotations
 
-import json
 import os
-import threading
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from esc_cli.errors import DiskError
 from esc_cli.files.digest import sha256_of
+from esc_cli.files.jsonl import append_line, read_lines
 from esc_cli.media.picture import Header
 
 RECORDS_NAME = ".esc-records.jsonl"
@@ -54,19 +53,13 @@ class OutputRecord:
     settings: str
     weights_sha256: str | None
 
-    def to_line(self) -> bytes:
-        """One line of JSON, in ASCII; a byte that is no UTF-8 is kept as a surrogate."""
-        return json.dumps(asdict(self), separators=(",", ":")).encode("ascii")
-
     @classmethod
-    def from_line(cls, line: bytes) -> OutputRecord | None:
-        """The record in a line, or None when the line is damaged or of another version."""
+    def from_entry(cls, entry: dict[str, Any]) -> OutputRecord | None:
+        """The record in an entry, or None when it is of another version."""
+        kinds = {"source": FileState, "result": FileState, "header": Header}
         try:
-            fields: dict[str, Any] = json.loads(line)
-            for name, kind in (("source", FileState), ("result", FileState), ("header", Header)):
-                fields[name] = kind(**fields[name])
-            return cls(**fields)
-        except (ValueError, TypeError, KeyError):
+            return cls(**entry | {name: kind(**entry[name]) for name, kind in kinds.items()})
+        except (TypeError, KeyError):
             return None
 
 
@@ -75,7 +68,6 @@ class Records:
     """The records of one output folder."""
 
     root: Path
-    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def path(self) -> Path:
@@ -89,14 +81,14 @@ class Records:
         Raises DiskError when there are records that cannot be read.
         """
         try:
-            lines = self.path.read_bytes().split(b"\n")
+            entries = read_lines(self.path)
         except (FileNotFoundError, NotADirectoryError):
             return {}
         except OSError as error:
             if not os.access(self.root, os.X_OK):
                 return {}  # a locked folder: its pictures or the disk check will say so
             raise DiskError(f"cannot be read: {error.strerror}", self.path) from error
-        records = (OutputRecord.from_line(line) for line in lines if line)
+        records = map(OutputRecord.from_entry, entries)
         return {record.output: record for record in records if record is not None}
 
     @cached_property
@@ -114,19 +106,7 @@ class Records:
 
     def append(self, record: OutputRecord) -> None:
         """Add a record, in one write of its own line. Raises DiskError when that fails."""
-        # A leading line end keeps this line whole when a crash has cut the last one short.
-        line = b"\n" + record.to_line() + b"\n"
-        try:
-            with self._lock:
-                handle = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
-                try:
-                    complete = os.write(handle, line) == len(line)
-                finally:
-                    os.close(handle)
-        except OSError as error:
-            raise DiskError(f"cannot be written: {error.strerror}", self.path) from error
-        if not complete:
-            raise DiskError("cannot be written: no space left", self.path, "free some space")
+        append_line(self.path, asdict(record))
 
 
 class RecordShelf:

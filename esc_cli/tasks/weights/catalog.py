@@ -23,7 +23,6 @@ from esc_cli.checkpoints.store import (
 )
 from esc_cli.errors import SetupError, UnreachableError, UsageError, WeightsError
 from esc_cli.evaluation.published import SETS, published
-from esc_cli.files.download import is_offline
 
 NAMED = 4
 """How many networks a message names; the others are counted."""
@@ -178,7 +177,7 @@ def pull_all(
         except SetupError as error:
             event = PullFailed((checkpoint.name,), error)
             absent = not checkpoint.here and folder_in_place(checkpoint) is None
-            forbidden = is_offline(supply.link) and absent
+            forbidden = supply.link.is_offline and absent
             if forbidden or isinstance(error, UnreachableError):
                 unconnected.append(event)
                 continue
@@ -194,7 +193,7 @@ def _together(failures: list[PullFailed], supply: Supply) -> PullFailed:
         return failures[0]
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     count = f"{len(names)} networks are not here ({', '.join(names[:NAMED])}{more})"
-    if is_offline(supply.link):
+    if supply.link.is_offline:
         what = f"{count}, and connections are forbidden"
         advice = "run this while connected, or elsewhere and copy its folder here"
         error: SetupError = WeightsError(what, cache_folder(), advice)

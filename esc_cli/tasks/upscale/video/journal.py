@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import filelock
-
-from esc_cli.errors import DiskError, WriteError, counted, shown
+from esc_cli.errors import WriteError, counted, shown
 from esc_cli.files.atomic import remove_stale_parts, write_atomic
+from esc_cli.files.jsonl import append_line, read_lines
+from esc_cli.files.lock import Lock
 from esc_cli.media.video.segments import SegmentState
 
 JOURNAL_NAME = "journal.jsonl"
@@ -56,14 +55,16 @@ class Journal:
     The first line of the journal holds the fingerprint (input, settings, weights, versions) and
     `Settled`, each further one a segment. A line is written after its segment has its name, so
     that at any moment the journal names whole segments only. dropped: which segments of an earlier
-    run were of no use, and why; empty if none were.
+    run were of no use, and why; empty if none were. unlocked: why another process could work on the
+    same result; empty if none can.
     """
 
     folder: Path
     settled: Settled
     entries: list[Entry] = field(default_factory=list)
     dropped: str = ""
-    _lock: Any = None
+    unlocked: str = ""
+    _lock: Lock | None = None
 
     @property
     def path(self) -> Path:
@@ -88,15 +89,7 @@ class Journal:
     def append(self, segment: SegmentState, repeated: int) -> None:
         """Note a finished segment. Raises DiskError."""
         entry = Entry(segment, repeated)
-        line = b"\n" + json.dumps(asdict(entry)).encode("ascii") + b"\n"
-        try:
-            with self.path.open("ab", buffering=0) as stream:
-                complete = stream.write(line) == len(line)
-                os.fsync(stream.fileno())
-        except OSError as error:
-            raise DiskError(f"cannot be written: {error.strerror}", self.path) from error
-        if not complete:
-            raise DiskError("cannot be written: no space left", self.path, "free some space")
+        append_line(self.path, asdict(entry), sync=True)
         self.entries.append(entry)
 
     def close(self) -> None:
@@ -125,21 +118,16 @@ def open_journal(
     Raises DiskError when the folder cannot be made, WriteError when another process has it.
     """
     folder = folder_of(output)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = filelock.FileLock(folder / "lock")
-        lock.acquire(timeout=0)
-    except filelock.Timeout as error:
-        raise _busy(output, fingerprint) from error
-    except OSError as error:
-        raise DiskError(f"cannot be written: {error.strerror}", folder) from error
+    lock = Lock(folder / "lock")
+    if not lock.take():
+        raise _busy(output, fingerprint)
     remove_stale_parts(folder)
     lines = _lines(folder / JOURNAL_NAME)
     reason = _reason_against(lines, fingerprint, fits)
     journal = Journal(folder, fresh) if reason else _continued(folder, lines)
     if reason and len(lines) > 1:
         journal.dropped = f"{len(lines) - 1} finished segments are not used: {reason}"
-    journal._lock = lock
+    journal._lock, journal.unlocked = lock, lock.missing
     _rewrite(journal, fingerprint)
     return journal
 
@@ -225,18 +213,9 @@ def _redone(kept: int, finished: int) -> str:
 def _lines(path: Path) -> list[dict[str, Any]]:
     """The lines that are whole."""
     try:
-        texts = path.read_bytes().split(b"\n")
+        return read_lines(path)
     except OSError:
         return []
-    found = []
-    for text in texts:
-        try:
-            value = json.loads(text)
-        except ValueError:
-            continue
-        if isinstance(value, dict):
-            found.append(value)
-    return found
 
 
 def _rewrite(journal: Journal, fingerprint: dict[str, Any]) -> None:

@@ -74,7 +74,7 @@ class VideoRun:
         fits = partial(reason_against, fresh=fresh, upscaler=upscaler, source=job.facts.format)
         journal = open_journal(job.output, self._fingerprint(status), fresh, fits)
         try:
-            for text in filter(None, (journal.dropped, job.warning)):
+            for text in filter(None, (journal.unlocked, journal.dropped, job.warning)):
                 yield Remark(job.source.path, text)
             if upscaler is not None and journal.settled.tile is not None:
                 upscaler = upscaler.with_tile(journal.settled.tile)

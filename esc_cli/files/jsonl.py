@@ -1,0 +1,92 @@
+"""Files of JSON lines: whole lines are appended, and what a crash cut short is passed over."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from esc_cli.errors import DiskError
+from esc_cli.files.atomic import file_failures
+
+
+def append_line(
+    path: Path, entry: Mapping[str, Any], *, sync: bool = False, advice: str = ""
+) -> None:
+    """Add an entry to a file, which is made: ASCII, one line, one write.
+
+    Threads and processes may append at once; on one machine their lines stay whole. A line that a
+    crash cut short before is ended first. With `sync` the line has reached the disk on return.
+    Raises DiskError, with `advice` if any is given, also when only a part of the line was taken.
+    """
+    with LineFile(path, advice) as lines:
+        lines.append(entry)
+        if sync:
+            lines.sync()
+
+
+class LineFile:
+    """A file of JSON lines that is open for appending; see `append_line`, also for the errors.
+
+    Something else than a regular file, such as a named pipe, may have the name.
+    """
+
+    def __init__(self, path: Path, advice: str = "") -> None:
+        self.path, self.advice = path, advice
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
+        with file_failures(path, advice):
+            self._handle = os.open(path, flags | getattr(os, "O_BINARY", 0), 0o666)
+
+    def append(self, entry: Mapping[str, Any], default: Callable[[Any], Any] | None = None) -> None:
+        """Add an entry; `default` turns values that JSON does not have into some that it has."""
+        line = json.dumps(entry, separators=(",", ":"), default=default).encode("ascii") + b"\n"
+        with file_failures(self.path, self.advice):
+            line = b"\n" + line if _is_cut_short(self.path) else line
+            taken = os.write(self._handle, line)
+        if taken != len(line):
+            what = "cannot be written: no space left"
+            raise DiskError(what, self.path, self.advice or "free some space")
+
+    def sync(self) -> None:
+        """Wait until all lines have reached the disk."""
+        with file_failures(self.path, self.advice):
+            os.fsync(self._handle)
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._handle)
+
+    def __enter__(self) -> LineFile:
+        """The file, closed at the end of the block."""
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        """Close the file."""
+        self.close()
+
+
+def _is_cut_short(path: Path) -> bool:
+    """Whether the last line of a regular file has no end. An empty line more does no harm."""
+    if not path.is_file() or path.stat().st_size == 0:
+        return False
+    try:
+        with path.open("rb") as stream:
+            stream.seek(-1, os.SEEK_END)
+            return stream.read(1) != b"\n"
+    except OSError:  # may be written and not read
+        return True
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """The objects of a file, in order, without lines that are none; OSErrors pass through."""
+    found = []
+    for line in path.read_bytes().split(b"\n"):
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(entry, dict):
+            found.append(entry)
+    return found
