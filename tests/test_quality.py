@@ -14,6 +14,8 @@ from PIL import Image
 import esc_cli
 from esc_cli.evaluation.metrics import crop_border, imresize, luma, psnr
 
+pytestmark = pytest.mark.slow
+
 SET5 = Path(os.environ.get("ESC_DATA", "")) / "Set5" / "HR"
 PUBLISHED_BICUBIC = {2: 33.68, 3: 30.40, 4: 28.43}
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from benching import QUICK, ROOT, bench, row, start
+from benching import QUICK, bench, row, start
+from command import ROOT
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -254,9 +255,9 @@ def test_a_folder_without_pictures_is_refused(tmp_path: Path) -> None:
 def test_a_signal_ends_it_with_the_documented_code() -> None:
     process = start("-m", "esc-tiny", *QUICK[:4], "--runs", "100000", "--device", "cpu")
     assert process.stderr is not None
-    assert "to measure" in process.stderr.readline()
+    assert b"to measure" in process.stderr.readline()
     time.sleep(0.5)
     process.send_signal(signal.SIGTERM)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 143
-    assert "no files are written" in err
+    assert b"no files are written" in err

@@ -2,41 +2,22 @@
 
 import csv
 import json
-import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from command import Command
 from PIL import Image
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = ("city.png", "farmhouse.png", "drawing.png")
 
 
-class Command:
-    def __init__(self, home):
-        self.environment = os.environ | {
-            "PYTHONPATH": str(ROOT),
-            "XDG_CACHE_HOME": str(home),
-            "COLUMNS": "200",
-            "ESC_DATA": "",
-        }
-
-    def __call__(self, *arguments):
-        words = [sys.executable, "-m", "esc_cli", *map(str, arguments)]
-        done = subprocess.run(
-            words, env=self.environment, capture_output=True, text=True, check=False, timeout=300
-        )
-        assert "Traceback" not in done.stderr
-        return done
-
-
 @pytest.fixture(scope="module")
 def esc(tmp_path_factory):
-    return Command(tmp_path_factory.mktemp("cache"))
+    home = str(tmp_path_factory.mktemp("cache"))
+    return Command(env={"XDG_CACHE_HOME": home, "COLUMNS": "200", "ESC_DATA": ""})
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +42,7 @@ def evaluated(esc, data, tmp_path_factory):
 
 def test_the_network_beats_the_interpolations_in_every_mean(evaluated):
     done, out = evaluated
-    assert done.returncode == 0, done.stderr
+    assert done.code == 0, done.err
     tables = json.loads((out / "r.json").read_text())["tables"]
     assert [(t["dataset"], t["scale"]) for t in tables] == [("Three", 2), ("Three", 4)]
     for table in tables:
@@ -76,7 +57,7 @@ def test_tables_files_and_timings_agree(evaluated):
     rows = list(csv.DictReader((out / "r.csv").open()))
     for table in tables:
         for method, values in table["means"].items():
-            assert f"{values['psnr_y']:.2f}" in done.stdout
+            assert f"{values['psnr_y']:.2f}" in done.out
             (row,) = [
                 r
                 for r in rows
@@ -84,8 +65,8 @@ def test_tables_files_and_timings_agree(evaluated):
             ]
             assert float(row["psnr_y"]) == values["psnr_y"]
     assert "## Three x4" in (out / "r.md").read_text()
-    assert "methods" in done.stderr
-    assert "%" in done.stderr
+    assert "methods" in done.err
+    assert "%" in done.err
 
 
 def test_saved_results_score_the_same_when_they_are_evaluated(evaluated, esc, data, tmp_path):
@@ -93,7 +74,7 @@ def test_saved_results_score_the_same_when_they_are_evaluated(evaluated, esc, da
     folder = out / "sr" / "esc-tiny" / "Three_x4"
     hr = data / "Three" / "HR"
     done = esc("eval", "--sr", folder, "--hr", hr, "-s", "4", "--json", tmp_path / "again.json")
-    assert done.returncode == 0, done.stderr
+    assert done.code == 0, done.err
     again = json.loads((tmp_path / "again.json").read_text())["tables"][0]["means"]["Three_x4"]
     first = json.loads((out / "r.json").read_text())["tables"][1]["means"]["esc-tiny"]
     assert again["psnr_y"] == pytest.approx(first["psnr_y"], abs=1e-9)
@@ -109,8 +90,8 @@ def test_the_report_is_one_page_with_a_slider_per_picture(evaluated):
 
 def test_a_second_run_takes_the_scores_of_the_first(evaluated, esc, data):
     done = esc("eval", "-d", "Three", "--data-root", data, "-s", "4", "--against", "bicubic")
-    assert done.returncode == 0
-    assert "6 scores are those of earlier runs" in done.stderr
+    assert done.code == 0
+    assert "6 scores are those of earlier runs" in done.err
 
 
 def test_a_changed_picture_is_scored_anew(evaluated, esc, data, tmp_path):
@@ -119,14 +100,14 @@ def test_a_changed_picture_is_scored_anew(evaluated, esc, data, tmp_path):
     pixels = np.array(Image.open(data / "Three/HR/city.png"))
     Image.fromarray(255 - pixels).save(hr / "city.png")
     done = esc("eval", "-d", "Three", "--data-root", tmp_path, "-s", "4", "--against", "bicubic")
-    assert done.returncode == 0
-    assert "earlier runs" not in done.stderr
+    assert done.code == 0
+    assert "earlier runs" not in done.err
 
 
 def test_check_without_published_values_is_wrong_usage(evaluated, esc, data):
     done = esc("eval", "-d", "Three", "--data-root", data, "-s", "4", "--check", "0.02")
-    assert done.returncode == 2
-    assert "nothing is published" in done.stderr
+    assert done.code == 2
+    assert "nothing is published" in done.err
 
 
 def test_one_damaged_picture_fails_alone(esc, data, tmp_path):
@@ -135,9 +116,9 @@ def test_one_damaged_picture_fails_alone(esc, data, tmp_path):
     (hr / "bad.png").write_text("no picture")
     (hr / "good.png").write_bytes((data / "Three/HR/city.png").read_bytes())
     done = esc(*("eval", "-d", "Some", "--data-root", tmp_path, "-s", "4"), "--per-picture")
-    assert done.returncode == 1
-    assert "bad.png" in done.stderr
-    assert "good" in done.stdout
+    assert done.code == 1
+    assert "bad.png" in done.err
+    assert "good" in done.out
 
 
 @pytest.mark.parametrize(
@@ -159,19 +140,14 @@ def test_one_damaged_picture_fails_alone(esc, data, tmp_path):
 )
 def test_wrong_usage_ends_with_its_exit_code(esc, data, arguments, code, message):
     done = esc("eval", "--data-root", data, *arguments)
-    assert (done.returncode, message in done.stderr) == (code, True), done.stderr
+    assert (done.code, message in done.err) == (code, True), done.err
 
 
 def test_an_interrupted_evaluation_writes_no_file_over_an_earlier_one(esc, data, tmp_path):
     kept = tmp_path / "kept.json"
     kept.write_text("earlier")
-    words = [sys.executable, "-m", "esc_cli", "eval", "-d", "Three", "--data-root", str(data)]
-    process = subprocess.Popen(
-        [*words, "--no-cache", "--self-ensemble", "--json", str(kept)],
-        env=esc.environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
+    words = ("eval", "-d", "Three", "--data-root", data, "--no-cache", "--self-ensemble")
+    process = esc.start(*words, "--json", kept)
     assert b"3 pictures" in process.stderr.readline()
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=120)
@@ -186,8 +162,8 @@ def test_an_lr_picture_of_the_wrong_size_is_named(esc, data, tmp_path):
     Image.open(data / "Three/HR/city.png").save(tmp_path / "S/HR/city.png")
     Image.new("RGB", (39, 40)).save(tmp_path / "S/LR_bicubic/X4/cityx4.png")
     done = esc("eval", "-d", "S", "--data-root", tmp_path, "-s", "4")
-    assert done.returncode == 1
-    assert "cityx4.png: HR is 160 x 160, LR times 4 156 x 160" in done.stderr
+    assert done.code == 1
+    assert "cityx4.png: HR is 160 x 160, LR times 4 156 x 160" in done.err
 
 
 def test_compare_writes_a_sheet_and_a_page(evaluated, esc, data, tmp_path):
@@ -195,13 +171,13 @@ def test_compare_writes_a_sheet_and_a_page(evaluated, esc, data, tmp_path):
     pair = [out / "sr" / method / "Three_x4" / "city.png" for method in ("bicubic", "esc-tiny")]
     hr = data / "Three/HR/city.png"
     sheet, page = tmp_path / "c.png", tmp_path / "c.html"
-    assert esc("compare", *pair, "--hr", hr, "-o", sheet).returncode == 0
+    assert esc("compare", *pair, "--hr", hr, "-o", sheet).code == 0
     with Image.open(sheet) as image:
         assert image.width > 3 * 256
         assert np.asarray(image).std() > 20
-    assert esc("compare", *pair, "--hr", hr, "-o", page).returncode == 0
+    assert esc("compare", *pair, "--hr", hr, "-o", page).code == 0
     assert 'type="range"' in page.read_text()
     small = tmp_path / "small.png"
     Image.new("RGB", (8, 8)).save(small)
     done = esc("compare", pair[0], small, "-o", sheet)
-    assert (done.returncode, "differ in size" in done.stderr) == (1, True)
+    assert (done.code, "differ in size" in done.err) == (1, True)

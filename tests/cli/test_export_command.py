@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import onnxruntime
 import pytest
 import torch
+from command import Command
 
 from esc_cli import load_model
 
@@ -17,23 +16,16 @@ ROOT = Path(__file__).parents[2]
 TINY_X2 = ROOT / "weights/esc-tiny-x2.safetensors"
 
 
-def export(*arguments: object, **variables: str) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"} | variables
-    words = [sys.executable, "-m", "esc_cli", "export", *map(str, arguments)]
-    done = subprocess.run(
-        words, env=environment, capture_output=True, text=True, timeout=300, check=False
-    )
-    assert "Traceback" not in done.stderr
-    return done
+export = Command(("export",))
 
 
 def test_esc_tiny_runs_in_onnxruntime(tmp_path: Path) -> None:
     target = tmp_path / "tiny.onnx"
     done = export("esc-tiny", "-s", "2", "-o", target)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout == f"{target}\n"
-    assert "onnx" in done.stderr
-    assert len(done.stderr.splitlines()) == 1
+    assert done.code == 0, done.err
+    assert done.out == f"{target}\n"
+    assert "onnx" in done.err
+    assert len(done.err.splitlines()) == 1
     session = onnxruntime.InferenceSession(target, providers=["CPUExecutionProvider"])
     network = load_model("esc-tiny", 2)
     for shape in ((1, 3, 9, 9), (1, 3, 32, 48), (2, 3, 37, 50)):
@@ -46,10 +38,10 @@ def test_esc_tiny_runs_in_onnxruntime(tmp_path: Path) -> None:
 def test_a_finished_file_is_replaced_only_when_asked_for(tmp_path: Path) -> None:
     target = tmp_path / "tiny.pt"
     target.write_bytes(b"mine")
-    assert export("esc-tiny", "-o", target).returncode == 2
+    assert export("esc-tiny", "-o", target).code == 2
     assert target.read_bytes() == b"mine"
     done = export("esc-tiny", "-o", target, "--format", "torchscript", "--overwrite")
-    assert done.returncode == 0, done.stderr
+    assert done.code == 0, done.err
     assert torch.jit.load(target)(torch.rand(1, 3, 20, 30)).shape == (1, 3, 80, 120)
     assert list(tmp_path.iterdir()) == [target]
 
@@ -75,14 +67,14 @@ def test_what_cannot_be_done_is_refused(
     arguments: tuple[object, ...], code: int, word: str
 ) -> None:
     done = export(*arguments)
-    assert (done.returncode, done.stdout) == (code, "")
-    assert word in done.stderr
+    assert (done.code, done.out) == (code, "")
+    assert word in done.err
 
 
 def test_a_missing_package_is_named_with_the_line_that_installs_it(tmp_path: Path) -> None:
     (tmp_path / "onnxruntime.py").write_text("raise ImportError(name='onnxruntime')\n")
     path = os.pathsep.join((str(tmp_path), str(ROOT)))
     done = export("esc-tiny", "-o", tmp_path / "x.onnx", PYTHONPATH=path)
-    assert done.returncode == 3
-    assert "onnxruntime" in done.stderr
-    assert "pip install 'esc-cli[export]'" in done.stderr
+    assert done.code == 3
+    assert "onnxruntime" in done.err
+    assert "pip install 'esc-cli[export]'" in done.err

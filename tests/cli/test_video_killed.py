@@ -11,6 +11,8 @@ from functools import cache
 import pytest
 from clips import Clip, look
 
+pytestmark = pytest.mark.slow
+
 FRAMES = 30
 SEGMENT = "3"
 KILLS = 3

@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 import pytest
+from command import Command
 from PIL import Image
 
 from esc_cli.checkpoints.releases import RELEASES
@@ -24,30 +25,19 @@ ROOT = Path(__file__).parents[2]
 FP2 = "ESC_FP_X2.pth"
 
 
-class Command:
-    """Runs `esc` with the environment of the test, which names the local server."""
-
-    def words(self, *arguments):
-        return [sys.executable, "-m", "esc_cli", *map(str, arguments)]
-
-    def __call__(self, *arguments, code=0, **variables):
-        environment = os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "200"} | variables
-        done = subprocess.run(
-            self.words(*arguments),
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        assert "Traceback" not in done.stderr, done.stderr
-        assert done.returncode == code, done.stderr
-        return done
+COMMAND = Command(env={"COLUMNS": "200"})
 
 
 @pytest.fixture
 def esc():
-    return Command()
+    """Any command of esc, with the environment of the test, which names the local server."""
+
+    def run(*words, code=0, **variables):
+        done = COMMAND(*words, env=variables)
+        assert done.code == code, done.err
+        return done
+
+    return run
 
 
 @pytest.fixture
@@ -81,7 +71,7 @@ def loaded_torch(*arguments):
     done = subprocess.run(
         [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
     )
-    _, torch, code = done.stdout.splitlines()[-1].split()
+    _, torch, code = done.out.splitlines()[-1].split()
     return torch == "True", int(code)
 
 
@@ -99,13 +89,13 @@ def test_the_list_loads_no_torch_and_costs_little(server):
 
 
 def test_the_list_is_a_table_and_json(server, esc):
-    table = esc("weights", "list").stdout
+    table = esc("weights", "list").out
     row = next(line for line in table.splitlines() if "esc@dflip" in line and "x2" in line)
     assert "DFLIP" in row
     assert "38.34" in row
     assert sum("esc@div2k *" in line for line in table.splitlines()) == 3
     assert "esc@dflip *" not in table
-    rows = json.loads(esc("weights", "list", "--json").stdout)
+    rows = json.loads(esc("weights", "list", "--json").out)
     dflip = next(row for row in rows if row["name"] == "esc-dflip-x3")
     assert dflip["model"] == "esc@dflip"
     assert dflip["path"] is None
@@ -114,29 +104,29 @@ def test_the_list_is_a_table_and_json(server, esc):
 
 def test_a_network_is_pulled_verified_described_and_found_damaged(server, esc):
     done = esc("weights", "pull", "esc-fp", "--scale", "2")
-    folder = esc("weights", "path").stdout.strip()
-    assert done.stdout == f"{folder}/{FP2}\n"
-    assert "esc-fp-x2: fetched; sha256 as recorded when it was first here (none was" in done.stderr
-    again = esc("weights", "pull", "esc-fp-x2").stderr
+    folder = esc("weights", "path").out.strip()
+    assert done.out == f"{folder}/{FP2}\n"
+    assert "esc-fp-x2: fetched; sha256 as recorded when it was first here (none was" in done.err
+    again = esc("weights", "pull", "esc-fp-x2").err
     assert again.startswith("esc-fp-x2: here and intact; sha256 as recorded")
     assert server.requests == [FP2]
-    assert "intact" in esc("weights", "verify", "esc-fp-x2").stderr
-    found = json.loads(esc("weights", "info", "esc-fp-x2", "--json").stdout)
+    assert "intact" in esc("weights", "verify", "esc-fp-x2").err
+    found = json.loads(esc("weights", "info", "esc-fp-x2", "--json").out)
     assert (found["variant"], found["scale"], found["parameters"]) == ("esc-fp", 2, 523_675)
     assert (found["basis"], found["intact"]) == ("recorded", True)
     with (server.cache / FP2).open("ab") as stream:
         stream.write(b"x")
-    assert "damaged" in esc("weights", "verify", code=1).stderr
+    assert "damaged" in esc("weights", "verify", code=1).err
     esc("weights", "info", "esc-fp", "-s", "2", code=3)
 
 
 def test_what_cannot_be_pulled_is_named_and_the_others_are_fetched(server, esc):
     done = esc("weights", "pull", "esc-light", "esc-fp", "-s", "2", code=3)
-    assert "ESC_light_X2.pth" in done.stderr
-    assert "404" in done.stderr
-    assert done.stdout.endswith(f"{FP2}\n")
+    assert "ESC_light_X2.pth" in done.err
+    assert "404" in done.err
+    assert done.out.endswith(f"{FP2}\n")
     done = esc("weights", "pull", "esc-fp@imagenet", code=2)
-    assert "no model named 'esc-fp@imagenet'" in done.stderr
+    assert "no model named 'esc-fp@imagenet'" in done.err
     esc("weights", "pull", code=2)
 
 
@@ -155,8 +145,8 @@ def test_without_a_network_one_line_says_so_and_nothing_is_left_behind(server, e
         began = time.monotonic()
         done = esc("weights", "pull", *what, code=3, ESC_WEIGHTS_URL=nobody)
     assert time.monotonic() - began < 15
-    assert done.stdout == f"{server.cache / FP2}\n"  # is here, and needs no network
-    here, error, summary = done.stderr.splitlines()
+    assert done.out == f"{server.cache / FP2}\n"  # is here, and needs no network
+    here, error, summary = done.err.splitlines()
     assert here.startswith("esc-fp-x2: here and intact")
     assert error.startswith(f"error: {count} networks are not here (esc-")
     assert f" and {count - 4} more): the first cannot be downloaded from {nobody}/ESC_" in error
@@ -168,12 +158,12 @@ def test_without_a_network_one_line_says_so_and_nothing_is_left_behind(server, e
 def test_without_permission_to_connect_one_line_says_so(server, esc):
     for options, variables in ((["--offline"], {}), ([], {"ESC_OFFLINE": "1"})):
         done = esc("weights", "pull", "--all", *options, code=3, **variables)
-        (line,) = done.stderr.splitlines()
+        (line,) = done.err.splitlines()
         assert line.startswith(
             f"error: {server.cache}: {len(RELEASES)} networks are not here (esc-"
         )
         assert "and connections are forbidden (run this while connected, or elsewhere" in line
-    (line,) = esc("weights", "pull", "esc-fp-x2", "--offline", code=3).stderr.splitlines()
+    (line,) = esc("weights", "pull", "esc-fp-x2", "--offline", code=3).err.splitlines()
     assert "esc weights pull esc-fp-x2" in line
     assert not server.cache.exists()
     assert server.requests == []
@@ -182,9 +172,9 @@ def test_without_permission_to_connect_one_line_says_so(server, esc):
 def test_all_networks_of_one_scale_are_pulled(server, esc):
     done = esc("weights", "pull", "--all", "-s", "3", code=3)
     assert sorted(server.requests) == sorted(one.file for one in RELEASES if one.scale == 3)
-    assert done.stdout.endswith("ESC_FP_X3.pth\n")
+    assert done.out.endswith("ESC_FP_X3.pth\n")
     none = esc("weights", "pull", "--all", "-s", "7", code=2)
-    assert "nothing is published for x7" in none.stderr
+    assert "nothing is published for x7" in none.err
 
 
 @pytest.fixture
@@ -200,10 +190,10 @@ def mine(server):
 
 
 def test_the_list_shows_the_name_of_a_users_network(mine, esc):
-    rows = [line.split() for line in esc("weights", "list").stdout.splitlines()]
+    rows = [line.split() for line in esc("weights", "list").out.splitlines()]
     assert ["holiday", "*", "esc-tiny", "x2"] in [row[:4] for row in rows]
     assert ["esc-tiny", "esc-tiny", "x2"] in [row[:3] for row in rows]
-    assert "holiday: intact" in esc("weights", "verify", "holiday").stderr
+    assert "holiday: intact" in esc("weights", "verify", "holiday").err
 
 
 def test_a_record_that_cannot_be_read_is_told_and_other_networks_work(
@@ -212,18 +202,18 @@ def test_a_record_that_cannot_be_read_is_told_and_other_networks_work(
     mine.write_text("{bad")
     for arguments in (("list",), ("list", "--json")):
         done = esc("weights", *arguments)
-        (line,) = done.stderr.splitlines()
+        (line,) = done.err.splitlines()
         assert line.startswith(f"left out: {mine}: the record is damaged")
-        assert "esc-tiny" in done.stdout
-    damaged, *intact = esc("weights", "verify", code=1).stderr.splitlines()
+        assert "esc-tiny" in done.out
+    damaged, *intact = esc("weights", "verify", code=1).err.splitlines()
     assert damaged.startswith("mine.json: the record is damaged")
     assert str(mine) in damaged
     assert all(": intact, " in line for line in intact)
     assert len(intact) == 3
-    assert "esc-tiny-x3" in esc("weights", "info", "esc-tiny-x3").stdout
+    assert "esc-tiny-x3" in esc("weights", "info", "esc-tiny-x3").out
     esc("weights", "pull", "esc-fp-x2")
     esc("upscale", pictures, "-o", tmp_path / "out", "-s", 2, "--model", "esc-tiny")
-    assert "mine.json: the record is damaged" in esc("weights", "info", "mine", code=3).stderr
+    assert "mine.json: the record is damaged" in esc("weights", "info", "mine", code=3).err
 
 
 def test_a_name_whose_own_network_has_a_damaged_record_says_what_it_means(mine, esc, pictures):
@@ -242,7 +232,7 @@ def test_a_name_whose_own_network_has_a_damaged_record_says_what_it_means(mine, 
         ("weights", "convert", "esc-tiny", pictures.parent / "own.safetensors", "-s", 2),
         ("export", "esc-tiny", "-o", pictures.parent / "own.pt", "-s", 2),
     ):
-        lines = [line for line in esc(*words).stderr.splitlines() if "damaged" in line]
+        lines = [line for line in esc(*words).err.splitlines() if "damaged" in line]
         assert len(lines) == 1, words
         assert lines[0].startswith(told)
 
@@ -251,34 +241,31 @@ def test_a_damaged_record_that_no_name_needed_is_not_told(mine, esc, pictures, t
     whole = mine.read_text()
     mine.write_text("{bad")
     options = ("upscale", pictures, "-s", 2, "--quiet", "--existing", "overwrite")
-    assert esc(*options).stderr == ""  # the bundled one, whatever lies there
-    assert esc(*options, "--model", "esc-tiny-x2").stderr == ""  # the name of that very file
+    assert esc(*options).err == ""  # the bundled one, whatever lies there
+    assert esc(*options, "--model", "esc-tiny-x2").err == ""  # the name of that very file
     own = tmp_path / "own"
     own.mkdir()
     shutil.copy(mine.with_suffix(".safetensors"), own)
     (own / mine.name).write_text(whole)
-    assert esc(*options, "--model", "esc-tiny", ESC_WEIGHTS=str(own)).stderr == ""
+    assert esc(*options, "--model", "esc-tiny", ESC_WEIGHTS=str(own)).err == ""
 
 
 def test_names_and_all_exclude_each_other(server, esc):
     done = esc("weights", "pull", "esc-fp", "--all", code=2)
-    assert "--all and names exclude each other" in done.stderr
+    assert "--all and names exclude each other" in done.err
 
 
 def test_a_file_is_verified_by_info_and_what_is_none_says_what_is_expected(esc, tmp_path):
     file = tmp_path / "own.pth"
     done = esc("weights", "verify", file, code=2)
-    assert "esc weights info describes and checks files" in done.stderr
+    assert "esc weights info describes and checks files" in done.err
     (tmp_path / "bad.toml").write_text("")
     (tmp_path / "run").mkdir()
-    environment = {"PYTHONPATH": str(ROOT)}
 
     def said(name):
-        words = esc.words("weights", "info", name)
-        options = {"cwd": tmp_path, "env": os.environ | environment}
-        done = subprocess.run(words, capture_output=True, text=True, check=False, **options)
-        assert done.returncode == 2
-        return done.stderr
+        done = COMMAND("weights", "info", name, cwd=tmp_path)
+        assert done.code == 2
+        return done.err
 
     assert "bad.toml: is no checkpoint: those end in .safetensors, .pth" in said("bad.toml")
     assert "run: is a folder (give a .safetensors or .pth file; of a training run" in said("run")
@@ -286,7 +273,7 @@ def test_a_file_is_verified_by_info_and_what_is_none_says_what_is_expected(esc, 
 
 def test_upscaling_fetches_the_network_of_its_scale_once(server, esc, pictures, tmp_path):
     done = esc("upscale", pictures, "--model", "esc-fp", "--scale", "3")
-    assert f"fetching esc-fp x3 from {server.base}/ESC_FP_X3.pth" in done.stderr
+    assert f"fetching esc-fp x3 from {server.base}/ESC_FP_X3.pth" in done.err
     assert Image.open(tmp_path / "in_x3" / "a.png").size == (36, 27)
     esc("upscale", pictures, "-m", "esc-fp", "-s", "3", "--existing", "overwrite", "--offline")
     assert server.requests == ["ESC_FP_X3.pth"]
@@ -301,7 +288,7 @@ def test_a_finished_folder_needs_neither_torch_nor_the_network(server, esc, pict
     assert loaded_torch(*arguments) == (False, 0)
     assert len(server.requests) == requests
     Image.new("RGB", (9, 9), "red").save(pictures / "new.png")
-    assert "connections are forbidden" in esc(*arguments, code=3).stderr
+    assert "connections are forbidden" in esc(*arguments, code=3).err
 
 
 def test_quiet_says_nothing_and_a_dry_run_fetches_nothing(server, esc, pictures):
@@ -309,7 +296,7 @@ def test_quiet_says_nothing_and_a_dry_run_fetches_nothing(server, esc, pictures)
     esc(*options, "--dry-run")
     assert server.requests == []
     done = esc(*options, "--quiet")
-    assert (done.stdout, done.stderr) == ("", "")
+    assert (done.out, done.err) == ("", "")
     assert server.requests == [FP2]
 
 
@@ -318,18 +305,18 @@ def test_offline_says_once_how_to_get_it(server, esc, pictures):
         for size in (["-s", "2"], ["--longest-side", "20"]):
             words = ("upscale", pictures, "-m", "esc-fp", *size, *options)
             done = esc(*words, code=3, **variables)
-            assert len(done.stderr.splitlines()) == 1
-            assert "esc weights pull esc-fp-x2" in done.stderr
-            assert str(server.cache / FP2) in done.stderr
+            assert len(done.err.splitlines()) == 1
+            assert "esc weights pull esc-fp-x2" in done.err
+            assert str(server.cache / FP2) in done.err
     assert server.requests == []
 
 
 def test_a_scale_that_nobody_published_names_those_that_exist(server, esc, pictures):
     done = esc("upscale", pictures, "-m", "esc@flashbias", "-s", "4", code=3)
-    assert "no x4 of esc@flashbias (it exists as x2;" in done.stderr
+    assert "no x4 of esc@flashbias (it exists as x2;" in done.err
     data = ("-d", pictures, "-s", "2", "--no-cache")
     done = esc("eval", *data, "-m", "esc-real", code=3)
-    assert "no x2 of esc-real (it exists as x4;" in done.stderr
+    assert "no x2 of esc-real (it exists as x4;" in done.err
 
 
 def test_dflip_weights_are_compared_with_the_figures_for_dflip(server, esc, tmp_path):
@@ -356,9 +343,7 @@ def test_a_transfer_that_breaks_is_resumed_at_once(server, esc, pictures):
 
 def test_a_signal_during_a_transfer_ends_it_and_keeps_what_is_here(server, esc, pictures):
     server.going.clear()
-    words = esc.words("upscale", pictures, "-m", "esc-fp", "-s", "2")
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    process = subprocess.Popen(words, env=environment, stderr=subprocess.PIPE)
+    process = COMMAND.start("upscale", pictures, "-m", "esc-fp", "-s", "2")
     assert b"fetching" in process.stderr.readline()
     while not server.requests:
         time.sleep(0.01)
@@ -376,9 +361,9 @@ def test_a_terminal_shows_a_bar(server, esc):
     import pty
 
     ours, theirs = pty.openpty()
-    words = esc.words("weights", "pull", "esc-fp", "-s", "2")
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "TERM": "xterm", "COLUMNS": "120"}
-    process = subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, stderr=theirs)
+    environment = {"TERM": "xterm", "COLUMNS": "120"}
+    words = ("weights", "pull", "esc-fp", "-s", "2")
+    process = COMMAND.start(*words, env=environment, stderr=theirs)
     process.communicate(timeout=60)
     os.close(theirs)
     seen = b""
@@ -396,17 +381,17 @@ def test_converting_prints_the_digest_and_refuses_to_overwrite(server, esc, tmp_
     (tmp_path / "x.pth").write_bytes(server.files[FP2])
     target = tmp_path / "own.safetensors"
     done = esc("weights", "convert", tmp_path / "x.pth", target)
-    assert done.stdout.endswith(f"  {target}\n")
-    assert "esc-fp x2" in done.stderr
+    assert done.out.endswith(f"  {target}\n")
+    assert "esc-fp x2" in done.err
     esc("weights", "convert", tmp_path / "x.pth", target, code=2)
     esc("weights", "convert", tmp_path / "x.pth", tmp_path / "none" / "x.safetensors", code=3)
     record = {"name": "own", "file": target.name, "variant": "esc", "scale": 4, "sha256": "0"}
     record |= {"bytes": 1, "trained_on": "", "recipe": "", "licence": "", "scores": {}}
     target.with_suffix(".json").write_text(json.dumps(record))
     done = esc("weights", "convert", tmp_path / "x.pth", target, "--overwrite")
-    assert f"{target.with_suffix('.json')}: removed, because it was the record" in done.stderr
+    assert f"{target.with_suffix('.json')}: removed, because it was the record" in done.err
     done = esc("weights", "info", target)
-    assert "variant     esc-fp" in done.stdout
-    assert "523,675" in done.stdout
+    assert "variant     esc-fp" in done.out
+    assert "523,675" in done.out
     other = ROOT / "tests" / "golden" / "geo_ensemble.safetensors"
-    assert "not an ESC network" in esc("weights", "info", other, code=3).stderr
+    assert "not an ESC network" in esc("weights", "info", other, code=3).err

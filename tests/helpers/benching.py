@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-from typing import Any
+from command import Command, Word
 
 from esc_cli.benchmark.results import BenchRow
 
-ROOT = Path(__file__).parents[2]
 QUICK = ("--size", "192x128", "--warmup", "1", "--runs", "2", "--device", "cpu")
 
 
-def start(*arguments: object) -> subprocess.Popen[str]:
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    words = [sys.executable, "-m", "esc_cli", "bench", *map(str, arguments)]
-    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return subprocess.Popen(words, env=environment, text=True, **pipes)
+COMMAND = Command(("bench",))
+start = COMMAND.start
 
 
-def bench(*arguments: object) -> tuple[int, str, str]:
-    process = start(*arguments)
-    out, err = process.communicate(timeout=120)
-    assert "Traceback" not in err
-    return process.returncode, out, err
+def bench(*arguments: Word) -> tuple[int, str, str]:
+    ran = COMMAND(*arguments)
+    return ran.code, ran.out, ran.err
 
 
 def row(cpu_ms: float) -> BenchRow:

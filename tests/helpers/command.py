@@ -10,7 +10,7 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -148,12 +148,13 @@ class Command:
     """
 
     words: tuple[str, ...] = ()
+    env: dict[str, str] = field(default_factory=dict)
 
     def start(self, *words: Word, **options: Any) -> subprocess.Popen[bytes]:
-        return start(*self.words, *words, **options)
+        return start(*self.words, *words, **options | {"env": self.env | options.get("env", {})})
 
     def __call__(self, *words: Word, process: bool = False, **options: Any) -> Ran:
-        env = options.get("env") or {}
+        env = options["env"] = self.env | options.get("env", {})
         here = not process and set(options) <= HERE and all(k.startswith(HARMLESS) for k in env)
         if not here:
             return run_process(*self.words, *words, **options)

@@ -19,6 +19,8 @@ from esc_cli.training.distributed import find_place
 from esc_cli.training.folder import RunFolder, read_checkpoint
 from esc_cli.training.recipe import load_recipe
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 LOSS_TOLERANCE = 1e-5
 """Relative: sums of gradients in another order, over five iterations."""

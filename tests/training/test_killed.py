@@ -16,6 +16,8 @@ from esc_cli.training.folder import RunFolder, read_checkpoint
 from esc_cli.training.loop import Intervals
 from esc_cli.training.recipe import load_recipe
 
+pytestmark = pytest.mark.slow
+
 
 def newest(out):
     path = RunFolder(out).newest()

@@ -6,7 +6,6 @@ import gzip
 import http.server
 import io
 import json
-import os
 import signal
 import ssl
 import subprocess
@@ -18,6 +17,7 @@ from pathlib import Path
 
 import pytest
 import trustme
+from command import Command
 
 from esc_cli.errors import SetupError, UsageError
 from esc_cli.evaluation.dataset_catalog import FETCHABLE, address, find_fetchable
@@ -396,68 +396,51 @@ def test_the_list_tells_what_is_here(root, source):
 @pytest.fixture
 def esc_data(server, authority, tmp_path):
     authority.cert_pem.write_to_path(tmp_path / "ca.pem")
-    environment = os.environ | {
-        "PYTHONPATH": str(ROOT),
+    environment = {
         "SSL_CERT_FILE": str(tmp_path / "ca.pem"),
         "ESC_DATA_URL": server.base,
+        "ESC_DATA": "",
         "XDG_CACHE_HOME": str(tmp_path / "cache"),
         "COLUMNS": "200",
     }
-    environment.pop("ESC_DATA", None)
-
-    def start(*arguments, **more):
-        command = [sys.executable, "-m", "esc_cli", "data", *map(str, arguments)]
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        return subprocess.Popen(command, env=environment | more, **pipes)
-
-    def run(*arguments, **more):
-        process = start(*arguments, **more)
-        out, err = process.communicate(timeout=60)
-        done = subprocess.CompletedProcess(process.args, process.returncode, out, err)
-        assert "Traceback" not in done.stderr, done.stderr
-        assert "No such command" not in done.stderr, done.stderr
-        return done
-
-    run.start = start
-    return run
+    return Command(("data",), env=environment)
 
 
 def test_pull_list_and_verify_from_the_command_line(esc_data, root, server):
     ran = esc_data("pull", "Set5", "--data-root", root)
-    assert ran.returncode == 0, ran.stderr
-    assert ran.stdout == f"{root / 'Set5'}\n"
-    assert "BMVC 2012" in ran.stderr
+    assert ran.code == 0, ran.err
+    assert ran.out == f"{root / 'Set5'}\n"
+    assert "BMVC 2012" in ran.err
     assert len(server.paths) == 1
     ran = esc_data("list", "--data-root", root)
-    assert ran.returncode == 0, ran.stderr
-    assert "Manga109" in ran.stdout
-    assert esc_data("verify", "Set5", "--data-root", root).returncode == 0
+    assert ran.code == 0, ran.err
+    assert "Manga109" in ran.out
+    assert esc_data("verify", "Set5", "--data-root", root).code == 0
     (root / "Set5" / "HR" / "bird.png").unlink()
     ran = esc_data("verify", "--data-root", root)
-    assert ran.returncode == 1
-    assert "missing: bird.png" in ran.stderr
+    assert ran.code == 1
+    assert "missing: bird.png" in ran.err
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="XDG_CACHE_HOME is for Linux")
 def test_pull_fills_the_cache(esc_data, tmp_path):
-    assert esc_data("pull", "set5").returncode == 0
+    assert esc_data("pull", "set5").code == 0
     assert (tmp_path / "cache" / "esc" / "datasets" / "Set5" / "HR" / "baby.png").is_file()
-    assert "all as pulled" in esc_data("verify").stderr
+    assert "all as pulled" in esc_data("verify").err
 
 
 def test_two_pulls_at_once_fetch_once(esc_data, root, server):
+    words = ("pull", "Set5", "--data-root", root)
     results = []
     threads = [
-        threading.Thread(
-            target=lambda: results.append(esc_data("pull", "Set5", "--data-root", root))
-        )
+        threading.Thread(target=lambda: results.append(esc_data(*words, process=True)))
         for _ in range(2)
     ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert [ran.returncode for ran in results] == [0, 0]
+    assert [ran.code for ran in results] == [0, 0]
     assert len(server.paths) == 1
 
 
@@ -471,18 +454,18 @@ def test_ctrl_c_stops_at_once_and_leaves_no_half_set(esc_data, root, server):
     _, err = process.communicate(timeout=5)
     server.going.set()
     assert process.returncode == 130
-    assert "Traceback" not in err
+    assert b"Traceback" not in err
     assert not (root / "Set5").exists()
-    assert esc_data("pull", "Set5", "--data-root", root).returncode == 0
+    assert esc_data("pull", "Set5", "--data-root", root).code == 0
     assert sorted(path.name for path in root.iterdir()) == [".Set5.lock", "Set5"]
 
 
 def test_offline_names_the_file_and_the_address(esc_data, root, server):
     ran = esc_data("pull", "Set5", "--offline", "--data-root", root)
-    assert ran.returncode == 3
-    assert server.path in ran.stderr
-    assert "Set5_HR.tar.gz: not here" in ran.stderr
-    assert esc_data("pull", "Set5", "--data-root", root, ESC_OFFLINE="1").returncode == 3
+    assert ran.code == 3
+    assert server.path in ran.err
+    assert "Set5_HR.tar.gz: not here" in ran.err
+    assert esc_data("pull", "Set5", "--data-root", root, env={"ESC_OFFLINE": "1"}).code == 3
     assert server.paths == []
 
 
@@ -492,7 +475,7 @@ def test_offline_names_the_file_and_the_address(esc_data, root, server):
 )
 def test_wrong_usage_ends_in_2(esc_data, arguments):
     ran = esc_data(*arguments)
-    assert ran.returncode == 2, ran.stderr
+    assert ran.code == 2, ran.err
 
 
 def test_data_does_not_load_torch():
@@ -502,4 +485,4 @@ def test_data_does_not_load_torch():
     )
     command = [sys.executable, "-c", program]
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
-    assert done.stdout == "[]\n"
+    assert done.out == "[]\n"
