@@ -14,7 +14,7 @@ from typing import Any
 
 from esc_cli.checkpoints.fetch import Supply
 from esc_cli.cli.console import print_error, print_line
-from esc_cli.cli.fetching import supply, tell_overlooked
+from esc_cli.cli.fetching import supply
 from esc_cli.cli.signals import stopping_on_signals
 from esc_cli.errors import EscError, StoppedError, UsageError, counted, shown
 from esc_cli.tasks.stop import Stop
@@ -90,8 +90,6 @@ def run(options: TrainOptions, plot: Path | None) -> None:
     task = TrainTask(options, stop)
     log = options.out / LOG
     drawn = plot if task.place.first else None
-    if task.place.first:
-        tell_overlooked(options.init)
     with stopping_on_signals(stop):
         try:
             Renderer().run(task.run())
