@@ -17,6 +17,7 @@ from esc_cli.cli.console import print_error, print_line
 from esc_cli.cli.fetching import supply
 from esc_cli.cli.signals import stopping_on_signals
 from esc_cli.errors import EscError, StoppedError, UsageError, counted, shown
+from esc_cli.tasks.evaluate.validation import printed
 from esc_cli.tasks.stop import Stop
 from esc_cli.tasks.train.plot import check_plot, write_plot
 from esc_cli.tasks.train.run import TrainOptions, TrainTask
@@ -173,7 +174,7 @@ class Renderer:
     @show.register
     def _(self, event: Validated) -> None:
         sets = ", ".join(
-            f"{name} {scores['psnr']:.3f} dB {scores['ssim']:.4f}"
+            f"{name} {' '.join(text for _, text in printed(scores))}"
             for name, scores in event.scores.items()
         )
         self._line(f"validated {event.step} {_clock(event.seconds)}: {sets}")
