@@ -24,7 +24,7 @@ from esc_cli.errors import EscError, MissingExtraError, UsageError
 from esc_cli.model import Network
 from esc_cli.model.attention import WindowAttention
 from esc_cli.model.body import FactoredKernel, SharedKernel
-from esc_cli.model.config import NetworkConfig, variant_name
+from esc_cli.model.config import SDPA, NetworkConfig, variant_name
 from esc_cli.model.layers import LargeConv, geometric_ensemble
 from esc_cli.model.padding import smallest_side
 from esc_cli.model.patches import Extent, Patch, Patchwork, WholeMap
@@ -76,7 +76,7 @@ class ExportableAttention(nn.Module):
     def __init__(self, attention: WindowAttention):
         super().__init__()
         self.attention = attention
-        attention.kernel = "sdpa"
+        attention.kernel = SDPA.name
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> the same shape."""

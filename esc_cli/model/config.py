@@ -29,6 +29,29 @@ FLASHBIAS_RANK = 48
 
 
 @dataclass(frozen=True)
+class AttentionKernel:
+    """A way to compute attention with a table of relative positions; all give the same result.
+
+    compiled_on: the type of device on which it is compiled at its first use; elsewhere it runs
+    uncompiled, and slowly. None: nothing is compiled. for_training: chosen by training alone.
+    """
+
+    name: str
+    compiled_on: str | None = None
+    for_training: bool = False
+
+
+SDPA = AttentionKernel("sdpa")
+FLEX = AttentionKernel("flex", compiled_on="cuda")
+MATH = AttentionKernel("math", for_training=True)
+ATTENTION_KERNELS = {kernel.name: kernel for kernel in (SDPA, FLEX, MATH)}
+"""Every kernel by name; `attention.KERNELS` holds what computes it."""
+
+FLASHBIAS = "flashbias"
+"""The name of attention with FlashBias factors, which has one kernel of its own."""
+
+
+@dataclass(frozen=True)
 class NetworkConfig:
     """Everything that a network is built from.
 
