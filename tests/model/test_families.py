@@ -9,7 +9,7 @@ import torch
 
 from esc_cli.checkpoints.config_from_state import read_config
 from esc_cli.engine.export import check_exportable
-from esc_cli.engine.memory import at_work, bytes_per_pixel
+from esc_cli.engine.memory import at_work, bytes_per_pixel, patch_pixels
 from esc_cli.errors import UsageError
 from esc_cli.model import Network, build, from_config
 from esc_cli.model.config import VARIANTS, NetworkConfig, variant_config
@@ -68,9 +68,7 @@ def test_an_added_family_is_built_and_recognised(marked: NetworkConfig) -> None:
 def test_the_memory_of_an_added_family_is_that_of_its_record(marked: NetworkConfig) -> None:
     plain = replace(marked, family="esc")
     assert bytes_per_pixel(marked, 2) == bytes_per_pixel(plain, 2) + 2000
-    bias = 2 * marked.heads * marked.window**4 * 4
-    patch = at_work(marked, CPU, 4) - 7
-    assert at_work(plain, CPU, 4) - bias < patch
+    assert at_work(marked, CPU, 4) == 7 + patch_pixels(marked, CPU) * bytes_per_pixel(marked, 4)
 
 
 def test_an_added_family_is_exported_and_converted_only_if_its_record_says_so(
