@@ -14,6 +14,7 @@ LIGHT = [
     "esc_cli.model.families",
     "esc_cli.tasks.benchmark.events",
     "esc_cli.checkpoints.store",
+    "esc_cli.checkpoints.fetch",
 ]
 
 
