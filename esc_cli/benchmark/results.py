@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from esc_cli.benchmark.published import PublishedSpeed
+from esc_cli.model.config import ATTENTION_KERNELS
 
 Row = tuple[str, ...]
 Facts = dict[str, str]
@@ -107,6 +108,17 @@ def _cells(row: BenchRow) -> dict[str, str]:
         "published MB": NONE if printed is None else f"{printed.memory_mb:.0f}",
         "published GMACs": f"{printed.gmacs:.1f}" if printed and printed.gmacs else NONE,
     }
+
+
+def uncompiled_kernels(rows: Sequence[BenchRow]) -> dict[str, str]:
+    """The kernels that ran uncompiled, and slowly: the type of device that compiles each."""
+    found: dict[str, str] = {}
+    for row in rows:
+        kernel = ATTENTION_KERNELS.get(row.attention)
+        device = None if kernel is None or row.compiled else kernel.compiled_on
+        if device is not None and not row.device.startswith(device):
+            found[row.attention] = device
+    return found
 
 
 def megabytes(count: int | None) -> str:

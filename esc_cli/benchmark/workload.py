@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,10 +16,8 @@ from esc_cli.engine.precision import DTYPES, Precision
 from esc_cli.engine.prepare import ready
 from esc_cli.model import Network, from_config
 from esc_cli.model.attention import WindowAttention, set_attention_kernel
-from esc_cli.model.config import FLASHBIAS_RANK, NetworkConfig
+from esc_cli.model.config import ATTENTION_KERNELS, FLASHBIAS, FLASHBIAS_RANK, NetworkConfig
 from esc_cli.model.convert import to_flashbias
-
-Attention = Literal["auto", "sdpa", "flex", "flashbias"]
 
 
 @dataclass(frozen=True)
@@ -27,14 +25,15 @@ class Workload:
     """One configuration; sizes are (height, width).
 
     checkpoint: None for fresh parameters, which take the same time. attention: "auto" for what
-    the network uses by itself; "flashbias" turns its tables into factors of rank 48.
+    the network uses by itself, or a kernel's name; "flashbias" turns its tables into factors of
+    rank 48.
     """
 
     config: NetworkConfig
     checkpoint: Checkpoint | None
     device: str
     precision: Precision
-    attention: Attention
+    attention: str
     compiled: bool
     batch: int
     in_size: tuple[int, int]
@@ -43,7 +42,7 @@ class Workload:
     @property
     def as_run(self) -> NetworkConfig:
         """The configuration once the attention is chosen."""
-        if self.attention != "flashbias" or self.config.flashbias_rank is not None:
+        if self.attention != FLASHBIAS or self.config.flashbias_rank is not None:
             return self.config
         return replace(self.config, flashbias_rank=FLASHBIAS_RANK)
 
@@ -58,7 +57,7 @@ def make_network(workload: Workload) -> Network:
 
 
 def _with_kernel(network: Network, workload: Workload) -> Network:
-    if workload.attention in ("sdpa", "flex"):
+    if workload.attention in ATTENTION_KERNELS:
         set_attention_kernel(network, workload.attention)
     return network
 
@@ -73,10 +72,10 @@ def _converted(network: Network, config: NetworkConfig) -> Network:
 
 
 def attention_name(network: Network) -> str:
-    """The kernel that computes a network's attention: sdpa, flex, flashbias."""
+    """The name of what computes a network's attention: a kernel, or flashbias."""
     if network.config.flashbias_rank is not None:
-        return "flashbias"
-    kernels = {str(m.kernel) for m in network.modules() if isinstance(m, WindowAttention)}
+        return FLASHBIAS
+    kernels = {m.kernel for m in network.modules() if isinstance(m, WindowAttention)}
     return "+".join(sorted(kernels))
 
 

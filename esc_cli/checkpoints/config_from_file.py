@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from esc_cli.checkpoints.config_from_state import UNREADABLE_ADVICE, Facts, read_config
+from esc_cli.checkpoints.config_from_state import UNREADABLE_ADVICE, read_config
 from esc_cli.checkpoints.store import Checkpoint
 from esc_cli.errors import UsageError, WeightsError
 from esc_cli.model.config import NetworkConfig, variant_config
+from esc_cli.model.families import Facts
 
 
 def peek_config(checkpoint: Checkpoint) -> NetworkConfig:

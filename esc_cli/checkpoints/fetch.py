@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from esc_cli.checkpoints.catalog import is_file
 from esc_cli.checkpoints.digests import record_sha256, recorded_sha256
@@ -15,7 +16,9 @@ from esc_cli.checkpoints.store import Checkpoint, find, refuse_folder
 from esc_cli.errors import DiskError, WeightsError
 from esc_cli.files.download import Digest, Progress, download
 from esc_cli.files.http import Link
-from esc_cli.model import Network
+
+if TYPE_CHECKING:
+    from esc_cli.model import Network
 
 Shown = Callable[[Release], AbstractContextManager[Progress]]
 """Shows a transfer: entered before it, left after it; what it yields is told the bytes."""

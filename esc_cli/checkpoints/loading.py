@@ -11,11 +11,12 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from esc_cli.checkpoints.config_from_state import EXPECTED, UNREADABLE_ADVICE, Facts, read_config
+from esc_cli.checkpoints.config_from_state import EXPECTED, UNREADABLE_ADVICE, read_config
 from esc_cli.checkpoints.store import Checkpoint
 from esc_cli.errors import WeightsError, counted
 from esc_cli.model import Network, from_config
 from esc_cli.model.config import NetworkConfig, variant_name
+from esc_cli.model.families import Facts
 
 _LENGTH_BYTES = 8  # of the header, little endian; https://github.com/huggingface/safetensors
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from esc_cli.cli.parsing import OUTPUT, CsvFile, JsonFile, MarkdownFile
+from esc_cli.tasks.benchmark.events import ATTENTIONS, AUTO
 
 EPILOG = (
     "Exit codes: 0 all measured; 1 a configuration failed; 2 wrong usage, or --compare with "
@@ -16,6 +17,7 @@ EPILOG = (
 )
 _WHAT, _HOW = "What is measured", "How"
 NOT_END_TO_END = ("compare", "plot", "runs", "warmup", "size", "batch")
+KERNELS = [name for name in ATTENTIONS if name != AUTO]
 DEFAULT_MODELS = "esc-tiny,esc-light,esc,esc-fp"
 
 
@@ -35,9 +37,9 @@ def bench_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per opt
         str,
         typer.Option(
             rich_help_panel=_WHAT,
-            help="A list of sdpa, flex, flashbias; auto is what the network uses by itself.",
+            help=f"A list of {', '.join(KERNELS)}; {AUTO} is what the network uses by itself.",
         ),
-    ] = "auto",
+    ] = AUTO,
     compile_: Annotated[
         bool, typer.Option("--compile", rich_help_panel=_WHAT, help="Through torch.compile.")
     ] = False,
@@ -85,7 +87,7 @@ def bench_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per opt
     # Only now, so that `esc --help` does not wait for torch.
     from esc_cli.cli import benchmark_run, parsing
     from esc_cli.errors import UsageError
-    from esc_cli.tasks.benchmark.events import ATTENTIONS, BenchOptions
+    from esc_cli.tasks.benchmark.events import BenchOptions
 
     if end_to_end is not None:
         parsing.refuse_given(context, NOT_END_TO_END, "is for networks, not for --end-to-end")

@@ -20,7 +20,7 @@ from esc_cli.benchmark.export import (
 )
 from esc_cli.benchmark.plot import bench_plot, check_matplotlib
 from esc_cli.benchmark.published import NOTE
-from esc_cli.benchmark.results import BenchRow, bench_rows
+from esc_cli.benchmark.results import BenchRow, bench_rows, uncompiled_kernels
 from esc_cli.cli.console import print_line
 from esc_cli.cli.signals import stopping_on_signals
 from esc_cli.cli.tables import print_rows
@@ -127,8 +127,10 @@ def _notes(options: BenchOptions, collected: _Collected) -> list[str]:
         notes += [
             f"not in {shown(options.before.path)}, so without a ratio: {one}" for one in alone
         ]
-    if any(row.attention == "flex" and _is_uncompiled(row) for row in collected.rows):
-        notes.append("attention flex is compiled on CUDA only: here it is slow")
+    notes += [
+        f"attention {name} is compiled on {device.upper()} only: here it is slow"
+        for name, device in uncompiled_kernels(collected.rows).items()
+    ]
     if any(row.published for row in collected.rows):
         notes.append(NOTE)
     if any(row.weights == FRESH for row in collected.rows):
@@ -144,10 +146,6 @@ def _notes(options: BenchOptions, collected: _Collected) -> list[str]:
     if any(row.psnr_source == "published" for row in collected.rows):
         notes.append("PSNR of fresh weights, in --json, --csv and --plot: the paper's, on Set5")
     return notes
-
-
-def _is_uncompiled(row: BenchRow) -> bool:
-    return not row.compiled and not row.device.startswith("cuda")
 
 
 def _busy(rows: list[BenchRow]) -> Iterator[str]:

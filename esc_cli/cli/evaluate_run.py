@@ -12,7 +12,7 @@ import typer
 
 from esc_cli.cli.console import print_line, stderr
 from esc_cli.cli.data import known_roots
-from esc_cli.cli.fetching import supply, tell_overlooked
+from esc_cli.cli.fetching import supply
 from esc_cli.cli.signals import stopping_on_signals
 from esc_cli.cli.tables import print_table
 from esc_cli.errors import StoppedError, UsageError, shown
@@ -78,7 +78,6 @@ def run(options: EvalOptions, outputs: Outputs, *, offline: bool) -> None:
     outputs.check_before_work()
     stop = Stop()
     options = replace(options, supply=supply(offline=offline))
-    tell_overlooked(*options.models, *options.against)
     collected = _Collected()
     evaluation = Evaluation(options, stop)
     with stopping_on_signals(stop):

@@ -31,13 +31,11 @@ def export_command(
     """
     # Only now, so that `esc --help` does not wait for torch.
     from esc_cli.cli.console import print_line, print_result
-    from esc_cli.cli.fetching import tell_overlooked
     from esc_cli.cli.signals import raising_on_signals
     from esc_cli.errors import shown
     from esc_cli.tasks.export import ExportOptions, export
 
     with raising_on_signals():
-        tell_overlooked(model)
         done = export(ExportOptions(model, output, format_, scale, overwrite))
     print_result(shown(done.path))
     size = f"{done.format}, {done.size_bytes / 1e6:.1f} MB"

@@ -14,16 +14,6 @@ from esc_cli.cli.console import print_line, stderr
 from esc_cli.cli.signals import raising_on_signals
 from esc_cli.files.http import Link
 
-
-def tell_overlooked(*names: str | None) -> None:
-    """A line for each damaged record because of which a name means another network."""
-    from esc_cli.checkpoints.damaged_records import overlooked
-
-    for name in dict.fromkeys(names):
-        for error in overlooked(name):
-            print_line(f"note: {error}", "yellow")
-
-
 if TYPE_CHECKING:
     from esc_cli.files.download import Progress as Told
 

@@ -13,8 +13,8 @@ EPILOG = (
     "SIGTERM, with a checkpoint saved."
 )
 RECIPE_HELP = (
-    "esc, esc-light, esc-fp, esc-xl, esc-tiny, esc-real-mse, esc-real-gan, esc-lte, "
-    "or a .toml file."
+    "esc, esc-light, esc-fp, esc-xl, esc-tiny, esc-tiny-photo, esc-real-mse, esc-real-gan, "
+    "esc-lte, or a .toml file."
 )
 _RECIPE, _DATA, _RUN = "Recipe", "Data", "Run"
 

@@ -14,9 +14,10 @@ from typing import Any
 
 from esc_cli.checkpoints.fetch import Supply
 from esc_cli.cli.console import print_error, print_line
-from esc_cli.cli.fetching import supply, tell_overlooked
+from esc_cli.cli.fetching import supply
 from esc_cli.cli.signals import stopping_on_signals
 from esc_cli.errors import EscError, StoppedError, UsageError, counted, shown
+from esc_cli.tasks.evaluate.validation import printed
 from esc_cli.tasks.stop import Stop
 from esc_cli.tasks.train.plot import check_plot, write_plot
 from esc_cli.tasks.train.run import TrainOptions, TrainTask
@@ -90,8 +91,6 @@ def run(options: TrainOptions, plot: Path | None) -> None:
     task = TrainTask(options, stop)
     log = options.out / LOG
     drawn = plot if task.place.first else None
-    if task.place.first:
-        tell_overlooked(options.init)
     with stopping_on_signals(stop):
         try:
             Renderer().run(task.run())
@@ -175,7 +174,7 @@ class Renderer:
     @show.register
     def _(self, event: Validated) -> None:
         sets = ", ".join(
-            f"{name} {scores['psnr']:.3f} dB {scores['ssim']:.4f}"
+            f"{name} {' '.join(text for _, text in printed(scores))}"
             for name, scores in event.scores.items()
         )
         self._line(f"validated {event.step} {_clock(event.seconds)}: {sets}")

@@ -23,7 +23,7 @@ from rich.progress import (
 from rich.text import Text
 
 from esc_cli.cli.console import print_line, print_result, stderr
-from esc_cli.cli.fetching import supply, tell_overlooked
+from esc_cli.cli.fetching import supply
 from esc_cli.cli.signals import raising_on_signals, stopping_on_signals
 from esc_cli.errors import UsageError, WriteError, shown
 from esc_cli.files.atomic import write_atomic
@@ -196,7 +196,6 @@ class Run:
 def run(options: UpscaleOptions, how: Run) -> None:
     """Run a batch or a pipe; ends in typer.Exit with the exit code, or in an EscError."""
     options = replace(options, supply=supply(offline=how.offline, quiet=how.quiet))
-    tell_overlooked(options.model)
     if STANDARD_STREAM in (*options.inputs, options.output):
         if how.report is not None or options.dry_run or how.seconds is not None:
             raise UsageError("--report, --dry-run, --deadline and --max-minutes do not go with -")

@@ -94,10 +94,8 @@ def verify_command(
 ) -> None:
     """Compare files with the sha256 of their publisher, their record, or their first use."""
     from esc_cli.cli.console import print_line
-    from esc_cli.cli.fetching import tell_overlooked
     from esc_cli.tasks.weights.catalog import verify
 
-    tell_overlooked(*(names or ()))
     intact = True
     for found in verify(tuple(names or ())):
         intact = intact and not found.problem
@@ -113,10 +111,8 @@ def info_command(
 ) -> None:
     """Show what a file or a name is: variant, scale, parameters, sha256, record."""
     from esc_cli.cli.console import print_result
-    from esc_cli.cli.fetching import tell_overlooked
     from esc_cli.tasks.weights.describe import describe
 
-    tell_overlooked(name)
     found = describe(name, scale)
     if json_:
         print_result(_as_json(dataclasses.asdict(found)))
@@ -142,11 +138,10 @@ def convert_command(
 ) -> None:
     """Write a checkpoint as .safetensors, with its variant and scale in it."""
     from esc_cli.cli.console import print_line, print_result
-    from esc_cli.cli.fetching import supply, tell_overlooked
+    from esc_cli.cli.fetching import supply
     from esc_cli.errors import shown
     from esc_cli.tasks.weights.convert import Conversion, convert
 
-    tell_overlooked(source)
     wanted = Conversion(source, target, scale, key, overwrite)
     done = convert(wanted, supply(offline=offline))
     size = f"{done.size_bytes / 1e6:.1f} MB"

@@ -41,6 +41,7 @@ def weights_export_command(  # noqa: PLR0913, PLR0917 - Typer reads one paramete
     from esc_cli.cli import evaluate_run, parsing
     from esc_cli.cli.console import print_line, print_result
     from esc_cli.errors import shown
+    from esc_cli.tasks.evaluate.validation import printed
     from esc_cli.tasks.train.export import ExportOptions, export_run
     from esc_cli.training.export import Words
 
@@ -60,5 +61,6 @@ def weights_export_command(  # noqa: PLR0913, PLR0917 - Typer reads one paramete
     )
     print_line(f"from {shown(done.checkpoint)}")
     for name, values in done.scores.items():
-        print_line(f"{name}: PSNR {values['psnr']:.3f} dB, SSIM {values['ssim']:.4f}")
+        means = ", ".join(f"{label} {text}" for label, text in printed(values))
+        print_line(f"{name}: {means}")
     print_result(shown(done.weights))

@@ -24,7 +24,8 @@ from esc_cli.errors import EscError, MissingExtraError, UsageError
 from esc_cli.model import Network
 from esc_cli.model.attention import WindowAttention
 from esc_cli.model.body import FactoredKernel, SharedKernel
-from esc_cli.model.config import NetworkConfig, variant_name
+from esc_cli.model.config import SDPA, NetworkConfig, variant_name
+from esc_cli.model.families import FAMILIES
 from esc_cli.model.layers import LargeConv, geometric_ensemble
 from esc_cli.model.padding import smallest_side
 from esc_cli.model.patches import Extent, Patch, Patchwork, WholeMap
@@ -56,9 +57,9 @@ class ExportableNetwork(nn.Module):
 
 def check_exportable(config: NetworkConfig) -> None:
     """Raise UsageError for a network that has no exportable form."""
-    if config.any_scale:
-        what = "networks of any scale cannot be exported: the output's size belongs to each call"
-        raise UsageError(what)
+    why_not = FAMILIES[config.family].not_exportable
+    if why_not:
+        raise UsageError(why_not)
     if config.unshuffle != 1:
         raise UsageError("networks with an unshuffled input cannot be exported")
 
@@ -76,7 +77,7 @@ class ExportableAttention(nn.Module):
     def __init__(self, attention: WindowAttention):
         super().__init__()
         self.attention = attention
-        attention.kernel = "sdpa"
+        attention.kernel = SDPA.name
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> the same shape."""

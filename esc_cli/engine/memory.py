@@ -10,6 +10,7 @@ import torch
 
 from esc_cli.engine.threads import own_cgroups
 from esc_cli.model.config import NetworkConfig
+from esc_cli.model.families import FAMILIES
 
 USABLE = {"cuda": 0.8, "mps": 0.6, "cpu": 0.5}
 """Share of the free memory that may be planned for; the rest is for others and for error."""
@@ -26,14 +27,8 @@ CPU_PATCH_VALUES = 1 << 21
 DEVICE_PATCH_PIXELS = 1 << 19
 """Input pixels of a patch on other devices: enough to keep one busy. Not measured."""
 
-HEAD_COPIES = 3
-"""Maps of the head of an ESC-Real network alive at once, at the size of the result."""
-
 ANY_SCALE = 4
 """The scale that a network of any scale is expected to be asked for."""
-
-LTE_CHUNK_BYTES = 1 << 30
-"""Working memory of one chunk of query points of ESC-LTE, whatever the picture."""
 
 
 def bytes_per_pixel(config: NetworkConfig, itemsize: int) -> float:
@@ -41,13 +36,9 @@ def bytes_per_pixel(config: NetworkConfig, itemsize: int) -> float:
 
     docs/performance.md compares it with measured peaks.
     """
-    trunk = TRUNK_COPIES * config.dim / config.unshuffle**2
-    extra = 0.0
-    if config.family in {"esc-real", "esc-real-m"}:
-        extra = HEAD_COPIES * config.dim * config.scale**2
-    if config.family == "esc-lte":
-        extra = 2 * 2 * config.lte_hidden * 4 / itemsize  # coef and freq, also in float32
-    return (trunk + extra) * itemsize + _picture_bytes(config, itemsize)
+    trunk = TRUNK_COPIES * config.dim / config.unshuffle**2 * itemsize
+    head = FAMILIES[config.family].head_bytes(config, itemsize)
+    return trunk + head + _picture_bytes(config, itemsize)
 
 
 def _picture_bytes(config: NetworkConfig, itemsize: int) -> int:
@@ -83,7 +74,9 @@ def host_maps_fit(config: NetworkConfig, device: torch.device, itemsize: int, pi
 
 def at_work(config: NetworkConfig, device: torch.device, itemsize: int) -> float:
     """Memory for one patch, and what does not hang on the picture at all, in bytes."""
-    fixed = LTE_CHUNK_BYTES if config.family == "esc-lte" else _bias_bytes(config, itemsize)
+    fixed = FAMILIES[config.family].fixed_bytes
+    if fixed is None:
+        fixed = _bias_bytes(config, itemsize)
     return fixed + patch_pixels(config, device) * bytes_per_pixel(config, itemsize)
 
 

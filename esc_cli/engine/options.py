@@ -17,7 +17,7 @@ class EngineOptions:
     free memory, `WHOLE` for no tiles. overlap: input pixels that neighbouring tiles share.
     self_ensemble: mean over the 8 flips and quarter turns, eight times the work. host_maps: whether
     feature maps that do not fit the device may be in host memory, None for where the device has
-    memory of its own (CUDA). cuda_graphs: replay the work for sizes that come again, on CUDA.
+    memory of its own (CUDA).
     """
 
     device: str = "auto"
@@ -26,4 +26,3 @@ class EngineOptions:
     overlap: int = 32
     self_ensemble: bool = False
     host_maps: bool | None = None
-    cuda_graphs: bool = False

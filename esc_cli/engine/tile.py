@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from esc_cli.engine.graphs import Repeated
 from esc_cli.engine.tiling import Span, Tile
 from esc_cli.model import Network
 from esc_cli.model.lte import ESCLTE, Axis, Lattice
@@ -38,7 +37,7 @@ def _out_slice(span: Span, length: int, out_length: int) -> slice:
 
 
 def render(
-    network: Network | Repeated, pixels: Tensor, tile: Tile, canvas: Canvas, self_ensemble: bool
+    network: Network, pixels: Tensor, tile: Tile, canvas: Canvas, self_ensemble: bool
 ) -> Iterator[Part]:
     """What a tile, pixels (B, 3, h, w), delivers: parts that cover its core, where they land.
 
@@ -123,7 +122,7 @@ def _shifted(span: slice, by: int) -> slice:
     return slice(span.start + by, span.stop + by)
 
 
-def _fixed_view(network: Network | Repeated, tile: Tile, scale: int) -> _View:
+def _fixed_view(network: Network, tile: Tile, scale: int) -> _View:
     def parts(pixels: Tensor, turn: _Turn) -> Iterator[Part]:
         return network.parts(turn.apply(pixels))
 

@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from esc_cli.engine import memory, tiling
-from esc_cli.engine.graphs import Repeated
 from esc_cli.engine.layout import Layout, Room
 from esc_cli.engine.options import EngineOptions
 from esc_cli.engine.precision import (
@@ -76,7 +75,6 @@ class Upscaler:
         self.network, self.options = network, options
         self.config = network.config
         self._networks: dict[str, Network] = {}
-        self._repeated: dict[str, Repeated] = {}
 
     def __call__(self, image: Tensor, scale: float | None = None) -> Tensor:
         """The upscaled image, float32 in [0, 1] on the CPU; see `upscale`."""
@@ -136,7 +134,7 @@ class Upscaler:
         """The same network where it is, with tiles of a side (or `WHOLE`) as far as they fit."""
         other = Upscaler(self.network, replace(self.options, tile=side))
         other.device, other.precision = self.device, self.precision
-        other._networks, other._repeated = self._networks, self._repeated
+        other._networks = self._networks
         other._room = self._room.with_tile(side)
         return other
 
@@ -182,8 +180,6 @@ class Upscaler:
         layout = self._room.first((batch, height, width))
         while (reason := self._out_of_memory(run, layout)) is not None:
             # Only here, outside the handler, are the tensors of the failed attempt gone.
-            for repeated in self._repeated.values():
-                repeated.forget()
             memory.release(self.device)
             layout, note = self._room.after(layout, (batch, height, width), reason)
             run.notes.append(note)
@@ -228,13 +224,11 @@ class Upscaler:
             return crop.to(self.device)
         return crop.contiguous().pin_memory().to(self.device, non_blocking=True)
 
-    def _network(self, name: Precision, run: _Run) -> Network | Repeated:
+    def _network(self, name: Precision, run: _Run) -> Network:
         if name not in self._networks:
             self._networks[name] = ready(self.network, self.device, DTYPES[name])
         network = self._networks[name]
         network.working = replace(network.working, store=run.store, check=run.check)
-        if self.options.cuda_graphs and self.device.type == "cuda" and not self.config.any_scale:
-            return self._repeated.setdefault(name, Repeated(network))
         return network
 
 

@@ -1,19 +1,37 @@
-"""PSNR and SSIM, as the super-resolution literature computes them.
+"""Full-reference metrics, as the super-resolution literature computes them: one table of them.
 
 Images are (..., C, H, W) tensors on any device. Metrics take values in 0..255 and compute in
-float64, so that they agree with the published protocol to the last printed digit.
+float64, so that they agree with the published protocol to the last printed digit. A new one is an
+entry of `METRICS`.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from esc_cli.engine.imresize import imresize
+from esc_cli.evaluation.results import Metric
 
-__all__ = ["crop_border", "imresize", "luma", "psnr", "ssim"]
+__all__ = [
+    "METRICS",
+    "SPACES",
+    "FullReference",
+    "Space",
+    "crop_border",
+    "imresize",
+    "luma",
+    "psnr",
+    "ssim",
+]
+
+Space = Literal["y", "rgb"]
+SPACES: tuple[Space, ...] = ("y", "rgb")
 
 SSIM_WINDOW, SSIM_SIGMA = 11, 1.5
 SSIM_C1, SSIM_C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
@@ -70,3 +88,42 @@ def _blur_axis(x: Tensor, axis: int) -> Tensor:
 
 
 _TAPS = range(SSIM_WINDOW)
+
+
+@dataclass(frozen=True)
+class FullReference:
+    """What is known of a metric that compares a result with its reference.
+
+    name: in records of training; with a colour space, "psnr_y", that of a column. function: takes
+    (sr, hr), (C, H, W) float64 in 0..255 without a border, of 1 channel (Y) or 3. digits: decimals
+    as papers print them; `validation_digits` while a network trains, where less is a difference.
+    least_side: of what is compared, in pixels.
+    """
+
+    name: str
+    label: str
+    function: Callable[[Tensor, Tensor], float]
+    digits: int
+    validation_digits: int
+    unit: str = ""
+    lower_is_better: bool = False
+    least_side: int = 1
+
+    def column(self, space: Space) -> Metric:
+        """The metric over a colour space, as tables and files have it."""
+        label = f"{self.label} ({space.upper()})" + (f", {self.unit}" if self.unit else "")
+        return Metric(f"{self.name}_{space}", label, self.digits, self.lower_is_better)
+
+    def validated(self, value: float) -> str:
+        """A mean as it is printed while a network trains, with its unit."""
+        return f"{value:.{self.validation_digits}f} {self.unit}".rstrip()
+
+
+METRICS: dict[str, FullReference] = {
+    metric.name: metric
+    for metric in (
+        FullReference("psnr", "PSNR", psnr, digits=2, validation_digits=3, unit="dB"),
+        FullReference("ssim", "SSIM", ssim, digits=4, validation_digits=4, least_side=SSIM_WINDOW),
+    )
+}
+"""Every full-reference metric, in the order of its columns."""

@@ -5,7 +5,7 @@ Pictures are (3, H, W) uint8 RGB tensors. See docs/evaluation.md.
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Iterable
 
 import torch
 import torch.nn.functional as F
@@ -13,13 +13,13 @@ from torch import Tensor
 
 from esc_cli.engine.imresize import degrade, imresize, rounded
 from esc_cli.errors import UnsupportedError
-from esc_cli.evaluation.metrics import SSIM_WINDOW, crop_border, luma, psnr, ssim
+from esc_cli.evaluation.metrics import METRICS, SPACES, Space, crop_border, luma
 from esc_cli.evaluation.results import Metric
 
 __all__ = [
-    "METRICS",
-    "Space",
     "bicubic",
+    "columns",
+    "compare",
     "crop_to_multiple",
     "degrade",
     "most_different",
@@ -27,14 +27,11 @@ __all__ = [
     "score",
 ]
 
-Space = Literal["y", "rgb"]
 
-METRICS: dict[str, Metric] = {
-    "psnr_y": Metric("psnr_y", "PSNR (Y), dB", 2),
-    "ssim_y": Metric("ssim_y", "SSIM (Y)", 4),
-    "psnr_rgb": Metric("psnr_rgb", "PSNR (RGB), dB", 2),
-    "ssim_rgb": Metric("ssim_rgb", "SSIM (RGB)", 4),
-}
+def columns(spaces: Iterable[Space] = SPACES) -> dict[str, Metric]:
+    """The columns of tables over some colour spaces, by name ("psnr_y"), in their order."""
+    found = (metric.column(space) for space in spaces for metric in METRICS.values())
+    return {column.name: column for column in found}
 
 
 def crop_to_multiple(hr: Tensor, scale: int) -> Tensor:
@@ -48,19 +45,27 @@ def bicubic(lr: Tensor, size: tuple[int, int]) -> Tensor:
     return rounded(imresize(lr.double() / 255, size))
 
 
-def score(sr: Tensor, hr: Tensor, border: int, space: Space) -> dict[str, float]:
-    """PSNR and SSIM of a result, by metric name, without `border` pixels on each side.
+def compare(sr: Tensor, hr: Tensor, border: int, space: Space) -> dict[str, float]:
+    """Every metric of a result, by its name ("psnr"), without `border` pixels on each side.
 
-    Raises UnsupportedError when too little is left for an SSIM window.
+    Raises UnsupportedError when too little is left for one, such as for an SSIM window.
     """
-    if min(hr.shape[-2:]) < 2 * border + SSIM_WINDOW:
+    largest = max(METRICS.values(), key=lambda metric: metric.least_side)
+    if min(hr.shape[-2:]) < 2 * border + largest.least_side:
         size = f"{hr.shape[-1]} x {hr.shape[-2]}"
-        raise UnsupportedError(f"{size} is too small for SSIM without {border} pixels a side")
+        what = f"{size} is too small for {largest.label} without {border} pixels a side"
+        raise UnsupportedError(what)
     pair = (luma(sr), luma(hr)) if space == "y" else (sr.double(), hr.double())
     inner_sr, inner_hr = (crop_border(image, border) for image in pair)
+    return {name: metric.function(inner_sr, inner_hr) for name, metric in METRICS.items()}
+
+
+def score(sr: Tensor, hr: Tensor, border: int, spaces: Iterable[Space]) -> dict[str, float]:
+    """As `compare` over some colour spaces, by column name ("psnr_y")."""
     return {
-        f"psnr_{space}": psnr(inner_sr, inner_hr),
-        f"ssim_{space}": ssim(inner_sr, inner_hr),
+        f"{name}_{space}": value
+        for space in spaces
+        for name, value in compare(sr, hr, border, space).items()
     }
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -16,10 +16,10 @@ from torch import Tensor, nn
 
 from esc_cli.errors import UsageError
 from esc_cli.model.biased_attention import BiasedAttention, masked_attention
+from esc_cli.model.config import FLEX, MATH, SDPA
 from esc_cli.model.layers import conv
 from esc_cli.model.padding import reflect_to_multiple
 
-Kernel = Literal["sdpa", "flex", "math"]
 TableAttention = Callable[[Tensor, Tensor, Tensor, Tensor, int], Tensor]
 """(q, k, v: (windows, h, N, d); table (h, (2w-1)^2); w) -> (windows, h, N, d).
 
@@ -88,11 +88,12 @@ def flex_attention(q: Tensor, k: Tensor, v: Tensor, table: Tensor, window: int) 
     return _flex(q.is_cuda)(q, k, v, score_mod=add_bias)
 
 
-KERNELS: dict[Kernel, TableAttention] = {
-    "sdpa": sdpa_attention,
-    "flex": flex_attention,
-    "math": math_attention,
+KERNELS: dict[str, TableAttention] = {
+    SDPA.name: sdpa_attention,
+    FLEX.name: flex_attention,
+    MATH.name: math_attention,
 }
+"""What computes each of `config.ATTENTION_KERNELS`."""
 
 PREPARED_BYTES = 64 << 20
 """Largest expanded bias that a network keeps per block; esc has 16 MiB, esc-xl 255 MiB."""
@@ -108,7 +109,7 @@ class WindowAttention(nn.Module):
     def __init__(self, dim: int, window: int, heads: int):
         super().__init__()
         self.window, self.heads = window, heads
-        self.kernel: Kernel = "sdpa"
+        self.kernel = SDPA.name
         self.biased: BiasedAttention | None = None
         self.to_qkv = conv(dim, 3 * dim, 1)
         self.to_out = conv(dim, dim, 1)
@@ -130,7 +131,7 @@ class WindowAttention(nn.Module):
         return self.heads * self.window**4 * self.to_qkv.weight.element_size()
 
     def _attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        if self.biased is not None and self.kernel == "sdpa":
+        if self.biased is not None and self.kernel == SDPA.name:
             return self.biased(q, k, v)
         return KERNELS[self.kernel](q, k, v, self.relative_position_bias, self.window)
 
@@ -210,10 +211,11 @@ def window_attention(dim: int, window: int, heads: int, rank: int | None) -> Win
     return FlashBiasAttention(dim, window, heads, rank)
 
 
-def set_attention_kernel(network: nn.Module, kernel: Kernel) -> None:
-    """Choose the implementation, "sdpa", "flex" or "math", of every table attention in a network.
+def set_attention_kernel(network: nn.Module, kernel: str) -> None:
+    """Choose which of `KERNELS` computes every table attention in a network.
 
-    FlashBias networks have one implementation and are left alone.
+    FlashBias networks have one implementation and are left alone. Raises UsageError for a name
+    that is not known.
     """
     if kernel not in KERNELS:
         raise UsageError(f"no attention kernel {kernel!r}", advice="known: " + ", ".join(KERNELS))

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from esc_cli.model.attention import window_attention
 from esc_cli.model.config import NetworkConfig
+from esc_cli.model.families import FAMILIES
 from esc_cli.model.layers import (
     ConvAttn,
     ConvFFN,
@@ -30,7 +31,7 @@ class Block(nn.Module):
 
     def __init__(self, config: NetworkConfig):
         super().__init__()
-        dim, factored = config.dim, config.family == "esc-fp"
+        dim, factored = config.dim, FAMILIES[config.family].factored
         indices = range(config.conv_blocks)
         self.pdim, self.large_margin = config.pdim, config.kernel // 2
         self.ln_proj = LayerNorm(dim)

@@ -8,29 +8,40 @@ This module imports no torch.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
 
 from esc_cli.errors import UsageError
-
-Family = Literal["esc", "esc-fp", "esc-real", "esc-real-m", "esc-lte"]
-Head = Literal["conv", "pixelshuffledirect", "pixelshuffle", "nearest+conv", "dysample"]
-
-HEADS: tuple[Head, ...] = ("conv", "pixelshuffledirect", "pixelshuffle", "nearest+conv", "dysample")
-"""Heads of ESC-Real-M; the position is the index stored in its `MetaUpsample` buffer."""
-
-HEAD_CHOICES: dict[Family, tuple[Head, ...]] = {
-    "esc-real": ("nearest+conv", "dysample"),
-    "esc-real-m": ("pixelshuffledirect", "pixelshuffle", "nearest+conv", "dysample"),
-}
-"""Heads that a family can be built with; the "conv" of `HEADS` does not enlarge."""
+from esc_cli.model.families import FAMILIES, Head
 
 FLASHBIAS_RANK = 48
 """Rank of the published FlashBias checkpoints."""
 
 
 @dataclass(frozen=True)
+class AttentionKernel:
+    """A way to compute attention with a table of relative positions; all give the same result.
+
+    compiled_on: the type of device on which it is compiled at its first use; elsewhere it runs
+    uncompiled, and slowly. None: nothing is compiled. for_training: chosen by training alone.
+    """
+
+    name: str
+    compiled_on: str | None = None
+    for_training: bool = False
+
+
+SDPA = AttentionKernel("sdpa")
+FLEX = AttentionKernel("flex", compiled_on="cuda")
+MATH = AttentionKernel("math", for_training=True)
+ATTENTION_KERNELS = {kernel.name: kernel for kernel in (SDPA, FLEX, MATH)}
+"""Every kernel by name; `attention.KERNELS` holds what computes it."""
+
+FLASHBIAS = "flashbias"
+"""The name of attention with FlashBias factors, which has one kernel of its own."""
+
+
+@dataclass(frozen=True)
 class NetworkConfig:
-    """Everything that a network is built from.
+    """Everything that a network is built from; `family` is the name of one of `FAMILIES`.
 
     `hidden` is the width of the ConvFFNs between the convolutions, `proj_hidden` that of the one
     at the start of a block. `scale` is the upscaling factor, and 0 for ESC-LTE, which takes any.
@@ -39,7 +50,7 @@ class NetworkConfig:
     `lte_hidden` and `mlp_hidden` to ESC-LTE.
     """
 
-    family: Family
+    family: str
     dim: int
     pdim: int
     kernel: int
@@ -61,7 +72,7 @@ class NetworkConfig:
     @property
     def any_scale(self) -> bool:
         """Whether the network takes a real-valued scale."""
-        return self.family == "esc-lte"
+        return FAMILIES[self.family].scales == (0,)
 
     @property
     def grid(self) -> int:
@@ -119,15 +130,6 @@ VARIANTS: dict[str, NetworkConfig] = {
 }
 """Variants by name, at scale 4 (ESC-LTE at any)."""
 
-SCALES: dict[Family, tuple[int, ...]] = {
-    "esc": (2, 3, 4),
-    "esc-fp": (2, 3, 4),
-    "esc-real": (4,),
-    "esc-real-m": (2, 3, 4),
-    "esc-lte": (0,),
-}
-"""Scales that each family can be built for."""
-
 
 def variant_config(variant: str, scale: int | None = None) -> NetworkConfig:
     """The configuration of a named variant at a scale.
@@ -139,8 +141,9 @@ def variant_config(variant: str, scale: int | None = None) -> NetworkConfig:
         raise UsageError(f"no variant named {variant!r}", advice="known: " + ", ".join(VARIANTS))
     base = VARIANTS[variant]
     wanted = base.scale if scale is None else scale
-    if wanted not in SCALES[base.family]:
-        choices = ", ".join(map(str, SCALES[base.family]))
+    scales = FAMILIES[base.family].scales
+    if wanted not in scales:
+        choices = ", ".join(map(str, scales))
         raise UsageError(f"{variant} cannot be built for scale {wanted}", advice=f"has {choices}")
     return replace(base, scale=wanted)
 

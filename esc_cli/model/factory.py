@@ -5,32 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 from esc_cli.errors import UsageError
-from esc_cli.model.config import (
-    FLASHBIAS_RANK,
-    HEAD_CHOICES,
-    Family,
-    Head,
-    NetworkConfig,
-    variant_config,
-)
-from esc_cli.model.esc import ESC
-from esc_cli.model.esc_fp import ESCFP
-from esc_cli.model.esc_real import ESCReal
-from esc_cli.model.lte import ESCLTE
+from esc_cli.model.config import FLASHBIAS_RANK, NetworkConfig, variant_config
+from esc_cli.model.families import FAMILIES, Family, Head
 from esc_cli.model.network import Network
-
-_FAMILIES: dict[Family, type[ESC | ESCFP | ESCReal | ESCLTE]] = {
-    "esc": ESC,
-    "esc-fp": ESCFP,
-    "esc-real": ESCReal,
-    "esc-real-m": ESCReal,
-    "esc-lte": ESCLTE,
-}
 
 
 def from_config(config: NetworkConfig) -> Network:
     """A network with fresh parameters, in training mode, float32, on the CPU."""
-    return _FAMILIES[config.family](config)
+    return FAMILIES[config.family].build(config)
 
 
 def build(
@@ -51,7 +33,7 @@ def build(
     """
     config = variant_config(variant, scale)
     if head is not None:
-        _check_head(config.family, head)
+        _check_head(FAMILIES[config.family], head)
         config = replace(config, head=head)
     if unshuffle:
         config = replace(config, unshuffle=_unshuffle_factor(config))
@@ -61,13 +43,13 @@ def build(
 
 
 def _check_head(family: Family, head: Head) -> None:
-    choices = HEAD_CHOICES.get(family, ())
-    if head not in choices:
-        known = ", ".join(choices) or "none to choose"
-        raise UsageError(f"{family} has no head {head!r}", advice=f"heads: {known}")
+    if head not in family.heads:
+        known = ", ".join(family.heads) or "none to choose"
+        raise UsageError(f"{family.name} has no head {head!r}", advice=f"heads: {known}")
 
 
 def _unshuffle_factor(config: NetworkConfig) -> int:
-    if config.family != "esc-real-m" or config.scale != 2:
-        raise UsageError("only esc-real-m at scale 2 can unshuffle its input")
+    if config.scale not in FAMILIES[config.family].unshuffled_scales:
+        able = (f"{name} at scale {s}" for name, f in FAMILIES.items() for s in f.unshuffled_scales)
+        raise UsageError(f"only {', '.join(able)} can unshuffle its input")
     return 4 // config.scale

@@ -9,7 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from esc_cli.model.config import HEADS, NetworkConfig
+from esc_cli.model.config import NetworkConfig
+from esc_cli.model.families import HEADS
 from esc_cli.model.layers import conv
 from esc_cli.model.patches import Patch
 

@@ -20,13 +20,11 @@ from esc_cli.training.folder import RunFolder, read_checkpoint
 from esc_cli.training.recipe import Recipe, from_table
 
 Scores = Mapping[str, Mapping[str, float]]
-DIGITS = {"psnr": 2, "ssim": 4}
 DEGRADED = {
     "bicubic": "",
     "real": " on second-order degradation",
     "photo": " on the degradation of photographs",
 }
-"""Decimals of scores in a record, as the literature prints them."""
 
 
 @dataclass(frozen=True)
@@ -154,8 +152,5 @@ def _record(
         "trained_on": words.trained_on or trained.facts.get("data", "not stated"),
         "recipe": trained.how(),
         "licence": words.licence or "not stated",
-        "scores": {
-            name: {metric: round(value, DIGITS[metric]) for metric, value in values.items()}
-            for name, values in scores.items()
-        },
+        "scores": {name: dict(values) for name, values in scores.items()},
     }

@@ -15,10 +15,8 @@ from esc_cli.errors import UsageError, WeightsError
 from esc_cli.model import Network, from_config
 from esc_cli.model.config import NetworkConfig, variant_config, variant_name
 from esc_cli.model.convert import to_scale
+from esc_cli.model.families import FAMILIES
 from esc_cli.training.recipe import Recipe
-
-CONVERTIBLE = ("esc", "esc-fp")
-"""Families whose head can be converted to another scale."""
 
 
 def from_weights(
@@ -51,7 +49,7 @@ def from_weights(
     if not convert_head:
         what = f"upscales by {found.scale}, and {config.scale} is trained"
         raise UsageError(what, path, "--convert-head takes it as a starting point all the same")
-    if config.family not in CONVERTIBLE:
+    if not FAMILIES[config.family].convertible:
         raise UsageError(f"the head of {config.family} cannot be converted", path)
     return network_from_state(to_scale(state, config.scale))
 
@@ -76,7 +74,8 @@ def _wanted(model: str, config: NetworkConfig, *, convert_head: bool) -> Checkpo
 def _convertible(checkpoint: Checkpoint, config: NetworkConfig) -> bool:
     """Whether a checkpoint is the network of `config` at another scale, with a head to convert."""
     found = peek_config(checkpoint)
-    return replace(found, scale=config.scale) == config and config.family in CONVERTIBLE
+    same = replace(found, scale=config.scale) == config
+    return same and FAMILIES[config.family].convertible
 
 
 def initial(

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from esc_cli.model import Network
 from esc_cli.model.attention import set_attention_kernel
+from esc_cli.model.config import MATH
 from esc_cli.training.distributed import Place, spread
 from esc_cli.training.patches import PairBatch
 from esc_cli.training.recipe import Optimiser, Recipe
@@ -77,7 +78,7 @@ class Learner(ABC, Generic[B]):
             network.to(memory_format=torch.channels_last)
         self.average = Average(network, recipe.optimiser.ema)
         if device.type == "cpu":
-            set_attention_kernel(network, "math")
+            set_attention_kernel(network, MATH.name)
         self.model = spread(self.called(), place, device)
         self.optimiser = make_optimiser(network, recipe.optimiser, device)
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from esc_cli.media.recompress import Pixels, Subsampling, through_jpeg, through_webp
-from esc_cli.training.photo_settings import Photo
+from esc_cli.training.degradation_settings import Photo
 
 Floats = NDArray[np.float32]
 Draw = np.random.Generator

@@ -11,8 +11,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from esc_cli.errors import UsageError
 from esc_cli.model.config import variant_config
-from esc_cli.training.photo_settings import Photo
-from esc_cli.training.real_settings import Real
+from esc_cli.training.degradation_settings import Photo, Real
 
 Table = dict[str, Any]
 

@@ -7,15 +7,16 @@ from dataclasses import replace
 import pytest
 import torch
 
-from esc_cli.checkpoints.config_from_state import Facts, read_config
+from esc_cli.checkpoints.config_from_state import read_config
 from esc_cli.checkpoints.loading import network_from_state
 from esc_cli.errors import WeightsError
 from esc_cli.model import Network, build, from_config
-from esc_cli.model.config import HEAD_CHOICES, VARIANTS, NetworkConfig
+from esc_cli.model.config import VARIANTS, NetworkConfig
+from esc_cli.model.families import FAMILIES, Facts
 
 REAL_M = [
     (head, scale, unshuffle)
-    for head in HEAD_CHOICES["esc-real-m"]
+    for head in FAMILIES["esc-real-m"].heads
     for scale, unshuffle in ((2, 1), (2, 2), (3, 1), (4, 1))
 ]
 
@@ -58,7 +59,7 @@ def test_the_state_dict_of_a_variant_gives_its_configuration_back(
         assert read_config(facts_of(network)) == network.config
 
 
-@pytest.mark.parametrize("head", HEAD_CHOICES["esc-real"])
+@pytest.mark.parametrize("head", FAMILIES["esc-real"].heads)
 def test_the_state_dict_of_esc_real_gives_its_head_back(head: str) -> None:
     with torch.device("meta"):
         network = build("esc-real", head=head)  # type: ignore[arg-type]

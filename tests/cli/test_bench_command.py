@@ -168,6 +168,15 @@ def test_what_is_for_networks_alone_is_refused_for_a_folder(option: str, value: 
         raise done.exception or AssertionError(done.output)
 
 
+def test_help_names_the_kernels_and_no_other_is_taken() -> None:
+    told = CliRunner().invoke(app, ["bench", "--help"], env={"COLUMNS": "300", "TERM": "dumb"})
+    assert "A list of sdpa, flex, flashbias; auto is what" in " ".join(told.output.split())
+    for name in ("math", "fast"):
+        done = CliRunner().invoke(app, ["bench", "--attention", name])
+        with pytest.raises(UsageError, match=f"no attention '{name}' .auto, sdpa, flex, flashbias"):
+            raise done.exception or AssertionError(done.output)
+
+
 def test_an_attention_that_upscaling_does_not_use_is_refused_before_any_work() -> None:
     words = ["-m", "esc-tiny", "--end-to-end", ".", "--attention", "auto,sdpa"]
     done = CliRunner().invoke(app, ["bench", *words])

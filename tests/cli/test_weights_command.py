@@ -216,40 +216,6 @@ def test_a_record_that_cannot_be_read_is_told_and_other_networks_work(
     assert "mine.json: the record is damaged" in esc("weights", "info", "mine", code=3).err
 
 
-def test_a_name_whose_own_network_has_a_damaged_record_says_what_it_means(mine, esc, pictures):
-    mine.write_text("{bad")
-    bundled = bundled_folder() / "esc-tiny-x2.safetensors"
-    told = f"note: {mine}: the record is damaged: it is no JSON from line 1, column 2 on; "
-    told += f"esc-tiny x2 is {bundled} instead (mend or remove it; "
-    Image.effect_noise((40, 40), 9).convert("RGB").save(pictures / "a.png")
-    (pictures / "b.png").unlink()
-    data = ("--hr", pictures, "-s", 2, "--no-cache")
-    for words in (
-        ("upscale", pictures, "-s", 2, "--model", "esc-tiny", "--quiet"),
-        ("eval", *data, "--model", "esc-tiny"),
-        ("weights", "info", "esc-tiny", "-s", 2),
-        ("weights", "verify", "esc-tiny"),
-        ("weights", "convert", "esc-tiny", pictures.parent / "own.safetensors", "-s", 2),
-        ("export", "esc-tiny", "-o", pictures.parent / "own.pt", "-s", 2),
-    ):
-        lines = [line for line in esc(*words).err.splitlines() if "damaged" in line]
-        assert len(lines) == 1, words
-        assert lines[0].startswith(told)
-
-
-def test_a_damaged_record_that_no_name_needed_is_not_told(mine, esc, pictures, tmp_path):
-    whole = mine.read_text()
-    mine.write_text("{bad")
-    options = ("upscale", pictures, "-s", 2, "--quiet", "--existing", "overwrite")
-    assert esc(*options).err == ""  # the bundled one, whatever lies there
-    assert esc(*options, "--model", "esc-tiny-x2").err == ""  # the name of that very file
-    own = tmp_path / "own"
-    own.mkdir()
-    shutil.copy(mine.with_suffix(".safetensors"), own)
-    (own / mine.name).write_text(whole)
-    assert esc(*options, "--model", "esc-tiny", ESC_WEIGHTS=str(own)).err == ""
-
-
 def test_names_and_all_exclude_each_other(server, esc):
     done = esc("weights", "pull", "esc-fp", "--all", code=2)
     assert "--all and names exclude each other" in done.err

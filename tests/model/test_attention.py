@@ -12,15 +12,14 @@ from torch import Tensor
 from esc_cli.errors import UsageError
 from esc_cli.model import Network
 from esc_cli.model.attention import (
+    KERNELS,
     FlashBiasAttention,
     WindowAttention,
     expand_table,
-    flex_attention,
     relative_index,
-    sdpa_attention,
     set_attention_kernel,
 )
-from esc_cli.model.config import NetworkConfig
+from esc_cli.model.config import ATTENTION_KERNELS, NetworkConfig
 
 CPU = torch.device("cpu")
 pytestmark = pytest.mark.filterwarnings("ignore:flex_attention called without torch.compile")
@@ -44,7 +43,12 @@ def slow_attention(q: Tensor, k: Tensor, v: Tensor, bias: Tensor) -> Tensor:
     return scores.softmax(dim=-1) @ v
 
 
-@pytest.mark.parametrize("kernel", [sdpa_attention, flex_attention])
+def test_every_kernel_that_has_a_name_has_what_computes_it() -> None:
+    assert list(KERNELS) == list(ATTENTION_KERNELS)
+    assert all(kernel.name == name for name, kernel in ATTENTION_KERNELS.items())
+
+
+@pytest.mark.parametrize("kernel", KERNELS.values(), ids=KERNELS)
 def test_a_kernel_computes_softmax_attention_with_the_expanded_table(
     kernel: Callable[..., Tensor],
 ) -> None:

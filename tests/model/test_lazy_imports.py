@@ -7,7 +7,15 @@ import sys
 
 import pytest
 
-LIGHT = ["esc_cli", "esc_cli.errors", "esc_cli.model.config", "esc_cli.checkpoints.store"]
+LIGHT = [
+    "esc_cli",
+    "esc_cli.errors",
+    "esc_cli.model.config",
+    "esc_cli.model.families",
+    "esc_cli.tasks.benchmark.events",
+    "esc_cli.checkpoints.store",
+    "esc_cli.checkpoints.fetch",
+]
 
 
 def loaded_after(statement: str) -> set[str]:

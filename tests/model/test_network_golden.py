@@ -9,9 +9,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from esc_cli.checkpoints.config_from_state import Facts, read_config
+from esc_cli.checkpoints.config_from_state import read_config
 from esc_cli.model import Network, from_config
 from esc_cli.model.config import NetworkConfig
+from esc_cli.model.families import Facts
 from esc_cli.model.layers import geometric_ensemble
 
 TOLERANCE = 1e-4

@@ -15,8 +15,8 @@ from running import picture
 
 from esc_cli.training.degradation import blurred, degraded, sharpened
 from esc_cli.training.degradation_draws import KINDS, bell, centred, draw_degradation, pulse, sinc
+from esc_cli.training.degradation_settings import Real
 from esc_cli.training.jpeg import jpeg
-from esc_cli.training.real_settings import Real
 
 
 def tensor(pixels):

@@ -17,6 +17,7 @@ import esc_cli
 from esc_cli.checkpoints.catalog import read_record
 from esc_cli.cli.app import main
 from esc_cli.errors import UsageError, WeightsError
+from esc_cli.evaluation.metrics import METRICS, FullReference
 from esc_cli.model.config import variant_config
 from esc_cli.model.convert import to_scale
 from esc_cli.training.folder import RunFolder, read_checkpoint
@@ -151,6 +152,25 @@ def test_validation_scores_as_eval_does(train_here, recipe, pictures, benchmark,
     lines = (tmp_path / "run" / "log.jsonl").read_text().splitlines()
     scores = json.loads(lines[-1])["scores"]["Own"]
     assert f"Own {scores['psnr']:.3f} dB {scores['ssim']:.4f}" in ran.err
+
+
+def test_a_metric_added_to_the_table_is_validated_and_recorded(
+    esc_here, recipe, pictures, benchmark, tmp_path, monkeypatch
+):
+    def worst(sr, hr):
+        return (sr - hr).abs().max().item()
+
+    metric = FullReference("worst", "Worst", worst, 1, 2, "levels", lower_is_better=True)
+    monkeypatch.setitem(METRICS, metric.name, metric)
+    out, mine = tmp_path / "run", tmp_path / "mine.safetensors"
+    arguments = (recipe, "--data", pictures, "--out", out, "--iterations", 1)
+    ran = esc_here("train", *arguments, "--validate", benchmark)
+    scores = json.loads((out / "log.jsonl").read_text().splitlines()[-1])["scores"]["Own"]
+    assert f" dB {scores['ssim']:.4f} {scores['worst']:.2f} levels" in ran.err
+    ran = esc_here("weights", "export", out, mine, "--validate", benchmark)
+    assert f", Worst {scores['worst']:.2f} levels" in ran.err
+    record = json.loads(mine.with_suffix(".json").read_text())
+    assert record["scores"]["Own"]["worst"] == round(scores["worst"], 1)
 
 
 @pytest.mark.parametrize("name", ["mine.safetensors", "mine.json"])

@@ -6,12 +6,12 @@ import pytest
 
 from esc_cli.cli.train import RECIPE_HELP
 from esc_cli.errors import UsageError
-from esc_cli.training.real_settings import Real
+from esc_cli.training.degradation_settings import Real
 from esc_cli.training.recipe import changes, from_table, load_recipe, parse_setting, recipe_names
 from esc_cli.training.schedule import Position, rate_factor
 
 CLASSIC = ["esc", "esc-light", "esc-fp", "esc-xl"]
-NAMES = [*CLASSIC, "esc-tiny", "esc-real-mse", "esc-real-gan", "esc-lte"]
+NAMES = [*CLASSIC, "esc-tiny", "esc-tiny-photo", "esc-real-mse", "esc-real-gan", "esc-lte"]
 
 
 def test_the_recipes_that_ship_are_these():

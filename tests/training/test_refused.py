@@ -103,15 +103,6 @@ def test_short_and_offline_with_effect_are_taken(refused):
     assert "rnu: no such file" in refused("--offline", "--init", "esc-tiny-x2", "--resume", "rnu")
 
 
-def test_weights_to_begin_with_whose_record_is_damaged_are_named(refused, tmp_path, monkeypatch):
-    monkeypatch.setenv("ESC_WEIGHTS", str(tmp_path))
-    shutil.copy(bundled_folder() / "esc-tiny-x2.safetensors", tmp_path / "mine.safetensors")
-    (tmp_path / "mine.json").write_text("{bad")
-    err = refused("--init", "esc-tiny", "--resume", "rnu")
-    assert f"note: {tmp_path / 'mine.json'}: the record is damaged" in err
-    assert "esc-tiny x2 is " in err
-
-
 def test_weights_of_another_scale_by_name_or_by_path_lead_to_convert_head(refused):
     path = bundled_folder() / "esc-tiny-x2.safetensors"
     for init in ("esc-tiny-x2", path):

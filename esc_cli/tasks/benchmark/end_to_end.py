@@ -16,6 +16,7 @@ from safetensors.torch import save_file
 from esc_cli.benchmark.workload import Workload, make_network, planned_attention
 from esc_cli.engine.options import EngineOptions
 from esc_cli.errors import DiskError, ItemError, UsageError
+from esc_cli.model.config import FLASHBIAS
 from esc_cli.tasks.benchmark.events import Stage, WholeJob
 from esc_cli.tasks.models import Models
 from esc_cli.tasks.stop import Stop
@@ -122,7 +123,7 @@ def _temporary(scratch: Path | None) -> Iterator[Path]:
 
 def _weights(workload: Workload, home: Path) -> Path:
     """The checkpoint's file, or one with fresh parameters."""
-    if workload.checkpoint is not None and workload.attention != "flashbias":
+    if workload.checkpoint is not None and workload.attention != FLASHBIAS:
         return workload.checkpoint.path
     torch.manual_seed(0)
     path = home / "weights.safetensors"

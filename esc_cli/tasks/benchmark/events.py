@@ -7,9 +7,15 @@ from pathlib import Path
 
 from esc_cli.benchmark.compare import Earlier
 from esc_cli.benchmark.results import BenchRow
-from esc_cli.benchmark.workload import Attention
+from esc_cli.model.config import ATTENTION_KERNELS, FLASHBIAS
 
-ATTENTIONS: tuple[Attention, ...] = ("auto", "sdpa", "flex", "flashbias")
+AUTO = "auto"
+ATTENTIONS = (
+    AUTO,
+    *(kernel.name for kernel in ATTENTION_KERNELS.values() if not kernel.for_training),
+    FLASHBIAS,
+)
+"""What can be asked for; auto is what a network uses by itself."""
 
 
 @dataclass(frozen=True)
@@ -19,7 +25,7 @@ class BenchOptions:
     models: tuple[str, ...]
     scales: tuple[int, ...]
     precisions: tuple[str, ...] = ("fp32",)
-    attentions: tuple[Attention, ...] = ("auto",)
+    attentions: tuple[str, ...] = (AUTO,)
     compiled: bool = False
     size: tuple[int, int] = (1280, 720)
     batch: int = 1

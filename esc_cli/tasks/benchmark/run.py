@@ -13,13 +13,13 @@ from esc_cli.benchmark.macs import macs, parameter_count
 from esc_cli.benchmark.published import SIZE, PublishedSpeed, published_speed
 from esc_cli.benchmark.results import BenchRow, Key
 from esc_cli.benchmark.speed import Repeats, Speed, measure
-from esc_cli.benchmark.workload import Attention, Workload, planned_attention
+from esc_cli.benchmark.workload import Workload, planned_attention
 from esc_cli.checkpoints.config_from_file import peek_at_scale
 from esc_cli.checkpoints.store import Checkpoint, bundled, find, looks_like_path
 from esc_cli.engine.precision import choose_device, choose_precision
 from esc_cli.errors import EscError, SetupError, StoppedError, UsageError
 from esc_cli.evaluation.published import published
-from esc_cli.model.config import NetworkConfig, variant_config
+from esc_cli.model.config import ATTENTION_KERNELS, NetworkConfig, variant_config
 from esc_cli.tasks.benchmark.end_to_end import EndToEnd
 from esc_cli.tasks.benchmark.events import (
     BenchEvent,
@@ -113,7 +113,7 @@ class Benchmark:
         """Each configuration once, whatever it is called: auto may be what is named beside it."""
         options = self.options
         if options.folder is not None and (
-            options.compiled or {"sdpa", "flex"} & set(options.attentions)
+            options.compiled or ATTENTION_KERNELS.keys() & set(options.attentions)
         ):
             raise UsageError("--end-to-end runs networks as esc upscale does, --attention auto")
         asked = [
@@ -129,9 +129,7 @@ class Benchmark:
             found.setdefault(own, (subject, workload))
         return list(found.values())
 
-    def _workload(
-        self, subject: Subject, scale: int, precision: str, attention: Attention
-    ) -> Workload:
+    def _workload(self, subject: Subject, scale: int, precision: str, attention: str) -> Workload:
         width, height = self.options.size
         in_size = (height // scale, width // scale)
         if not all(in_size):

@@ -17,6 +17,7 @@ from esc_cli.engine.precision import choose_device
 from esc_cli.errors import DiskError, EscError, SetupError, StoppedError, UsageError, shown
 from esc_cli.evaluation import protocol
 from esc_cli.evaluation.datasets import Dataset, Pair, find_dataset, match_results
+from esc_cli.evaluation.metrics import SPACES, Space
 from esc_cli.evaluation.published import published
 from esc_cli.evaluation.results import HR, Metric, Score, Table, Visual
 from esc_cli.files.atomic import write_atomic
@@ -174,18 +175,19 @@ class Evaluation:
         return Scored(Score(sample.pair.name, method.name, values, seconds), notes, cached=False)
 
     def _wanted(self, sample: Sample) -> set[str]:
-        spaces = [] if sample.hr is None else ["y", "rgb"][: 1 + self.options.rgb]
-        classic = {f"{kind}_{space}" for kind in ("psnr", "ssim") for space in spaces}
+        classic = set() if sample.hr is None else set(protocol.columns(self._spaces))
         return classic | self._iqa.names_for(sample.hr is not None)
+
+    @property
+    def _spaces(self) -> tuple[Space, ...]:
+        return SPACES if self.options.rgb else ("y",)
 
     def _values(self, sample: Sample, sr: Tensor, border: int) -> dict[str, float]:
         start = time.perf_counter()
         values: dict[str, float] = {}
         if sample.hr is not None:
             pair = sr.to(self._metric_device), sample.hr.to(self._metric_device)
-            values |= protocol.score(*pair, border, "y")
-            if self.options.rgb:
-                values |= protocol.score(*pair, border, "rgb")
+            values |= protocol.score(*pair, border, self._spaces)
         start = self._took("metrics", start)
         values |= self._iqa.score(sr, sample.hr)
         if self.options.iqa:
@@ -228,7 +230,7 @@ class Evaluation:
     ) -> Table:
         found = [*(score.values for score in scores), *of_set.values()]
         known = {name for values in found for name in values}
-        names = [name for name in (*protocol.METRICS, *self.options.iqa) if name in known]
+        names = [name for name in (*protocol.columns(), *self.options.iqa) if name in known]
         metrics = tuple(self._metric(name) for name in names)
         printed = {
             method.name: published(method.variant, dataset.scale, dataset.name)
@@ -245,7 +247,7 @@ class Evaluation:
         )
 
     def _metric(self, name: str) -> Metric:
-        return protocol.METRICS.get(name) or self._iqa.metric(name)
+        return protocol.columns().get(name) or self._iqa.metric(name)
 
     def _took(self, stage: str, start: float) -> float:
         now = time.perf_counter()

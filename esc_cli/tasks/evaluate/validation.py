@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -15,11 +16,11 @@ from esc_cli.engine.upscaler import Upscaler
 from esc_cli.errors import UsageError
 from esc_cli.evaluation import protocol
 from esc_cli.evaluation.datasets import Dataset, find_dataset
+from esc_cli.evaluation.metrics import METRICS
 from esc_cli.model import Network
 from esc_cli.tasks.evaluate.samples import Reading, read_sample
 
-NAMES = {"psnr_y": "psnr", "ssim_y": "ssim"}
-"""Names of scores in the protocol, and in records."""
+Scores = Mapping[str, Mapping[str, float]]
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Validation:
     sets: dict[str, list[tuple[Tensor, Tensor]]]  # (LR, HR) uint8 (3, H, W)
 
     def __call__(self, network: Network) -> dict[str, dict[str, float]]:
-        """The means over each set, PSNR in dB on Y, border = scale."""
+        """The means over each set by metric, on Y, border = scale."""
         upscaler = Upscaler(network, self.engine)
         return {name: self._means(upscaler, pairs) for name, pairs in self.sets.items()}
 
@@ -40,8 +41,8 @@ class Validation:
         for lr, hr in pairs:
             size = (hr.shape[-2], hr.shape[-1]) if upscaler.config.any_scale else None
             sr = upscaler.upscale(lr, size=size, dtype=torch.uint8).image
-            for name, value in protocol.score(sr, hr, self.scale, "y").items():
-                found[NAMES[name]].append(value)
+            for name, value in protocol.compare(sr, hr, self.scale, "y").items():
+                found[name].append(value)
         return {name: fmean(values) for name, values in found.items()}
 
 
@@ -54,6 +55,20 @@ def prepare_validation(
         dataset = find_dataset(name, roots, scale)
         sets[dataset.name] = _read(dataset)
     return Validation(scale, EngineOptions(device, "fp32", tile=WHOLE), sets)
+
+
+def printed(scores: Mapping[str, float]) -> list[tuple[str, str]]:
+    """The means of a set for people: ("PSNR", "30.851 dB") and so on, in the table's order."""
+    known = (metric for metric in METRICS.values() if metric.name in scores)
+    return [(metric.label, metric.validated(scores[metric.name])) for metric in known]
+
+
+def rounded(scores: Scores) -> Scores:
+    """Means by set with the decimals that the literature prints, for the record of weights."""
+    return {
+        name: {metric: round(value, METRICS[metric].digits) for metric, value in values.items()}
+        for name, values in scores.items()
+    }
 
 
 def _read(dataset: Dataset) -> list[tuple[Tensor, Tensor]]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from esc_cli.errors import UsageError
-from esc_cli.tasks.evaluate.validation import prepare_validation
+from esc_cli.tasks.evaluate.validation import prepare_validation, rounded
 from esc_cli.training.export import Scores, Words, check_export, export, read_trained
 
 
@@ -47,7 +47,7 @@ def export_run(options: ExportOptions) -> Exported:
     if options.half:
         trained.network.half().float()
     scores = validation(trained.network)
-    record = export(trained, options.target, scores, options.words, half=options.half)
+    record = export(trained, options.target, rounded(scores), options.words, half=options.half)
     return Exported(options.target, record, trained.path, scores)
 
 
