@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 WHOLE = 0
 """The tile side that stands for the whole picture at once."""
+
+
+NO_EFFECT = "no effect"
+"""The metadata of a field that changes no result: why."""
+
+
+def no_effect(why: str, **declared: Any) -> Any:
+    """A dataclass field, declared as by `dataclasses.field`, that changes no result.
+
+    Every other field of the options is part of what a record of a result is compared by.
+    """
+    return field(metadata={NO_EFFECT: why}, **declared)
 
 
 @dataclass(frozen=True)
@@ -20,9 +33,9 @@ class EngineOptions:
     memory of its own (CUDA).
     """
 
-    device: str = "auto"
+    device: str = no_effect("each device gives the same result", default="auto")
     precision: str = "auto"
     tile: int | None = None
     overlap: int = 32
     self_ensemble: bool = False
-    host_maps: bool | None = None
+    host_maps: bool | None = no_effect("the result is that of the whole", default=None)

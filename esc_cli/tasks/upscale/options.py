@@ -6,12 +6,14 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from esc_cli.checkpoints.fetch import SILENT_SUPPLY, Supply
-from esc_cli.engine.options import EngineOptions
+from esc_cli.engine.options import EngineOptions, no_effect
 from esc_cli.errors import UsageError
 from esc_cli.media.paths import Selection
 
 Existing = Literal["skip", "overwrite", "error"]
 DEFAULT_MAX_PIXELS = 500_000_000
+ONLY = "only"
+"""The metadata of a field that concerns results of one kind: "pictures" or "videos"."""
 STANDARD_STREAM = "-"
 
 
@@ -78,8 +80,8 @@ class VideoOptions:
     start: float | None = None
     duration: float | None = None
     frames: int | None = None
-    verify: bool = True
-    allow_truncated: bool = False
+    verify: bool = no_effect("looks at the result", default=True)
+    allow_truncated: bool = no_effect("without it there is no result", default=False)
     segment_frames: int | None = None
 
     def __post_init__(self) -> None:
@@ -94,22 +96,24 @@ class VideoOptions:
 class UpscaleOptions:
     """Everything that `esc upscale` takes; see `esc upscale --help` for each."""
 
-    inputs: tuple[str, ...]
-    output: str | None = None
-    model: str | None = None
+    inputs: tuple[str, ...] = no_effect("each result has a record of its own")
+    output: str | None = no_effect("records know their results by name", default=None)
+    model: str | None = no_effect("records hold the digest of the weights", default=None)
     target: Target = field(default_factory=Target)
     engine: EngineOptions = field(default_factory=EngineOptions)
-    format: str | None = None
-    quality: int | None = None
-    name: str | None = None
-    selection: Selection = field(default_factory=Selection)
-    include_outputs: bool = False
-    existing: Existing = "skip"
-    checksum: bool = False
-    fail_fast: bool = False
-    max_pixels: int = DEFAULT_MAX_PIXELS
-    dry_run: bool = False
-    supply: Supply = SILENT_SUPPLY
-    devices: tuple[str, ...] = ()  # one worker each; the first is also `engine.device`
-    batch_pixels: int | None = None  # joined in one pass, see `tasks.batches`; None: by the device
-    video: VideoOptions = field(default_factory=VideoOptions)
+    format: str | None = field(default=None, metadata={ONLY: "pictures"})  # of videos: container
+    quality: int | None = field(default=None, metadata={ONLY: "pictures"})
+    name: str | None = no_effect("records know their results by name", default=None)
+    selection: Selection = no_effect("says which inputs there are", default_factory=Selection)
+    include_outputs: bool = no_effect("says which inputs there are", default=False)
+    existing: Existing = no_effect("says what happens to results that stand", default="skip")
+    checksum: bool = no_effect("says how records are compared", default=False)
+    fail_fast: bool = no_effect("says when a batch ends", default=False)
+    max_pixels: int = no_effect("says what is refused", default=DEFAULT_MAX_PIXELS)
+    dry_run: bool = no_effect("makes no results", default=False)
+    supply: Supply = no_effect("says how weights are fetched", default=SILENT_SUPPLY)
+    # one worker each; the first is also `engine.device`
+    devices: tuple[str, ...] = no_effect("each device gives the same result", default=())
+    # joined in one pass, see `batching`; None: by the device
+    batch_pixels: int | None = no_effect("a pass of several gives the same", default=None)
+    video: VideoOptions = field(default_factory=VideoOptions, metadata={ONLY: "videos"})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import stat
@@ -37,12 +36,12 @@ from esc_cli.tasks.upscale.events import Item
 from esc_cli.tasks.upscale.job import Job, item_of
 from esc_cli.tasks.upscale.options import UpscaleOptions
 from esc_cli.tasks.upscale.records import OutputRecord, RecordShelf
+from esc_cli.tasks.upscale.settings_key import current_form, settings_key
 from esc_cli.tasks.upscale.video.plan import (
     VideoJob,
     asked_container,
     draft,
     look_at,
-    video_settings_key,
 )
 
 DISK_SHARE = 0.6
@@ -63,33 +62,13 @@ class Plan:
         return sum(job.bytes_estimate for job in self.jobs)
 
 
-def settings_key(options: UpscaleOptions) -> str:
-    """Everything in the options that changes the pixels or the bytes of a result.
-
-    The device is not among them: the same settings on another device give the same picture.
-    """
-    engine, target = options.engine, options.target
-    return json.dumps(
-        {
-            "target": [target.scale, target.width, target.height, target.longest_side],
-            "format": options.format and options.format.lower(),
-            "quality": options.quality,
-            "precision": engine.precision,
-            "tile": engine.tile,
-            "overlap": engine.overlap,
-            "self_ensemble": engine.self_ensemble,
-        },
-        separators=(",", ":"),
-    )
-
-
 class Planner:
     """Makes the plan of a batch."""
 
     def __init__(self, options: UpscaleOptions, models: Models, shelf: RecordShelf) -> None:
         self.options, self.models, self.shelf = options, models, shelf
-        self.settings = settings_key(options)
-        self.video_settings = video_settings_key(options)
+        self.settings = settings_key(options, "pictures")
+        self.video_settings = settings_key(options, "videos")
 
     def plan(self) -> Plan:
         """Find the inputs and decide on each.
@@ -248,7 +227,7 @@ class Planner:
         by_content = self.options.checksum
         return (
             record.input == str(absolute(job.source.path))
-            and record.settings == job.settings
+            and current_form(record.settings) == job.settings
             and record.weights_sha256 == weights
             and record.source.fits(job.source.path, by_content)
             and record.result.fits(job.output, by_content)

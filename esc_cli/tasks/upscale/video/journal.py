@@ -14,6 +14,7 @@ from esc_cli.files.atomic import remove_stale_parts, write_atomic
 from esc_cli.files.jsonl import append_line, read_lines
 from esc_cli.files.lock import Lock
 from esc_cli.media.video.segments import SegmentState
+from esc_cli.tasks.upscale.settings_key import current_form
 
 JOURNAL_NAME = "journal.jsonl"
 
@@ -177,6 +178,8 @@ def _reason_against(
         return "their journal cannot be read"
     if _input_of(earlier) != _input_of(fingerprint):
         return f"they are of {shown(_input_of(earlier))}, whose output has the same name"
+    if isinstance(earlier.get("settings"), str):
+        earlier["settings"] = current_form(earlier["settings"])
     changed = [key for key in fingerprint if earlier.get(key) != fingerprint[key]]
     if changed:
         return f"{' and '.join(_CAUSES.get(key, key) for key in changed)} changed"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -50,25 +49,6 @@ class VideoJob(Job):
     def disk_bytes(self) -> int:
         """The segments lie beside the result until it is checked."""
         return 2 * self.bytes_estimate
-
-
-def video_settings_key(options: UpscaleOptions) -> str:
-    """Everything in the options that changes the frames or the streams of a result."""
-    engine, target, video = options.engine, options.target, options.video
-    part = [video.start, video.duration, video.frames]
-    return json.dumps(
-        {
-            "target": [target.scale, target.width, target.height, target.longest_side],
-            "encoder": [video.codec, video.crf, video.preset, video.pix_fmt],
-            "container": asked_container(options),
-            "part": part,
-            "precision": engine.precision,
-            "tile": engine.tile,
-            "overlap": engine.overlap,
-            "self_ensemble": engine.self_ensemble,
-        },
-        separators=(",", ":"),
-    )
 
 
 def asked_container(options: UpscaleOptions) -> str | None:
