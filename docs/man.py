@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from enum import EnumMeta
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import typer.main
@@ -83,7 +82,6 @@ def value_name(option: Any, command: Any) -> str:
     annotation = get_type_hints(command.callback).get(option.name)
     kinds = [kind for kind in (annotation, *get_args(annotation)) if kind is not None]
     choices = [word for kind in kinds if get_origin(kind) is Literal for word in get_args(kind)]
-    choices += [word.value for kind in kinds if isinstance(kind, EnumMeta) for word in kind]
     return "|".join(choices) or option.metavar or option.name.strip("_").upper().replace("_", "-")
 
 

@@ -104,7 +104,7 @@ def eval_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per opti
     device: Device = "auto",
     precision: Annotated[
         Precision, typer.Option(rich_help_panel=NETWORK, help="The paper's figures are fp32.")
-    ] = Precision.fp32,
+    ] = "fp32",
     tile: Annotated[
         str, typer.Option(rich_help_panel=NETWORK, help="whole (the paper's), auto, or a side.")
     ] = "whole",
@@ -128,7 +128,7 @@ def eval_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per opti
     if no_reference and not (iqa or save_sr or report):
         raise UsageError("without reference there is nothing to measure", advice="give --iqa")
     side = parsing.tile_side(tile)
-    engine = EngineOptions(device, precision.value, side, overlap, self_ensemble)
+    engine = EngineOptions(device, precision, side, overlap, self_ensemble)
     options = EvalOptions(
         datasets=datasets or (str(Path(str(hr)).absolute()),),
         data_roots=evaluate_run.data_roots(data_root),

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta
-from enum import Enum
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 import typer
 
@@ -16,14 +15,8 @@ from esc_cli.errors import UsageError
 NETWORK, OUTPUT = "Network", "Output"
 
 
-class Precision(str, Enum):
-    """Number formats of the network."""
-
-    auto = "auto"
-    fp32 = "fp32"
-    fp16 = "fp16"
-    bf16 = "bf16"
-
+Precision = Literal["auto", "fp32", "fp16", "bf16"]
+"""Number formats of the network."""
 
 Device = Annotated[str, typer.Option(rich_help_panel=NETWORK, help="auto, cpu, cuda, cuda:1, mps.")]
 Overlap = Annotated[
