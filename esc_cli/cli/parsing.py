@@ -12,7 +12,7 @@ import typer
 from esc_cli.engine.options import WHOLE
 from esc_cli.errors import UsageError
 
-NETWORK, OUTPUT = "Network", "Output"
+NETWORK, OUTPUT, DATA = "Network", "Output", "Data"
 
 
 Precision = Literal["auto", "fp32", "fp16", "bf16"]
@@ -27,6 +27,16 @@ Offline = Annotated[
     typer.Option(
         "--offline", rich_help_panel=NETWORK, help="Never fetch a network (also ESC_OFFLINE=1)."
     ),
+]
+NeverConnect = Annotated[
+    bool, typer.Option("--offline", help="Never connect (also ESC_OFFLINE=1).")
+]
+DataRoot = Annotated[
+    Path | None,
+    typer.Option(rich_help_panel=DATA, help="Folder of datasets; then $ESC_DATA, the cache."),
+]
+PicturePixels = Annotated[
+    int, typer.Option(min=1, rich_help_panel=DATA, help="Refuse larger pictures.")
 ]
 JsonFile = Annotated[
     Path | None, typer.Option("--json", rich_help_panel=OUTPUT, help="Write JSON.")
