@@ -5,8 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping, Sequence
 
-from esc_cli.benchmark.export import facts_line
-from esc_cli.benchmark.results import BenchRow
+from esc_cli.benchmark.results import BenchRow, facts_line
 from esc_cli.errors import MissingExtraError
 
 

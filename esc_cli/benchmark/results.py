@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -119,6 +119,11 @@ def uncompiled_kernels(rows: Sequence[BenchRow]) -> dict[str, str]:
         if device is not None and not row.device.startswith(device):
             found[row.attention] = device
     return found
+
+
+def facts_line(environment: Mapping[str, str]) -> str:
+    """The environment on one line."""
+    return ", ".join(f"{name} {value}" for name, value in environment.items())
 
 
 def megabytes(count: int | None) -> str:

@@ -88,12 +88,13 @@ def bench_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per opt
     from esc_cli.cli import benchmark_run, parsing
     from esc_cli.errors import UsageError
     from esc_cli.tasks.benchmark.events import BenchOptions
+    from esc_cli.tasks.benchmark.report import Outputs, read_earlier
 
     if end_to_end is not None:
         parsing.refuse_given(context, NOT_END_TO_END, "is for networks, not for --end-to-end")
     if out is not None and end_to_end is None:
         raise UsageError("--out is for --end-to-end")
-    outputs = benchmark_run.Outputs(json_, csv_, markdown, plot)
+    outputs = Outputs(json_, csv_, markdown, plot)
     options = BenchOptions(
         models=parsing.some_names(model, "--model"),
         scales=parsing.scales(scale),
@@ -108,6 +109,6 @@ def bench_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per opt
         plot=plot is not None,
         folder=end_to_end,
         scratch=out,
-        before=None if compare is None else benchmark_run.read_earlier(compare),
+        before=None if compare is None else read_earlier(compare),
     )
     benchmark_run.run(options, outputs)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from esc_cli.cli.parsing import NeverConnect
 from esc_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -64,9 +65,7 @@ def pull_command(
     data_root: Annotated[
         Path | None, typer.Option(help="Folder to fill. Default: the cache.")
     ] = None,
-    offline: Annotated[
-        bool, typer.Option("--offline", help="Never connect (also ESC_OFFLINE=1).")
-    ] = False,
+    offline: NeverConnect = False,
 ) -> None:
     """Fetch sets into <data root>/<Set>/HR; what is here and intact is kept."""
     from esc_cli.cli.fetching import bytes_bar, note

@@ -11,11 +11,13 @@ from esc_cli.cli.parsing import (
     NETWORK,
     OUTPUT,
     CsvFile,
+    DataRoot,
     Device,
     JsonFile,
     MarkdownFile,
     Offline,
     Overlap,
+    PicturePixels,
     Precision,
 )
 from esc_cli.errors import UsageError
@@ -35,10 +37,7 @@ def eval_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per opti
             "--dataset", "-d", rich_help_panel=_DATA, help="Name (Set5, Urban100 ...) or folder."
         ),
     ] = None,
-    data_root: Annotated[
-        Path | None,
-        typer.Option(rich_help_panel=_DATA, help="Folder of datasets; then $ESC_DATA, the cache."),
-    ] = None,
+    data_root: DataRoot = None,
     scale: Annotated[
         str, typer.Option("--scale", "-s", rich_help_panel=_DATA, help="One or several: 2,3,4.")
     ] = "4",
@@ -98,13 +97,11 @@ def eval_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per opti
         bool,
         typer.Option(rich_help_panel=OUTPUT, help="Reuse the scores of earlier runs that fit."),
     ] = True,
-    max_pixels: Annotated[
-        int, typer.Option(min=1, rich_help_panel=_DATA, help="Refuse larger pictures.")
-    ] = 500_000_000,
+    max_pixels: PicturePixels = 500_000_000,
     device: Device = "auto",
     precision: Annotated[
         Precision, typer.Option(rich_help_panel=NETWORK, help="The paper's figures are fp32.")
-    ] = Precision.fp32,
+    ] = "fp32",
     tile: Annotated[
         str, typer.Option(rich_help_panel=NETWORK, help="whole (the paper's), auto, or a side.")
     ] = "whole",
@@ -128,7 +125,7 @@ def eval_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per opti
     if no_reference and not (iqa or save_sr or report):
         raise UsageError("without reference there is nothing to measure", advice="give --iqa")
     side = parsing.tile_side(tile)
-    engine = EngineOptions(device, precision.value, side, overlap, self_ensemble)
+    engine = EngineOptions(device, precision, side, overlap, self_ensemble)
     options = EvalOptions(
         datasets=datasets or (str(Path(str(hr)).absolute()),),
         data_roots=evaluate_run.data_roots(data_root),

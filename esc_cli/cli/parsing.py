@@ -4,26 +4,19 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta
-from enum import Enum
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 import typer
 
 from esc_cli.engine.options import WHOLE
 from esc_cli.errors import UsageError
 
-NETWORK, OUTPUT = "Network", "Output"
+NETWORK, OUTPUT, DATA = "Network", "Output", "Data"
 
 
-class Precision(str, Enum):
-    """Number formats of the network."""
-
-    auto = "auto"
-    fp32 = "fp32"
-    fp16 = "fp16"
-    bf16 = "bf16"
-
+Precision = Literal["auto", "fp32", "fp16", "bf16"]
+"""Number formats of the network."""
 
 Device = Annotated[str, typer.Option(rich_help_panel=NETWORK, help="auto, cpu, cuda, cuda:1, mps.")]
 Overlap = Annotated[
@@ -34,6 +27,16 @@ Offline = Annotated[
     typer.Option(
         "--offline", rich_help_panel=NETWORK, help="Never fetch a network (also ESC_OFFLINE=1)."
     ),
+]
+NeverConnect = Annotated[
+    bool, typer.Option("--offline", help="Never connect (also ESC_OFFLINE=1).")
+]
+DataRoot = Annotated[
+    Path | None,
+    typer.Option(rich_help_panel=DATA, help="Folder of datasets; then $ESC_DATA, the cache."),
+]
+PicturePixels = Annotated[
+    int, typer.Option(min=1, rich_help_panel=DATA, help="Refuse larger pictures.")
 ]
 JsonFile = Annotated[
     Path | None, typer.Option("--json", rich_help_panel=OUTPUT, help="Write JSON.")

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from esc_cli.cli.parsing import DataRoot, PicturePixels
+
 EPILOG = (
     "Exit codes: 0 trained to the end; 1 a picture or a file failed, or the loss was no number; "
     "2 wrong usage; 3 the environment (weights, device, disk); 130 and 143 after SIGINT and "
@@ -91,17 +93,12 @@ def train_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per opt
             "--skip-damaged", rich_help_panel=_DATA, help="Leave out what cannot be used, by name."
         ),
     ] = False,
-    max_pixels: Annotated[
-        int, typer.Option(min=1, rich_help_panel=_DATA, help="Refuse larger pictures.")
-    ] = 500_000_000,
+    max_pixels: PicturePixels = 500_000_000,
     validate: Annotated[
         str | None,
         typer.Option(rich_help_panel=_DATA, help="Sets to score on: Set5,Set14 or folders."),
     ] = None,
-    data_root: Annotated[
-        Path | None,
-        typer.Option(rich_help_panel=_DATA, help="Folder of datasets; then $ESC_DATA, the cache."),
-    ] = None,
+    data_root: DataRoot = None,
     resume: Annotated[
         str | None,
         typer.Option(

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from esc_cli.cli.parsing import NETWORK, Device, Offline, Overlap, Precision
 
-
-class Existing(str, Enum):
-    """What to do with outputs that exist."""
-
-    skip = "skip"
-    overwrite = "overwrite"
-    error = "error"
-
+Existing = Literal["skip", "overwrite", "error"]
+"""What to do with outputs that exist."""
 
 EPILOG = (
     "Exit codes: 0 all done or skipped; 1 at least one item failed; 2 wrong usage or no input; "
@@ -108,7 +101,7 @@ def upscale_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per o
             help="skip: outputs that are finished and up to date. overwrite: do all again. "
             "error: fail on any output that exists.",
         ),
-    ] = Existing.skip,
+    ] = "skip",
     checksum: Annotated[
         bool,
         typer.Option("--checksum", rich_help_panel=_BATCH, help="Compare contents, not times."),
@@ -148,7 +141,7 @@ def upscale_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per o
     precision: Annotated[
         Precision,
         typer.Option(rich_help_panel=NETWORK, help="auto is fp16 on CUDA with tensor cores."),
-    ] = Precision.auto,
+    ] = "auto",
     tile: Annotated[
         str,
         typer.Option(
@@ -251,13 +244,13 @@ def upscale_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per o
         output=output,
         model=model,
         target=Target(scale, width, height, longest_side),
-        engine=EngineOptions(first, precision.value, tile_side(tile), overlap, self_ensemble),
+        engine=EngineOptions(first, precision, tile_side(tile), overlap, self_ensemble),
         format=format_,
         quality=quality,
         name=name,
         selection=Selection(tuple(include or ()), tuple(exclude or ()), recursive),
         include_outputs=include_outputs,
-        existing=existing.value,
+        existing=existing,
         checksum=checksum,
         fail_fast=fail_fast,
         max_pixels=max_pixels,

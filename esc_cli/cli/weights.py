@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from esc_cli.checkpoints.releases import SOURCE
+from esc_cli.cli.parsing import NeverConnect
 from esc_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -38,7 +39,6 @@ _Scale = Annotated[
     int | None, typer.Option("--scale", "-s", min=1, help="Of a name that has several.")
 ]
 _Json = Annotated[bool, typer.Option("--json", help="JSON on stdout.")]
-_Offline = Annotated[bool, typer.Option("--offline", help="Never connect (also ESC_OFFLINE=1).")]
 
 
 @weights_app.command("list")
@@ -64,7 +64,7 @@ def pull_command(
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="All that are published.")] = False,
     scale: _Scale = None,
-    offline: _Offline = False,
+    offline: NeverConnect = False,
 ) -> None:
     """Fetch networks into the cache, at all their scales; what is here and intact is kept."""
     from esc_cli.cli.console import print_line
@@ -134,7 +134,7 @@ def convert_command(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace an output that exists.")
     ] = False,
-    offline: _Offline = False,
+    offline: NeverConnect = False,
 ) -> None:
     """Write a checkpoint as .safetensors, with its variant and scale in it."""
     from esc_cli.cli.console import print_line, print_result

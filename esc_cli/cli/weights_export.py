@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from esc_cli.cli.parsing import DataRoot
+
 EPILOG = (
     "Exit codes: 0 written, with its record; 2 wrong usage: no run there, an output that exists; "
     "3 the environment (a damaged checkpoint, an output that cannot be written, device); 1 a "
@@ -24,9 +26,7 @@ def weights_export_command(  # noqa: PLR0913, PLR0917 - Typer reads one paramete
     validate: Annotated[
         str | None, typer.Option(help="Sets to score on: Set5,Set14 or folders.")
     ] = None,
-    data_root: Annotated[
-        Path | None, typer.Option(help="Folder of datasets; then $ESC_DATA, the cache.")
-    ] = None,
+    data_root: DataRoot = None,
     trained_on: Annotated[str, typer.Option(help="For the record: the pictures, in words.")] = "",
     licence: Annotated[str, typer.Option(help="For the record: the licence of the weights.")] = "",
     device: Annotated[

@@ -15,9 +15,10 @@ from command import ROOT
 from PIL import Image
 from typer.testing import CliRunner
 
-from esc_cli.cli import benchmark_run, parsing
+from esc_cli.cli import parsing
 from esc_cli.cli.app import app
 from esc_cli.errors import UsageError
+from esc_cli.tasks.benchmark import report
 from esc_cli.tasks.benchmark.events import BenchOptions
 from esc_cli.tasks.benchmark.run import Benchmark
 from esc_cli.tasks.stop import Stop
@@ -200,8 +201,8 @@ def test_a_word_that_is_not_known_is_named() -> None:
 
 
 def test_times_on_a_busy_processor_come_with_a_warning() -> None:
-    assert list(benchmark_run._busy([row(99.0), row(180.0)])) == []
-    (note,) = benchmark_run._busy([row(99.0), row(40.0)])
+    assert list(report._busy([row(99.0), row(180.0)])) == []
+    (note,) = report._busy([row(99.0), row(40.0)])
     assert "40%" in note
 
 

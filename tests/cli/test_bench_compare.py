@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from benching import QUICK, bench
 
-from esc_cli.cli import benchmark_run
 from esc_cli.errors import UsageError
+from esc_cli.tasks.benchmark.report import read_earlier
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +86,7 @@ def test_an_edited_value_of_an_earlier_run_is_named(
     stored = tmp_path / "edited.json"
     stored.write_text(json.dumps(content))
     with pytest.raises(UsageError) as caught:
-        benchmark_run.read_earlier(stored)
+        read_earlier(stored)
     assert caught.value.path == stored
     assert word in caught.value.what
     assert "esc bench --json" in caught.value.advice
@@ -114,7 +114,7 @@ def test_what_is_no_earlier_run_is_refused_in_plain_words(
     stored = tmp_path / "list.json"
     stored.write_bytes(content)
     with pytest.raises(UsageError, match=word) as caught:
-        benchmark_run.read_earlier(stored)
+        read_earlier(stored)
     assert "list.json: " in str(caught.value)
     assert "esc bench --json" in caught.value.advice
     assert not any(word in str(caught.value) for word in ("Error", "indices", "codec", "NoneType"))

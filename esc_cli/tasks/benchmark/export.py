@@ -8,16 +8,11 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
-from esc_cli.benchmark.results import BenchRow, Row, bench_rows
+from esc_cli.benchmark.results import BenchRow, Row, bench_rows, facts_line
 from esc_cli.evaluation.export import grid
 
 Sections = Mapping[str, Sequence[Row]]
 """Further tables by title, each with its header first."""
-
-
-def facts_line(environment: Mapping[str, str]) -> str:
-    """The environment on one line."""
-    return ", ".join(f"{name} {value}" for name, value in environment.items())
 
 
 def bench_markdown(
