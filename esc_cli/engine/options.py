@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 WHOLE = 0
 """The tile side that stands for the whole picture at once."""
@@ -13,12 +12,12 @@ NO_EFFECT = "no effect"
 """The metadata of a field that changes no result: why."""
 
 
-def no_effect(why: str, **declared: Any) -> Any:
-    """A dataclass field, declared as by `dataclasses.field`, that changes no result.
+def no_effect(why: str) -> dict[str, str]:
+    """The metadata of a field that changes no result.
 
     Every other field of the options is part of what a record of a result is compared by.
     """
-    return field(metadata={NO_EFFECT: why}, **declared)
+    return {NO_EFFECT: why}
 
 
 @dataclass(frozen=True)
@@ -33,9 +32,11 @@ class EngineOptions:
     memory of its own (CUDA).
     """
 
-    device: str = no_effect("each device gives the same result", default="auto")
+    device: str = field(default="auto", metadata=no_effect("each device gives the same result"))
     precision: str = "auto"
     tile: int | None = None
     overlap: int = 32
     self_ensemble: bool = False
-    host_maps: bool | None = no_effect("the result is that of the whole", default=None)
+    host_maps: bool | None = field(
+        default=None, metadata=no_effect("the result is that of the whole")
+    )

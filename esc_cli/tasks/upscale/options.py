@@ -80,8 +80,10 @@ class VideoOptions:
     start: float | None = None
     duration: float | None = None
     frames: int | None = None
-    verify: bool = no_effect("looks at the result", default=True)
-    allow_truncated: bool = no_effect("without it there is no result", default=False)
+    verify: bool = field(default=True, metadata=no_effect("looks at the result"))
+    allow_truncated: bool = field(
+        default=False, metadata=no_effect("without it there is no result")
+    )
     segment_frames: int | None = None
 
     def __post_init__(self) -> None:
@@ -96,24 +98,38 @@ class VideoOptions:
 class UpscaleOptions:
     """Everything that `esc upscale` takes; see `esc upscale --help` for each."""
 
-    inputs: tuple[str, ...] = no_effect("each result has a record of its own")
-    output: str | None = no_effect("records know their results by name", default=None)
-    model: str | None = no_effect("records hold the digest of the weights", default=None)
+    inputs: tuple[str, ...] = field(metadata=no_effect("each result has a record of its own"))
+    output: str | None = field(
+        default=None, metadata=no_effect("records know their results by name")
+    )
+    model: str | None = field(
+        default=None, metadata=no_effect("records hold the digest of the weights")
+    )
     target: Target = field(default_factory=Target)
     engine: EngineOptions = field(default_factory=EngineOptions)
     format: str | None = field(default=None, metadata={ONLY: "pictures"})  # of videos: container
     quality: int | None = field(default=None, metadata={ONLY: "pictures"})
-    name: str | None = no_effect("records know their results by name", default=None)
-    selection: Selection = no_effect("says which inputs there are", default_factory=Selection)
-    include_outputs: bool = no_effect("says which inputs there are", default=False)
-    existing: Existing = no_effect("says what happens to results that stand", default="skip")
-    checksum: bool = no_effect("says how records are compared", default=False)
-    fail_fast: bool = no_effect("says when a batch ends", default=False)
-    max_pixels: int = no_effect("says what is refused", default=DEFAULT_MAX_PIXELS)
-    dry_run: bool = no_effect("makes no results", default=False)
-    supply: Supply = no_effect("says how weights are fetched", default=SILENT_SUPPLY)
+    name: str | None = field(default=None, metadata=no_effect("records know their results by name"))
+    selection: Selection = field(
+        default_factory=Selection, metadata=no_effect("says which inputs there are")
+    )
+    include_outputs: bool = field(default=False, metadata=no_effect("says which inputs there are"))
+    existing: Existing = field(
+        default="skip", metadata=no_effect("says what happens to results that stand")
+    )
+    checksum: bool = field(default=False, metadata=no_effect("says how records are compared"))
+    fail_fast: bool = field(default=False, metadata=no_effect("says when a batch ends"))
+    max_pixels: int = field(default=DEFAULT_MAX_PIXELS, metadata=no_effect("says what is refused"))
+    dry_run: bool = field(default=False, metadata=no_effect("makes no results"))
+    supply: Supply = field(
+        default=SILENT_SUPPLY, metadata=no_effect("says how weights are fetched")
+    )
     # one worker each; the first is also `engine.device`
-    devices: tuple[str, ...] = no_effect("each device gives the same result", default=())
+    devices: tuple[str, ...] = field(
+        default=(), metadata=no_effect("each device gives the same result")
+    )
     # joined in one pass, see `batching`; None: by the device
-    batch_pixels: int | None = no_effect("a pass of several gives the same", default=None)
+    batch_pixels: int | None = field(
+        default=None, metadata=no_effect("a pass of several gives the same")
+    )
     video: VideoOptions = field(default_factory=VideoOptions, metadata={ONLY: "videos"})
