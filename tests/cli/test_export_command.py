@@ -74,7 +74,7 @@ def test_what_cannot_be_done_is_refused(
 def test_a_missing_package_is_named_with_the_line_that_installs_it(tmp_path: Path) -> None:
     (tmp_path / "onnxruntime.py").write_text("raise ImportError(name='onnxruntime')\n")
     path = os.pathsep.join((str(tmp_path), str(ROOT)))
-    done = export("esc-tiny", "-o", tmp_path / "x.onnx", PYTHONPATH=path)
+    done = export("esc-tiny", "-o", tmp_path / "x.onnx", env={"PYTHONPATH": path})
     assert done.code == 3
     assert "onnxruntime" in done.err
     assert "pip install 'esc-cli[export]'" in done.err

@@ -71,7 +71,7 @@ def loaded_torch(*arguments):
     done = subprocess.run(
         [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
     )
-    _, torch, code = done.out.splitlines()[-1].split()
+    _, torch, code = done.stdout.splitlines()[-1].split()
     return torch == "True", int(code)
 
 

@@ -485,4 +485,4 @@ def test_data_does_not_load_torch():
     )
     command = [sys.executable, "-c", program]
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
-    assert done.out == "[]\n"
+    assert done.stdout == "[]\n"
