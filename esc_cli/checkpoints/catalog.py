@@ -25,6 +25,8 @@ class Record:
 
     `sha256` is the hexadecimal digest of the file and `size_bytes` its length. `scores` holds
     PSNR (dB, Y, border = scale) and SSIM by benchmark set, e.g. ``{"Set5": {"psnr": 30.85}}``.
+    `model` means it at every scale there is, "" for the variant; `purpose` is what it is for,
+    "clean" or "photo", "" where nobody says.
     """
 
     name: str
@@ -37,6 +39,13 @@ class Record:
     recipe: str
     licence: str
     scores: dict[str, dict[str, float]]
+    model: str = ""
+    purpose: str = ""
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Everything that `--model` may call it."""
+        return frozenset({self.name, self.model or self.variant, self.purpose} - {""})
 
 
 def read_record(path: Path) -> Record:
@@ -52,6 +61,8 @@ def read_record(path: Path) -> Record:
             scale=int(fields["scale"]),
             size_bytes=int(fields["bytes"]),
             scores={str(name): dict(values) for name, values in fields["scores"].items()},
+            model=str(fields.get("model", "")),
+            purpose=str(fields.get("purpose", "")),
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise WeightsError(f"the record is damaged: {_why(error)}", path, advice) from error
@@ -71,9 +82,12 @@ def _why(error: Exception) -> str:
 
 
 def read_records(folder: Path) -> list[Record]:
-    """All records of a folder, by variant and scale."""
-    records = [read_record(path) for path in folder.glob("*.json")]
-    return sorted(records, key=lambda record: (record.variant, record.scale))
+    """All records of a folder, by variant, model and scale."""
+    return sorted((read_record(path) for path in folder.glob("*.json")), key=_order)
+
+
+def _order(record: Record) -> tuple[str, str, int]:
+    return record.variant, record.model, record.scale
 
 
 def read_own_records(folder: Path) -> tuple[list[Record], list[WeightsError]]:
@@ -94,7 +108,7 @@ def read_own_records(folder: Path) -> tuple[list[Record], list[WeightsError]]:
             damaged.append(error)
             continue
         records += [record] if record else []
-    return sorted(records, key=lambda record: (record.variant, record.scale)), damaged
+    return sorted(records, key=_order), damaged
 
 
 def sibling(path: Path) -> Record | None:

@@ -56,14 +56,14 @@ class Checkpoint:
     def model(self) -> str:
         """The name that means it at every scale there is."""
         if self.record is not None:
-            return self.record.variant
+            return self.record.model or self.record.variant
         return self.release.model if self.release else self.path.stem
 
     @property
     def names(self) -> frozenset[str]:
         """Everything that `--model` may call it."""
         if self.record is not None:
-            return frozenset({self.record.name, self.record.variant})
+            return self.record.names
         return self.release.names if self.release else frozenset()
 
     @property
@@ -166,6 +166,11 @@ def known() -> Iterator[Checkpoint]:
             yield Checkpoint(cache_folder() / release.file, release=release)
 
 
+def _default() -> list[Checkpoint]:
+    """What is taken where no name is given: the bundled networks, but for those of photographs."""
+    return [one for one in bundled() if one.record is not None and one.record.purpose != "photo"]
+
+
 def damaged_records() -> list[WeightsError]:
     """The errors of the records in the user's folders that cannot be read."""
     return [error for folder in user_folders() for error in read_own_records(folder)[1]]
@@ -226,7 +231,7 @@ def find_all(name: str | None) -> dict[int | None, Checkpoint]:
     if name is not None:
         _refuse_damaged(name)
     named: dict[int | None, Checkpoint] = {}
-    for checkpoint in bundled() if name is None else known():
+    for checkpoint in _default() if name is None else known():
         if name is None or name in checkpoint.names:
             named.setdefault(checkpoint.scale, checkpoint)
     if named:

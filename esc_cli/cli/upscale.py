@@ -30,11 +30,13 @@ def upscale_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per o
         typer.Option("--output", "-o", help="Folder, or file for one picture; - is stdout."),
     ] = None,
     model: Annotated[
-        str | None,
+        str,
         typer.Option(
-            "--model", "-m", help="Name (see esc weights list) or file. Default: bundled."
+            "--model",
+            "-m",
+            help="auto (photo or clean, for each input), a name (see esc weights list), or a file.",
         ),
-    ] = None,
+    ] = "auto",
     scale: Annotated[
         float | None,
         typer.Option(

@@ -16,6 +16,7 @@ from esc_cli.errors import WeightsError
 if TYPE_CHECKING:
     from esc_cli.engine.upscaler import Upscaler
 
+AUTO, PHOTO = "auto", "photo"
 ANY_SCALE = 0
 """The network scale that stands for a network of any scale, as in its configuration."""
 
@@ -25,16 +26,34 @@ class Choice:
     """The network for one enlargement: its checkpoint, digest and scale.
 
     The digest of a release that is not here is that which it must have, "" when nobody knows it.
+    `photo` is the network for photographs, where it is decided later which of the two it is to be:
+    see `upscale.network_choice`, which says `why` it is the one that it is.
     """
 
     checkpoint: Checkpoint
     sha256: str
     scale: int
+    photo: Choice | None = None
+    why: str = ""
+
+    @property
+    def networks(self) -> tuple[Choice, ...]:
+        """All that the decision is between."""
+        return (self,) if self.photo is None else (replace(self, photo=None), self.photo)
+
+    @property
+    def name(self) -> str:
+        """The name of the network, or of those that the decision is between."""
+        return " or ".join(one.checkpoint.name for one in self.networks)
 
 
 @dataclass
 class Models:
-    """The networks that a batch may need."""
+    """The networks that a batch may need.
+
+    `model`: a name or a path, None for the bundled default, `AUTO` for the bundled networks for
+    clean pictures and for photographs, each input its own.
+    """
 
     model: str | None
     engine: EngineOptions
@@ -46,7 +65,7 @@ class Models:
     @cached_property
     def default_scale(self) -> int:
         """The scale when none is asked for: that of a file; for a name 4, or its largest."""
-        if self.model is None:
+        if self.model in (None, AUTO):
             return DEFAULT_SCALE
         checkpoint = find(self.model)
         known = checkpoint.scale
@@ -58,13 +77,19 @@ class Models:
         Fetches nothing. Raises WeightsError when no network reaches it.
         """
         if factor not in self._by_factor:
-            choice = self._choice(find(self.model, factor))
-            if choice.scale != ANY_SCALE and choice.scale < factor - 1e-9:
-                raise WeightsError(
-                    f"upscales by {choice.scale}, and {factor:g} is needed", choice.checkpoint.path
-                )
-            self._by_factor[factor] = choice
+            auto = self.model == AUTO
+            choice = self._named(None if auto else self.model, factor)
+            photo = self._named(PHOTO, factor) if auto else None
+            self._by_factor[factor] = replace(choice, photo=photo)
         return self._by_factor[factor]
+
+    def _named(self, model: str | None, factor: float) -> Choice:
+        choice = self._choice(find(model, factor))
+        if choice.scale != ANY_SCALE and choice.scale < factor - 1e-9:
+            raise WeightsError(
+                f"upscales by {choice.scale}, and {factor:g} is needed", choice.checkpoint.path
+            )
+        return choice
 
     def fetch(self, choice: Choice) -> Choice:
         """The choice with its file here and its digest known.
@@ -73,9 +98,9 @@ class Models:
         """
         known = self._choices.get(choice.checkpoint.path, choice)
         if known.sha256 and known.checkpoint.here:
-            return known
+            return replace(known, photo=choice.photo)
         checkpoint = obtain(choice.checkpoint, self.supply)
-        fetched = replace(choice, sha256=checkpoint.sha256())
+        fetched = replace(choice, sha256=checkpoint.sha256(), photo=None)
         self._choices[checkpoint.path] = fetched
         self._by_factor.clear()
         return fetched

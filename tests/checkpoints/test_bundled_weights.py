@@ -19,7 +19,10 @@ from esc_cli.checkpoints.store import Checkpoint, bundled, bundled_folder, find
 from esc_cli.errors import UsageError, WeightsError
 from esc_cli.model.config import variant_name
 
-NAMES = ["esc-tiny-x2", "esc-tiny-x3", "esc-tiny-x4"]
+NAMES = [
+    *(f"esc-tiny-x{scale}" for scale in (2, 3, 4)),
+    *(f"esc-tiny-photo-x{scale}" for scale in (2, 4)),
+]
 
 
 @pytest.fixture

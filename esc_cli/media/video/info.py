@@ -49,7 +49,9 @@ class VideoFacts:
     file, declared; `declares_end` tells whether its end can be trusted. sar: sample aspect ratio,
     None when unspecified. display_matrix: 9 integers as FFmpeg has them. others: the streams
     beside it. refused: for each container, those of `others` that it cannot hold. riding: what the
-    first frame carries beside its samples.
+    first frame carries beside its samples. codec: of the frames, as FFmpeg names it.
+    bits_per_pixel: of the stream, or of the file where the stream tells no rate; None where
+    neither does.
     """
 
     demuxer: str
@@ -72,6 +74,8 @@ class VideoFacts:
     others: tuple[StreamFacts, ...]
     refused: tuple[tuple[str, tuple[StreamFacts, ...]], ...]
     riding: Riding
+    codec: str = ""
+    bits_per_pixel: float | None = None
 
     @property
     def format(self) -> FrameFormat:

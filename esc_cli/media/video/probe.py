@@ -101,7 +101,16 @@ def _facts(container: InputContainer, max_pixels: int) -> VideoFacts:
         others=tuple(_with_kept(s, s.kept and s not in lost) for s in others),
         refused=tuple((n, tuple(s for s in r if s not in lost)) for n, r in refused.items()),
         riding=riding_on(frame),
+        codec=context.name,
+        bits_per_pixel=_bits_per_pixel(container, stream, frame.width * frame.height * rate),
     )
+
+
+def _bits_per_pixel(
+    container: InputContainer, stream: VideoStream, pixels_per_s: Fraction
+) -> float | None:
+    rate = stream.bit_rate or container.bit_rate
+    return float(rate / pixels_per_s) if rate and pixels_per_s else None
 
 
 def _with_kept(facts: StreamFacts, kept: bool) -> StreamFacts:

@@ -36,8 +36,9 @@ class Item:
     """One input and what became of it. Sizes are (width, height) pixels, times seconds.
 
     `reason` says why an item failed, was skipped, or is not yet finished; `notes` what memory or
-    precision forced on the way. `planned` stands for a dry run. `frames` of a video, and how many
-    of them repeated the one before and took over its result.
+    precision forced on the way. `network`: why this one of the networks for clean pictures and for
+    photographs was chosen; empty where the user chose. `planned` stands for a dry run. `frames` of
+    a video, and how many of them repeated the one before and took over its result.
     """
 
     input: Path
@@ -53,6 +54,7 @@ class Item:
     device: str | None = None
     model: str | None = None
     weights_sha256: str | None = None
+    network: str = ""
     notes: tuple[str, ...] = ()
     frames: int | None = None
     repeated_frames: int | None = None
@@ -60,7 +62,8 @@ class Item:
     def as_json(self) -> dict[str, Any]:
         """The object of `--report`: paths as text (a byte that is no UTF-8 as U+DC80 to U+DCFF)."""
         texts = {"input": str(self.input), "output": self.output and str(self.output)}
-        return asdict(self) | texts
+        notes = [self.network, *self.notes] if self.network else list(self.notes)
+        return asdict(self) | texts | {"notes": notes}
 
 
 @dataclass(frozen=True)

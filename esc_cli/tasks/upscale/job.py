@@ -63,9 +63,14 @@ def item_of(job: Job, status: Status, reason: str = "") -> Item:
         reason,
         input_size=(job.header.width, job.header.height),
         output_size=job.size,
-        model=None if job.choice is None else job.choice.checkpoint.name,
-        weights_sha256=None if job.choice is None else job.choice.sha256 or None,
+        model=None if job.choice is None else job.choice.name,
+        weights_sha256=None if job.choice is None else _digest(job.choice),
+        network="" if job.choice is None else job.choice.why,
     )
+
+
+def _digest(choice: Choice) -> str | None:
+    return choice.sha256 or None if choice.photo is None else None
 
 
 def check_overwriting(job: Job) -> None:

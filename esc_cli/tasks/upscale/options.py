@@ -9,6 +9,7 @@ from esc_cli.checkpoints.fetch import SILENT_SUPPLY, Supply
 from esc_cli.engine.options import EngineOptions, no_effect
 from esc_cli.errors import UsageError
 from esc_cli.media.paths import Selection
+from esc_cli.tasks.models import AUTO
 
 Existing = Literal["skip", "overwrite", "error"]
 DEFAULT_MAX_PIXELS = 500_000_000
@@ -103,7 +104,7 @@ class UpscaleOptions:
         default=None, metadata=no_effect("records know their results by name")
     )
     model: str | None = field(
-        default=None, metadata=no_effect("records hold the digest of the weights")
+        default=AUTO, metadata=no_effect("records hold the digest of the weights")
     )
     target: Target = field(default_factory=Target)
     engine: EngineOptions = field(default_factory=EngineOptions)

@@ -7,6 +7,7 @@ from esc_cli.media.encode import encode
 from esc_cli.media.formats import plan_output
 from esc_cli.tasks.models import Models
 from esc_cli.tasks.stop import Stop
+from esc_cli.tasks.upscale.network_choice import decided
 from esc_cli.tasks.upscale.options import UpscaleOptions
 from esc_cli.tasks.upscale.picture import PictureUpscaler
 
@@ -21,6 +22,8 @@ def upscale_bytes(content: bytes, options: UpscaleOptions, stop: Stop) -> bytes:
     size = options.target.size(header.width, header.height, models.default_scale)
     factor = max(size[0] / header.width, size[1] / header.height)
     plan = plan_output(header, size, options.format, "")
-    upscaler = models.upscaler(models.choose(factor)) if factor > 1 else None
+    upscaler = None
+    if factor > 1:
+        upscaler = models.upscaler(decided(models.choose(factor), content, picture))
     result = PictureUpscaler(upscaler, size, stop.check).run(picture)
     return encode(result, plan, options.quality)

@@ -34,6 +34,7 @@ from esc_cli.media.video.demuxers import is_video
 from esc_cli.tasks.models import Models
 from esc_cli.tasks.upscale.events import Item
 from esc_cli.tasks.upscale.job import Job, item_of
+from esc_cli.tasks.upscale.network_choice import decided_for_video
 from esc_cli.tasks.upscale.options import UpscaleOptions
 from esc_cli.tasks.upscale.records import OutputRecord, RecordShelf
 from esc_cli.tasks.upscale.settings_key import current_form, settings_key
@@ -150,6 +151,7 @@ class Planner:
         found = look_at(source, options, self.models)
         exact = found.factor if self._boxed else options.target.scale or found.scale
         choice = self.models.choose(exact) if found.factor > 1 else None
+        choice = None if choice is None else decided_for_video(choice, found.facts)
         made = draft(found, options, source.path.suffix, own)
         named = label if source.folder else options.target.label(found.scale)
         output = own or self._output(source, chosen, named, (found.size, exact, made.format, root))
@@ -223,12 +225,12 @@ class Planner:
         return record is not None and self._fits(record, job)
 
     def _fits(self, record: OutputRecord, job: Job) -> bool:
-        weights = None if job.choice is None else job.choice.sha256
+        weights = {None} if job.choice is None else {one.sha256 for one in job.choice.networks}
         by_content = self.options.checksum
         return (
             record.input == str(absolute(job.source.path))
             and current_form(record.settings) == job.settings
-            and record.weights_sha256 == weights
+            and record.weights_sha256 in weights
             and record.source.fits(job.source.path, by_content)
             and record.result.fits(job.output, by_content)
         )

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from esc_cli.files.atomic import remove_stale_parts
-from esc_cli.tasks.models import Models
+from esc_cli.tasks.models import Choice, Models
 from esc_cli.tasks.stop import Stop
 from esc_cli.tasks.upscale.events import Event, Item, ItemEvent, Planned, Summary
 from esc_cli.tasks.upscale.job import Job, item_of
@@ -49,9 +49,14 @@ def upscale(options: UpscaleOptions, stop: Stop) -> Iterator[Event]:
 
 def _fetch_networks(plan: Plan, models: Models) -> None:
     """Fetch the networks that the jobs need and that are not here, before anything is shown."""
-    needed = {job.choice.checkpoint.path: job.choice for job in plan.jobs if job.choice}
-    for choice in needed.values():
+    for choice in _networks(plan):
         models.fetch(choice)
+
+
+def _networks(plan: Plan) -> Iterable[Choice]:
+    """Every network that the jobs may need, once."""
+    choices = (job.choice for job in plan.jobs if job.choice is not None)
+    return {one.checkpoint.path: one for choice in choices for one in choice.networks}.values()
 
 
 def _items(plan: Plan, pipeline: Pipeline, options: UpscaleOptions) -> Iterator[ItemEvent]:
@@ -61,7 +66,7 @@ def _items(plan: Plan, pipeline: Pipeline, options: UpscaleOptions) -> Iterator[
             yield _planned_item(job, pipeline.models, options)
         return
     if plan.jobs:
-        for choice in {job.choice.sha256: job.choice for job in plan.jobs if job.choice}.values():
+        for choice in _networks(plan):
             pipeline.workers.prepare(choice)
         make_folders(plan)
         for folder in dict.fromkeys(job.output.parent for job in plan.jobs):

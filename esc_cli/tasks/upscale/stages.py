@@ -19,6 +19,7 @@ from esc_cli.tasks.models import Models
 from esc_cli.tasks.stop import Stop
 from esc_cli.tasks.upscale.events import Item
 from esc_cli.tasks.upscale.job import Job, check_overwriting, item_of
+from esc_cli.tasks.upscale.network_choice import decided
 from esc_cli.tasks.upscale.options import UpscaleOptions
 from esc_cli.tasks.upscale.picture import Pass, PictureUpscaler
 from esc_cli.tasks.upscale.records import FileState, Records
@@ -107,6 +108,9 @@ def decode_stage(job: Job, max_pixels: int) -> Work:
             work.picture = decode(content, max_pixels)
     if work.picture.header != job.header:
         raise ReadError("changed while the batch ran", job.source.path, "run again")
+    if job.choice is not None and job.choice.photo is not None:
+        with work.timed("decode"):
+            work.job = replace(job, choice=decided(job.choice, content, work.picture))
     return work
 
 

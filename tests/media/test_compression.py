@@ -7,7 +7,7 @@ import io
 import pytest
 from PIL import Image
 
-from esc_cli.media.jpeg_quality import LUMA_STEPS, jpeg_quality
+from esc_cli.media.compression import LUMA_STEPS, jpeg_quality
 
 
 @pytest.mark.parametrize("quality", [20, 30, 49, 50, 51, 75, 90, 95, 98])
