@@ -20,11 +20,16 @@ from esc_cli import Upscaler, load_model
 from esc_cli.engine.options import WHOLE, EngineOptions
 from esc_cli.evaluation import protocol
 from esc_cli.evaluation.datasets import find_dataset
-from esc_cli.tasks.evaluate.degraded import LEVELS, degraded
+from esc_cli.media.compression import Compression
+from esc_cli.media.noise import measure_noise
+from esc_cli.tasks.evaluate.degraded import LEVELS, Level, degraded
 from esc_cli.tasks.evaluate.samples import Reading, read_sample
+from esc_cli.tasks.upscale.network_choice import for_photographs
+
+Pairs = list[tuple[Tensor, Tensor]]
 
 
-def samples(names: list[str], roots: tuple[Path, ...], scale: int) -> list[tuple[Tensor, Tensor]]:
+def samples(names: list[str], roots: tuple[Path, ...], scale: int) -> Pairs:
     """(LR, HR) of all pictures of the sets."""
     found = []
     for name in names:
@@ -40,16 +45,36 @@ def psnr(sr: Tensor, hr: Tensor, scale: int) -> float:
     return protocol.score(sr, hr, scale, "y")["psnr_y"]
 
 
-def gains(upscaler: Upscaler, pairs: list[tuple[Tensor, Tensor]], scale: int) -> dict[str, float]:
-    """Over bicubic, by level."""
-    found: dict[str, list[float]] = {name: [] for name in LEVELS}
+Gains = dict[str, dict[str, list[float]]]
+"""Over bicubic in dB, by level and model, of each picture."""
+
+
+def auto_choice(small: Tensor, level: Level, scale: int) -> str:
+    """The model that `esc upscale` takes for a copy, saved as JPEG or as PNG."""
+    pixels = small.permute(1, 2, 0).numpy()
+    quality = Compression(quality=level.jpeg) if level.jpeg else Compression()
+    photo, _ = for_photographs(scale, quality, measure_noise(pixels))
+    return "photo" if photo else "clean"
+
+
+def gains(models: list[str], options: EngineOptions, pairs: Pairs, scale: int) -> Gains:
+    """Of each model; "auto" is one of clean and photo, picture by picture."""
+    named = dict.fromkeys([*models, *(("clean", "photo") if "auto" in models else ())])
+    networks = {n: Upscaler(load_model(n, scale), options) for n in named if n != "auto"}
+    found: Gains = {name: {model: [] for model in models} for name in LEVELS}
     for lr, hr in pairs:
         for name, level in LEVELS.items():
             small = degraded(lr, level)
-            sr = upscaler.upscale(small, dtype=torch.uint8).image
-            baseline = protocol.bicubic(small, (hr.shape[-2], hr.shape[-1]))
-            found[name].append(psnr(sr, hr, scale) - psnr(baseline, hr, scale))
-    return {name: fmean(values) for name, values in found.items()}
+            baseline = psnr(protocol.bicubic(small, (hr.shape[-2], hr.shape[-1])), hr, scale)
+            values = {
+                model: psnr(network.upscale(small, dtype=torch.uint8).image, hr, scale) - baseline
+                for model, network in networks.items()
+            }
+            if "auto" in models:
+                values["auto"] = values[auto_choice(small, level, scale)]
+            for model in models:
+                found[name][model].append(values[model])
+    return found
 
 
 def main() -> None:
@@ -58,19 +83,18 @@ def main() -> None:
     parser.add_argument("--data-root", type=Path, required=True)
     parser.add_argument("--dataset", default="Set5,Set14")
     parser.add_argument("--scale", default="2,3,4")
-    parser.add_argument("--model", default="esc-tiny,esc-tiny-photo")
+    parser.add_argument("--model", default="clean,photo,auto")
     parser.add_argument("--device", default="cpu")
     arguments = parser.parse_args()
     models = arguments.model.split(",")
     options = EngineOptions(arguments.device, "fp32", tile=WHOLE)
     for scale in map(int, arguments.scale.split(",")):
         pairs = samples(arguments.dataset.split(","), (arguments.data_root,), scale)
-        networks = [Upscaler(load_model(model, scale), options) for model in models]
-        columns = [gains(network, pairs, scale) for network in networks]
+        found = gains(models, options, pairs, scale)
         print(f"\n| x{scale}, dB over bicubic | {' | '.join(models)} |")
         print(f"|---|{'---|' * len(models)}")
-        for level in LEVELS:
-            print(f"| {level} | {' | '.join(f'{column[level]:+.2f}' for column in columns)} |")
+        for level, by_model in found.items():
+            print(f"| {level} | {' | '.join(f'{fmean(v):+.2f}' for v in by_model.values())} |")
 
 
 if __name__ == "__main__":
