@@ -69,6 +69,22 @@ def _refuse_another(found: NetworkConfig, checkpoint: Checkpoint) -> None:
         raise WeightsError(what, checkpoint.path, "put the right file there")
 
 
+def blended(one: Network, other: Network, share: float) -> Network:
+    """A network whose weights are (1 - share) of one's and `share` of another's of its kind.
+
+    Raises WeightsError when they are of different kinds.
+    """
+    if one.config != other.config:
+        what = f"{described(one.config)} and {described(other.config)} cannot be blended"
+        raise WeightsError(what)
+    weights = other.state_dict()
+    state = {
+        key: value.lerp(weights[key], share) if value.is_floating_point() else value
+        for key, value in one.state_dict().items()
+    }
+    return network_from_state(state).eval()
+
+
 def described(config: NetworkConfig) -> str:
     """A network in a few words, such as "esc x4 with FlashBias of rank 48"."""
     scale = "of any scale" if config.any_scale else f"x{config.scale}"

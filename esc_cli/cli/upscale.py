@@ -37,6 +37,13 @@ def upscale_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per o
             help="auto (photo or clean, for each input), a name (see esc weights list), or a file.",
         ),
     ] = "auto",
+    denoise: Annotated[
+        float | None,
+        typer.Option(
+            rich_help_panel=NETWORK,
+            help="Blend the network for photographs in: 0 (clean) to 1 (photo).",
+        ),
+    ] = None,
     scale: Annotated[
         float | None,
         typer.Option(
@@ -245,6 +252,7 @@ def upscale_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per o
         inputs=tuple(inputs),
         output=output,
         model=model,
+        denoise=denoise,
         target=Target(scale, width, height, longest_side),
         engine=EngineOptions(first, precision, tile_side(tile), overlap, self_ensemble),
         format=format_,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -11,12 +12,18 @@ from esc_cli.checkpoints.config_from_file import peek_config
 from esc_cli.checkpoints.fetch import SILENT_SUPPLY, Supply, obtain, remember
 from esc_cli.checkpoints.store import DEFAULT_SCALE, Checkpoint, find
 from esc_cli.engine.options import EngineOptions
-from esc_cli.errors import WeightsError
+from esc_cli.errors import UsageError, WeightsError
 
 if TYPE_CHECKING:
     from esc_cli.engine.upscaler import Upscaler
+    from esc_cli.model import Network
 
-AUTO, PHOTO = "auto", "photo"
+AUTO = "auto"
+PAIRS: dict[str, tuple[str | None, str]] = {
+    AUTO: (None, "photo"),
+    "esc-real": ("esc-real@gan", "esc-real@mse"),
+}
+"""By model: the networks that --denoise blends, from 0 to 1; one is trained from the other."""
 ANY_SCALE = 0
 """The network scale that stands for a network of any scale, as in its configuration."""
 
@@ -27,7 +34,8 @@ class Choice:
 
     The digest of a release that is not here is that which it must have, "" when nobody knows it.
     `photo` is the network for photographs, where it is decided later which of the two it is to be:
-    see `upscale.network_choice`, which says `why` it is the one that it is.
+    see `upscale.network_choice`, which says `why` it is the one that it is. With a `share` it is no
+    choice: the network's weights are blended with that share of those of `photo`.
     """
 
     checkpoint: Checkpoint
@@ -35,15 +43,33 @@ class Choice:
     scale: int
     photo: Choice | None = None
     why: str = ""
+    share: float = 0.0
 
     @property
     def networks(self) -> tuple[Choice, ...]:
         """All that the decision is between."""
-        return (self,) if self.photo is None else (replace(self, photo=None), self.photo)
+        if self.photo is None or self.share:
+            return (self,)
+        return replace(self, photo=None), self.photo
+
+    @property
+    def digest(self) -> str:
+        """What records know the network by: the digest of its weights, of a blend one of both."""
+        if self.photo is None or not self.share:
+            return self.sha256
+        parts = f"{self.sha256} {self.photo.sha256} {self.share!r}"
+        return hashlib.sha256(parts.encode("ascii")).hexdigest()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is still to be decided which network it is."""
+        return self.photo is not None and not self.share
 
     @property
     def name(self) -> str:
         """The name of the network, or of those that the decision is between."""
+        if self.photo is not None and self.share:
+            return f"{self.checkpoint.name} + {self.share:g} {self.photo.checkpoint.name}"
         return " or ".join(one.checkpoint.name for one in self.networks)
 
 
@@ -52,15 +78,17 @@ class Models:
     """The networks that a batch may need.
 
     `model`: a name or a path, None for the bundled default, `AUTO` for the bundled networks for
-    clean pictures and for photographs, each input its own.
+    clean pictures and for photographs, each input its own. `denoise`: the share of the second of a
+    pair (clean and photo; `PAIRS`) that is blended into the first, 0 to 1; None for no blend.
     """
 
     model: str | None
     engine: EngineOptions
     supply: Supply = SILENT_SUPPLY
+    denoise: float | None = None
     _choices: dict[Path, Choice] = field(default_factory=dict)
     _by_factor: dict[float, Choice] = field(default_factory=dict)
-    _upscalers: dict[Path, Upscaler] = field(default_factory=dict)
+    _upscalers: dict[tuple[Path, float], Upscaler] = field(default_factory=dict)
 
     @cached_property
     def default_scale(self) -> int:
@@ -77,11 +105,25 @@ class Models:
         Fetches nothing. Raises WeightsError when no network reaches it.
         """
         if factor not in self._by_factor:
-            auto = self.model == AUTO
-            choice = self._named(None if auto else self.model, factor)
-            photo = self._named(PHOTO, factor) if auto else None
-            self._by_factor[factor] = replace(choice, photo=photo)
+            self._by_factor[factor] = self._chosen(factor)
         return self._by_factor[factor]
+
+    def _chosen(self, factor: float) -> Choice:
+        if self.denoise is None and self.model != AUTO:
+            return self._named(self.model, factor)
+        first, second = self._pair()
+        if self.denoise in (0, 1):
+            return self._named(second if self.denoise else first, factor)
+        one, other = self._named(first, factor), self._named(second, factor)
+        return replace(one, photo=other, share=self.denoise or 0.0)
+
+    def _pair(self) -> tuple[str | None, str]:
+        """The networks that are chosen from or blended. Raises UsageError for a model without."""
+        pair = PAIRS.get(self.model or AUTO)
+        if pair is None:
+            known = ", ".join(PAIRS)
+            raise UsageError(f"--denoise has nothing to blend for {self.model}", advice=known)
+        return pair
 
     def _named(self, model: str | None, factor: float) -> Choice:
         choice = self._choice(find(model, factor))
@@ -98,25 +140,38 @@ class Models:
         """
         known = self._choices.get(choice.checkpoint.path, choice)
         if known.sha256 and known.checkpoint.here:
-            return replace(known, photo=choice.photo)
+            return replace(known, photo=self._fetched_photo(choice), share=choice.share)
         checkpoint = obtain(choice.checkpoint, self.supply)
-        fetched = replace(choice, sha256=checkpoint.sha256(), photo=None)
+        fetched = replace(choice, sha256=checkpoint.sha256(), photo=None, share=0.0)
         self._choices[checkpoint.path] = fetched
         self._by_factor.clear()
-        return fetched
+        return replace(fetched, photo=self._fetched_photo(choice), share=choice.share)
+
+    def _fetched_photo(self, choice: Choice) -> Choice | None:
+        """The network to blend with, here too; one that is chosen from comes when it is chosen."""
+        fetch = choice.photo is not None and bool(choice.share)
+        return self.fetch(choice.photo) if fetch and choice.photo else choice.photo
 
     def upscaler(self, choice: Choice) -> Upscaler:
         """The upscaler of a network, loaded once. Raises WeightsError."""
-        path = choice.checkpoint.path
-        if path not in self._upscalers:
-            from esc_cli.checkpoints.loading import load_checkpoint
+        key = choice.checkpoint.path, choice.share
+        if key not in self._upscalers:
+            from esc_cli.checkpoints.loading import blended
             from esc_cli.engine.upscaler import Upscaler
 
-            fetched = self.fetch(choice)
-            network = load_checkpoint(fetched.checkpoint)
-            remember(fetched.checkpoint)
-            self._upscalers[path] = Upscaler(network, self.engine)
-        return self._upscalers[path]
+            network = self._load(choice)
+            if choice.photo is not None and choice.share:
+                network = blended(network, self._load(choice.photo), choice.share)
+            self._upscalers[key] = Upscaler(network, self.engine)
+        return self._upscalers[key]
+
+    def _load(self, choice: Choice) -> Network:
+        from esc_cli.checkpoints.loading import load_checkpoint
+
+        fetched = self.fetch(choice)
+        network = load_checkpoint(fetched.checkpoint)
+        remember(fetched.checkpoint)
+        return network
 
     def prepare(self, choice: Choice) -> None:
         """Load a network and find its device now.

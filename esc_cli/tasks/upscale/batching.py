@@ -75,7 +75,7 @@ def _kind(decoded: Decoded) -> Hashable | None:
     size = header.width * choice.scale, header.height * choice.scale
     if header.frames > 1 or header.channels != 3 or size != decoded.job.size:
         return None
-    return choice.checkpoint.path, header.width, header.height, header.bits
+    return choice.checkpoint.path, choice.share, header.width, header.height, header.bits
 
 
 def _alone(outcome: Outcome, models: Models, stop: Stop) -> Outcome:

@@ -36,7 +36,8 @@ class Workers:
     def __post_init__(self) -> None:
         """Networks are loaded later, once per device."""
         others = [replace(self.models.engine, device=device) for device in self.devices[1:]]
-        self._all = [self.models, *(Models(self.models.model, engine) for engine in others)]
+        m = self.models
+        self._all = [m, *(Models(m.model, one, denoise=m.denoise) for one in others)]
 
     def prepare(self, choice: Choice) -> None:
         """Load a network on every device. Raises as `Models.prepare`."""

@@ -50,7 +50,7 @@ class Job:
             result,
             self.header,
             self.settings,
-            None if self.choice is None else self.choice.sha256,
+            None if self.choice is None else self.choice.digest,
         )
 
 
@@ -70,7 +70,7 @@ def item_of(job: Job, status: Status, reason: str = "") -> Item:
 
 
 def _digest(choice: Choice) -> str | None:
-    return choice.sha256 or None if choice.photo is None else None
+    return None if choice.is_open or not choice.sha256 else choice.digest
 
 
 def check_overwriting(job: Job) -> None:

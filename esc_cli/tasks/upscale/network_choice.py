@@ -43,7 +43,7 @@ LOSSLESS_VIDEO = frozenset(
 
 def decided(choice: Choice, content: bytes, picture: Picture) -> Choice:
     """The network for a picture, from its file and its pixels."""
-    if choice.photo is None:
+    if choice.photo is None or not choice.is_open:
         return choice
     compression = compression_of(content, picture.header)
     noise = measure_noise(picture.frames[0])
@@ -67,7 +67,7 @@ def for_photographs(scale: int, compression: Compression, noise: Noise) -> tuple
 
 def decided_for_video(choice: Choice, facts: VideoFacts) -> Choice:
     """As `decided`, once for a whole video, by its codec and its bit rate."""
-    if choice.photo is None:
+    if choice.photo is None or not choice.is_open:
         return choice
     bits = facts.bits_per_pixel
     if facts.codec in LOSSLESS_VIDEO or bits is None or bits >= VIDEO_BITS_PER_PIXEL:

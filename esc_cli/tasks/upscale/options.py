@@ -106,6 +106,7 @@ class UpscaleOptions:
     model: str | None = field(
         default=AUTO, metadata=no_effect("records hold the digest of the weights")
     )
+    denoise: float | None = None  # share of the photo network in a blend; None: no blend
     target: Target = field(default_factory=Target)
     engine: EngineOptions = field(default_factory=EngineOptions)
     format: str | None = field(default=None, metadata={ONLY: "pictures"})  # of videos: container
@@ -134,3 +135,8 @@ class UpscaleOptions:
         default=None, metadata=no_effect("a pass of several gives the same")
     )
     video: VideoOptions = field(default_factory=VideoOptions, metadata={ONLY: "videos"})
+
+    def __post_init__(self) -> None:
+        """Raise UsageError for values that mean nothing."""
+        if self.denoise is not None and not 0 <= self.denoise <= 1:
+            raise UsageError(f"--denoise is a share from 0 to 1, and not {self.denoise:g}")

@@ -225,7 +225,7 @@ class Planner:
         return record is not None and self._fits(record, job)
 
     def _fits(self, record: OutputRecord, job: Job) -> bool:
-        weights = {None} if job.choice is None else {one.sha256 for one in job.choice.networks}
+        weights = {None} if job.choice is None else {one.digest for one in job.choice.networks}
         by_content = self.options.checksum
         return (
             record.input == str(absolute(job.source.path))

@@ -28,7 +28,7 @@ def upscale(options: UpscaleOptions, stop: Stop) -> Iterator[Event]:
     """
     start = time.perf_counter()
     shelf = RecordShelf()
-    models = Models(options.model, options.engine, options.supply)
+    models = Models(options.model, options.engine, options.supply, options.denoise)
     plan = Planner(options, models, shelf).plan()
     check_disk(plan)
     if not options.dry_run:

@@ -108,7 +108,7 @@ def decode_stage(job: Job, max_pixels: int) -> Work:
             work.picture = decode(content, max_pixels)
     if work.picture.header != job.header:
         raise ReadError("changed while the batch ran", job.source.path, "run again")
-    if job.choice is not None and job.choice.photo is not None:
+    if job.choice is not None and job.choice.is_open:
         with work.timed("decode"):
             work.job = replace(job, choice=decided(job.choice, content, work.picture))
     return work

@@ -177,7 +177,7 @@ class FussyModels(Models):
 
     def upscaler(self, choice: Choice) -> Upscaler:
         """The upscaler of a fussy copy."""
-        path = choice.checkpoint.path
+        path = choice.checkpoint.path, choice.share
         if path not in self._upscalers:
             network = load_checkpoint(choice.checkpoint)
             kind = type("Fussy", (FussyESC,), {"trouble": staticmethod(self.trouble)})

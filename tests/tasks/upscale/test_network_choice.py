@@ -176,3 +176,53 @@ def test_a_video_chooses_once_by_its_codec_and_bit_rate(tmp_path, codec, crf, mo
 def test_an_unknown_name_is_still_an_error(folder):
     with pytest.raises(EscError, match="no model named"):
         run(UpscaleOptions((str(folder),), model="automatic"))
+
+
+def pixels_of(path):
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB")).astype(int)
+
+
+def test_denoise_goes_from_the_clean_network_to_that_for_photographs(folder):
+    made = {}
+    for name, changes in {
+        "clean": {"model": "clean"},
+        "0": {"denoise": 0.0},
+        "half": {"denoise": 0.5},
+        "1": {"denoise": 1.0},
+        "photo": {"model": "photo"},
+    }.items():
+        output = folder.parent / f"{name}.png"
+        (item,) = run(UpscaleOptions((str(folder / "b.jpg"),), output=str(output), **changes))
+        made[name] = pixels_of(output)
+        assert item.status == "done"
+    assert np.array_equal(made["0"], made["clean"])
+    assert np.array_equal(made["1"], made["photo"])
+    ends = np.abs(made["1"] - made["0"]).mean()
+    assert 0 < np.abs(made["half"] - made["0"]).mean() < ends
+    assert 0 < np.abs(made["half"] - made["1"]).mean() < ends
+
+
+def test_a_blend_is_recorded_and_another_share_is_made_anew(folder):
+    options = UpscaleOptions((str(folder),), denoise=0.5)
+    (first, _) = run(options)
+    assert first.model == "esc-tiny-x4 + 0.5 esc-tiny-photo-x4"
+    assert {item.status for item in run(options)} == {"skipped"}
+    assert {item.status for item in run(replace(options, denoise=0.25))} == {"done"}
+
+
+def test_denoise_is_refused_where_there_is_nothing_to_blend(folder):
+    with pytest.raises(EscError, match="nothing to blend"):
+        run(UpscaleOptions((str(folder),), model="esc-tiny", denoise=0.5))
+    with pytest.raises(EscError, match="from 0 to 1"):
+        UpscaleOptions((str(folder),), denoise=1.5)
+
+
+def test_published_networks_are_blended_by_their_names(weights_server, published_file):
+    models = Models("esc-real", UpscaleOptions(("x",)).engine, denoise=0.25)
+    choice = models.choose(4)
+    assert [choice.checkpoint.name, choice.photo.checkpoint.name] == [
+        "esc-real-x4-gan",
+        "esc-real-x4-mse",
+    ]
+    assert choice.share == 0.25

@@ -14,6 +14,7 @@ OPTIONS = UpscaleOptions(("in",))
 OTHER = {
     "scale": 3.0, "width": 640, "height": 480, "longest_side": 900, "precision": "fp16",
     "tile": 64, "overlap": 48, "self_ensemble": True, "format": "webp", "quality": 80,
+    "denoise": 0.5,
     "codec": "hevc", "crf": 30, "preset": "slow", "pix_fmt": "yuv444p", "start": 1.5,
     "duration": 2.0, "frames": 7, "segment_frames": 12,
 }  # fmt: skip

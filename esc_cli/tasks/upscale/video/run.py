@@ -117,7 +117,7 @@ class VideoRun:
             "input": [str(job.source.path.absolute()), status.st_size, status.st_mtime_ns],
             "settings": job.settings,
             "size": list(job.size),
-            "weights": None if job.choice is None else job.choice.sha256,
+            "weights": None if job.choice is None else job.choice.digest,
             "segment_frames": self.options.video.segment_frames,
             "libraries": libraries | {"torch": torch.__version__},
         }
