@@ -63,7 +63,7 @@ def _inspect(stream: BinaryIO, max_pixels: int) -> Contents:
     if format_name == "PNG":
         contents = png.inspect(stream)
     elif format_name == "TIFF":
-        contents = tiff.inspect(stream)
+        contents = tiff.inspect(stream, max_pixels)
     else:
         contents = pillow.inspect(stream, format_name)
     check_pixels(contents.header, max_pixels)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 import numpy as np
 
-from esc_cli.errors import ReadError, UnsupportedError
+from esc_cli.errors import ReadError, TooLargeError, UnsupportedError
 from esc_cli.media import tiff_tags
 from esc_cli.media.metadata import (
     descriptive,
@@ -32,19 +32,22 @@ logging.getLogger("tifffile").addHandler(logging.NullHandler())
 _XMP, _ICC, _DNG_VERSION = 700, 34675, 50706
 _MIN_IS_WHITE, _MIN_IS_BLACK, _RGB, _CFA = 0, 1, 2, 32803
 _ASSOCIATED, _UNASSOCIATED = 1, 2  # ExtraSamples: premultiplied and straight alpha
+_SAMPLES = 4  # of a pixel, at most, where no sample is dropped
 _REDUCED = 1  # NewSubfileType
 _UNSIGNED, _FLOAT = 1, 3  # SampleFormat
 _PER_INCH = {2: 1.0, 3: 2.54}  # ResolutionUnit: inch, centimetre
 _CLASSIC_BYTES = 2**32 - 2**25  # offsets of 32 bits, with room for directories
 
 
-def inspect(stream: BinaryIO) -> Contents:
+def inspect(stream: BinaryIO, max_pixels: int) -> Contents:
     """Everything but the pixels of the full-size pages.
 
-    Raises UnsupportedError when pages differ or hold what fits neither 8 nor 16 bits.
+    Raises UnsupportedError when pages differ or hold what fits neither 8 nor 16 bits, and
+    TooLargeError when a tile, or the samples of a page, take more than `max_pixels` would.
     """
     pages = _pages(stream)
     first = pages[0]
+    _check_allocation(pages, max_pixels)
     turned = in_range(int(_tag(first, tiff_tags.ORIENTATION) or 0))
     if tiff_tags.ORIENTATION not in first.tags:
         turned = orientation(None, _block(first, _XMP))
@@ -69,6 +72,7 @@ def _pages(stream: BinaryIO) -> list[TiffPage]:
     """The full-size pages, all of one kind; the file's own order."""
     from tifffile import TiffFile, TiffPage
 
+    tiff_tags.check_chain(stream)
     stream.seek(0)
     # With a name of its own tifffile does not ask the stream for one.
     tiff = TiffFile(stream, name="TIFF")
@@ -88,6 +92,22 @@ def _pages(stream: BinaryIO) -> list[TiffPage]:
     if full[0].imagewidth == 0 or full[0].imagelength == 0:
         raise ReadError("the picture is damaged: its size is zero")
     return full
+
+
+def _check_allocation(pages: list[TiffPage], max_pixels: int) -> None:
+    """What tifffile and libtiff allocate follows these numbers, not the size of the page."""
+    first = pages[0]
+    for name, width, height in (
+        ("a page", first.imagewidth, first.imagelength),
+        ("a tile", first.tilewidth, first.tilelength),
+    ):
+        samples = width * height * first.samplesperpixel * first.imagedepth
+        if samples > _SAMPLES * max_pixels:
+            what = f"{name} of {width} x {height} with {first.samplesperpixel} samples each"
+            raise TooLargeError(
+                f"{what} is more than the limit of {max_pixels:,} pixels",
+                advice="raise it with --max-pixels",
+            )
 
 
 def _kind(page: TiffPage) -> tuple[Any, ...]:
