@@ -12,7 +12,7 @@ from esc_cli.errors import ReadError, TooLargeError
 from esc_cli.files.source import open_source, read_source, reading
 from esc_cli.media import pillow, png, tiff
 from esc_cli.media.metadata import upright, upright_exif, upright_xmp
-from esc_cli.media.picture import Contents, Frame, Header, Picture
+from esc_cli.media.picture import Contents, Frame, Header, Picture, Truncation
 from esc_cli.media.sniff import HEAD_BYTES, sniff
 
 # All frames are in memory at once. Eight times the pixels of the largest still allows animations
@@ -31,11 +31,13 @@ def probe(source: bytes | Path, max_pixels: int) -> Header:
         return _inspect(stream, max_pixels).header
 
 
-def decode(source: bytes | Path, max_pixels: int) -> Picture:
+def decode(source: bytes | Path, max_pixels: int, allow_truncated: bool = False) -> Picture:
     """Header, pixels and metadata; the header equals that of `probe`, and so do the errors.
 
-    A file that is cut short raises ReadError and is never filled up with grey.
+    A file that is cut short raises ReadError and is never filled up with grey, unless
+    `allow_truncated` says so: then what can be decoded comes with a note.
     """
+    truncation = Truncation(allow_truncated)
     content = source if isinstance(source, bytes) else read_source(source)
     with open_source(content) as stream, reading(_path(source)):
         contents = _inspect(stream, max_pixels)
@@ -45,11 +47,12 @@ def decode(source: bytes | Path, max_pixels: int) -> Picture:
             header,
             tuple(
                 _checked(upright(frame, contents.orientation), header)
-                for frame in _frames(content, contents)
+                for frame in _frames(content, contents, truncation)
             ),
             contents.durations_ms,
             contents.loop,
             replace(metadata, exif=upright_exif(exif), xmp=upright_xmp(metadata.xmp)),
+            tuple(dict.fromkeys(truncation.notes)),
         )
 
 
@@ -83,9 +86,11 @@ def check_pixels(header: Header, max_pixels: int) -> None:
         raise TooLargeError(what, advice="raise it with --max-pixels")
 
 
-def _frames(content: bytes, contents: Contents) -> Iterator[Frame]:
-    reader = {"PNG": png.frames, "TIFF": tiff.frames}.get(contents.header.format, pillow.frames)
-    return reader(content, contents)
+def _frames(content: bytes, contents: Contents, truncation: Truncation) -> Iterator[Frame]:
+    if contents.header.format == "PNG":
+        return png.frames(content, contents)
+    reader = {"TIFF": tiff.frames}.get(contents.header.format, pillow.frames)
+    return reader(content, contents, truncation)
 
 
 def _checked(frame: Frame, header: Header) -> Frame:

@@ -11,13 +11,13 @@ from functools import lru_cache
 from typing import BinaryIO, cast
 
 import numpy as np
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, UnidentifiedImageError
 
 from esc_cli.errors import UnsupportedError
-from esc_cli.media import gif, webp
+from esc_cli.media import gif, jpeg, webp
 from esc_cli.media.formats import load_heif
 from esc_cli.media.metadata import bare_exif, fitting_icc, orientation, upright_size
-from esc_cli.media.picture import Contents, Frame, Header, Metadata
+from esc_cli.media.picture import Contents, Frame, Header, Metadata, Truncation
 
 _CHANNELS = {
     **{"1": 1, "L": 1, "LA": 2, "La": 2, "P": 3, "PA": 4, "RGB": 3, "RGBX": 3, "RGBA": 4},
@@ -112,8 +112,18 @@ def open_image(stream: BinaryIO, format_name: str) -> Iterator[Image.Image]:
     """A lazily opened Pillow image of exactly this format; an MPO opens as its first JPEG."""
     if format_name == "HEIF":
         load_heif()
-    with Image.open(stream, formats=(format_name,)) as image:
+    with _opened(stream, format_name) as image:
         yield image
+
+
+def _opened(stream: BinaryIO, format_name: str) -> Image.Image:
+    try:
+        return Image.open(stream, formats=(format_name,))
+    except UnidentifiedImageError:
+        if format_name != "JPEG":
+            raise
+        stream.seek(0)
+        return Image.open(io.BytesIO(jpeg.split(stream.read()).content), formats=("JPEG",))
 
 
 def inspect(stream: BinaryIO, format_name: str) -> Contents:
@@ -175,11 +185,22 @@ def clean_dpi(dpi: object) -> tuple[float, float] | None:
     return (across, down) if usable else None
 
 
-def frames(content: bytes, contents: Contents) -> Iterator[Frame]:
+def frames(content: bytes, contents: Contents, truncation: Truncation) -> Iterator[Frame]:
     """The composed (H, W, C) uint8 frames, not yet turned upright."""
     header = contents.header
+    if header.format == "JPEG":
+        yield _jpeg_frame(content, header, truncation)
+        return
     with open_image(io.BytesIO(content), header.format) as image:
         for number in range(header.frames):
             if number:
                 image.seek(number)
             yield to_frame(image, header.channels)
+
+
+def _jpeg_frame(content: bytes, header: Header, truncation: Truncation) -> Frame:
+    stream = jpeg.split(content)
+    with open_image(io.BytesIO(stream.content), "JPEG") as image:
+        if not jpeg.is_complete(stream, image):
+            truncation.found()
+        return to_frame(image, header.channels)

@@ -17,7 +17,7 @@ def upscale_bytes(content: bytes, options: UpscaleOptions, stop: Stop) -> bytes:
 
     Raises the errors of decoding, the engine and encoding, and StoppedError.
     """
-    picture = decode(content, options.max_pixels)
+    picture = decode(content, options.max_pixels, options.video.allow_truncated)
     header, models = picture.header, Models(options.model, options.engine, options.supply)
     size = options.target.size(header.width, header.height, models.default_scale)
     factor = max(size[0] / header.width, size[1] / header.height)
