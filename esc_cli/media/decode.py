@@ -10,9 +10,9 @@ from typing import BinaryIO
 
 from esc_cli.errors import ReadError, TooLargeError
 from esc_cli.files.source import open_source, read_source, reading
-from esc_cli.media import pillow, png, tiff
+from esc_cli.media import gif, pillow, png, tiff
 from esc_cli.media.metadata import upright, upright_exif, upright_xmp
-from esc_cli.media.picture import Contents, Frame, Header, Picture, Truncation
+from esc_cli.media.picture import Contents, Frame, Header, Metadata, Picture, Truncation
 from esc_cli.media.sniff import HEAD_BYTES, sniff
 
 # All frames are in memory at once. Eight times the pixels of the largest still allows animations
@@ -67,10 +67,23 @@ def _inspect(stream: BinaryIO, max_pixels: int) -> Contents:
         contents = png.inspect(stream)
     elif format_name == "TIFF":
         contents = tiff.inspect(stream, max_pixels)
+    elif format_name == "GIF":
+        contents = _gif_contents(stream, max_pixels)
     else:
         contents = pillow.inspect(stream, format_name)
     check_pixels(contents.header, max_pixels)
     return contents
+
+
+def _gif_contents(stream: BinaryIO, max_pixels: int) -> Contents:
+    blocks = gif.inspect(stream, max_pixels)
+    delays_ms = blocks.delays_ms
+    header = Header("GIF", blocks.width, blocks.height, 4 if blocks.alpha else 3, 8, len(delays_ms))
+    moving = len(delays_ms) > 1
+    metadata = Metadata(xmp=blocks.xmp)
+    return Contents(
+        header, 1, metadata, delays_ms if moving else (), blocks.plays if moving else None
+    )
 
 
 def check_pixels(header: Header, max_pixels: int) -> None:
@@ -89,6 +102,8 @@ def check_pixels(header: Header, max_pixels: int) -> None:
 def _frames(content: bytes, contents: Contents, truncation: Truncation) -> Iterator[Frame]:
     if contents.header.format == "PNG":
         return png.frames(content, contents)
+    if contents.header.format == "GIF":
+        return gif.frames(content, contents.header)
     reader = {"TIFF": tiff.frames}.get(contents.header.format, pillow.frames)
     return reader(content, contents, truncation)
 

@@ -1,4 +1,4 @@
-"""The formats that Pillow opens: JPEG, WebP, BMP, GIF, AVIF and HEIF."""
+"""The formats that Pillow opens: JPEG, WebP, BMP, AVIF and HEIF."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image, ImageCms, UnidentifiedImageError
 
 from esc_cli.errors import UnsupportedError
-from esc_cli.media import gif, jpeg, webp
+from esc_cli.media import jpeg, webp
 from esc_cli.media.formats import load_heif
 from esc_cli.media.metadata import bare_exif, fitting_icc, orientation, upright_size
 from esc_cli.media.picture import Contents, Frame, Header, Metadata, Truncation
@@ -139,10 +139,7 @@ def inspect(stream: BinaryIO, format_name: str) -> Contents:
             raise UnsupportedError("animated AVIF is not supported")
     durations_ms: tuple[float, ...] = ()
     plays = 0
-    if format_name == "GIF":
-        blocks = gif.inspect(stream)
-        durations_ms, plays, channels = blocks.delays_ms, blocks.plays, 4 if blocks.alpha else 3
-    elif format_name == "WEBP":
+    if format_name == "WEBP":
         durations_ms, plays = webp.timing(stream)
     if len(durations_ms) < 2:
         return Contents(Header(format_name, *size, channels, 8, 1), turned, metadata)
