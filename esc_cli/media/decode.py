@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from esc_cli.errors import ReadError, TooLargeError
 from esc_cli.files.source import open_source, read_source, reading
-from esc_cli.media import gif, pillow, png, tiff
+from esc_cli.media import bmp, gif, pillow, png, tiff
 from esc_cli.media.metadata import upright, upright_exif, upright_xmp
 from esc_cli.media.picture import Contents, Frame, Header, Metadata, Picture, Truncation
 from esc_cli.media.sniff import HEAD_BYTES, sniff
@@ -69,6 +69,9 @@ def _inspect(stream: BinaryIO, max_pixels: int) -> Contents:
         contents = tiff.inspect(stream, max_pixels)
     elif format_name == "GIF":
         contents = _gif_contents(stream, max_pixels)
+    elif format_name == "BMP" and (fields := bmp.bit_fields(stream)):
+        header = Header("BMP", fields.width, fields.height, len(fields.masks), 8, 1)
+        contents = Contents(header, 1, Metadata())
     else:
         contents = pillow.inspect(stream, format_name)
     check_pixels(contents.header, max_pixels)
@@ -104,6 +107,8 @@ def _frames(content: bytes, contents: Contents, truncation: Truncation) -> Itera
         return png.frames(content, contents)
     if contents.header.format == "GIF":
         return gif.frames(content, contents.header)
+    if contents.header.format == "BMP" and (fields := bmp.bit_fields(io.BytesIO(content))):
+        return iter((bmp.frame(content, fields),))
     reader = {"TIFF": tiff.frames}.get(contents.header.format, pillow.frames)
     return reader(content, contents, truncation)
 

@@ -1,4 +1,4 @@
-"""The formats that Pillow opens: JPEG, WebP, BMP, AVIF and HEIF."""
+"""The formats that Pillow opens: JPEG, WebP, BMP, TGA, PCX, AVIF and HEIF."""
 
 from __future__ import annotations
 
