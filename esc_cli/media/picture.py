@@ -16,7 +16,8 @@ class Contents:
     """A file's header and metadata.
 
     `orientation` (1 to 8) is what the reader's frames still need to be upright; `header` already
-    counts it in. `durations_ms` and `loop` are as in `Picture`.
+    counts it in. `durations_ms` and `loop` are as in `Picture`. `moving`: the frames, even a single
+    one, lie beside a default image that is none of them.
     """
 
     header: Header
@@ -24,6 +25,7 @@ class Contents:
     metadata: Metadata
     durations_ms: tuple[float, ...] = ()
     loop: int | None = None
+    moving: bool = False
 
 
 Frame: TypeAlias = NDArray[Any]

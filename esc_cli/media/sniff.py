@@ -69,11 +69,6 @@ def sniff(head: bytes) -> str:
         return _riff(head)
     if older := _older(head):
         return older
-    for magic, name in _REFUSED:
-        if head.startswith(magic):
-            raise _refusal(name)
-    if head.startswith(_PNM) and head[2:3].isspace():
-        raise UnsupportedError("PNM pictures are not supported")
     raise _no_picture(head)
 
 
@@ -130,6 +125,11 @@ def _riff(head: bytes) -> str:
 
 
 def _no_picture(head: bytes) -> ReadError | UnsupportedError:
+    for magic, name in _REFUSED:
+        if head.startswith(magic):
+            return _refusal(name)
+    if head.startswith(_PNM) and head[2:3].isspace():
+        return UnsupportedError("PNM pictures are not supported")
     start = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if start.startswith(b"<svg") or (start.startswith(b"<?xml") and b"<svg" in start):
         return UnsupportedError("SVG drawings are not supported")
