@@ -42,6 +42,8 @@ def decode(source: bytes | Path, max_pixels: int, allow_truncated: bool = False)
     with open_source(content) as stream, reading(_path(source)):
         contents = _inspect(stream, max_pixels)
         header, metadata = contents.header, contents.metadata
+        if header.format in ("AVIF", "HEIF") and metadata.png_colour:
+            truncation.notes.append("its colour space (nclx) is kept by PNG only: --format png")
         exif = tiff.exif(content) if header.format == "TIFF" else metadata.exif
         return Picture(
             header,
@@ -73,7 +75,7 @@ def _inspect(stream: BinaryIO, max_pixels: int) -> Contents:
         header = Header("BMP", fields.width, fields.height, len(fields.masks), 8, 1)
         contents = Contents(header, 1, Metadata())
     else:
-        contents = pillow.inspect(stream, format_name)
+        contents = pillow.inspect(stream, format_name, max_pixels)
     check_pixels(contents.header, max_pixels)
     return contents
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import logging
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import lru_cache
 from typing import BinaryIO, cast
 
@@ -24,6 +26,7 @@ _CHANNELS = {
     **{"RGBa": 4, "CMYK": 3, "YCbCr": 3, "LAB": 3, "HSV": 3},
 }
 _TARGET = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
+_BOXES_BYTES = 1 << 16  # the boxes in front of the pixels
 _DEEP = {"I": "32-bit integer", "F": "32-bit floating point"}
 
 
@@ -126,12 +129,20 @@ def _opened(stream: BinaryIO, format_name: str) -> Image.Image:
         return Image.open(io.BytesIO(jpeg.split(stream.read()).content), formats=("JPEG",))
 
 
-def inspect(stream: BinaryIO, format_name: str) -> Contents:
-    """Everything but the pixels; UnsupportedError for kinds of pixels that do not fit 8 bits."""
+def inspect(stream: BinaryIO, format_name: str, max_pixels: int) -> Contents:
+    """Everything but the pixels.
+
+    Raises UnsupportedError for kinds of pixels that do not fit 8 bits, and TooLargeError where
+    opening alone would allocate more than `max_pixels`.
+    """
     if format_name == "JPEG":
         _refuse_deep_jpeg(stream)
+    if format_name == "WEBP":
+        webp.check_canvas(stream, max_pixels)  # Pillow allocates it in opening
     with open_image(stream, format_name) as image:
         metadata = metadata_of(image)
+        if format_name in ("AVIF", "HEIF") and metadata.icc is None:
+            metadata = replace(metadata, png_colour=_coded_colour(stream))
         turned = orientation(metadata.exif, metadata.xmp)
         size = upright_size(*image.size, turned)
         channels = channels_of(image)
@@ -145,6 +156,23 @@ def inspect(stream: BinaryIO, format_name: str) -> Contents:
         return Contents(Header(format_name, *size, channels, 8, 1), turned, metadata)
     header = Header(format_name, *size, channels, 8, len(durations_ms))
     return Contents(header, turned, metadata, durations_ms, plays)
+
+
+_COLOUR_BOX = re.compile(rb"colrnclx(..)(..)..(.)", re.DOTALL)
+_USUAL = frozenset((0, 1, 2, 5, 6, 13))  # sRGB, Rec. 601 and 709, unspecified (ITU-T H.273)
+
+
+def _coded_colour(stream: BinaryIO) -> tuple[tuple[bytes, bytes], ...]:
+    """A cICP chunk for primaries and transfer of an nclx box that are not those of sRGB."""
+    stream.seek(0)
+    found = _COLOUR_BOX.search(stream.read(_BOXES_BYTES))
+    stream.seek(0)
+    if found is None:
+        return ()
+    numbers = found[1][1], found[2][1]
+    if _USUAL.issuperset(numbers):
+        return ()
+    return ((b"cICP", bytes((*numbers, 0, 1))),)  # decoded to full-range RGB
 
 
 def _refuse_deep_jpeg(stream: BinaryIO) -> None:

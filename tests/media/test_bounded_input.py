@@ -10,6 +10,7 @@ import time
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from esc_cli.errors import TooLargeError
 from esc_cli.media import tiff_tags
@@ -101,4 +102,13 @@ def test_a_directory_that_multiplies_is_read_once():
 def test_tiles_and_samples_of_a_tiff_count_against_the_limit(more):
     content = b"II*\0" + struct.pack("<I", 24) + bytes(16) + grey_page(8, 0, *more)
     with pytest.raises(TooLargeError, match="--max-pixels"):
+        decode(content, LIMIT)
+
+
+def test_the_canvas_of_a_webp_counts_before_it_is_opened(save):
+    frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue")]
+    content = save(frames[0], "WEBP", save_all=True, append_images=frames[1:])
+    at = content.index(b"VP8X") + 12
+    content = content[:at] + b"\xfe\x3f\0\xfe\x3f\0" + content[at + 6 :]
+    with pytest.raises(TooLargeError, match="16383 x 16383"):
         decode(content, LIMIT)
