@@ -216,7 +216,7 @@ def upscale_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per o
         typer.Option(
             "--allow-truncated",
             rich_help_panel=_VIDEO,
-            help="Accept a video that is cut short or damaged.",
+            help="Accept a picture or video that is cut short or damaged.",
         ),
     ] = False,
     segment_frames: Annotated[

@@ -10,9 +10,9 @@ from typing import BinaryIO
 
 from esc_cli.errors import ReadError, TooLargeError
 from esc_cli.files.source import open_source, read_source, reading
-from esc_cli.media import pillow, png, tiff
+from esc_cli.media import bmp, gif, pillow, png, tiff
 from esc_cli.media.metadata import upright, upright_exif, upright_xmp
-from esc_cli.media.picture import Contents, Frame, Header, Picture
+from esc_cli.media.picture import Contents, Frame, Header, Metadata, Picture, Truncation
 from esc_cli.media.sniff import HEAD_BYTES, sniff
 
 # All frames are in memory at once. Eight times the pixels of the largest still allows animations
@@ -31,25 +31,30 @@ def probe(source: bytes | Path, max_pixels: int) -> Header:
         return _inspect(stream, max_pixels).header
 
 
-def decode(source: bytes | Path, max_pixels: int) -> Picture:
+def decode(source: bytes | Path, max_pixels: int, allow_truncated: bool = False) -> Picture:
     """Header, pixels and metadata; the header equals that of `probe`, and so do the errors.
 
-    A file that is cut short raises ReadError and is never filled up with grey.
+    A file that is cut short raises ReadError and is never filled up with grey, unless
+    `allow_truncated` says so: then what can be decoded comes with a note.
     """
+    truncation = Truncation(allow_truncated)
     content = source if isinstance(source, bytes) else read_source(source)
     with open_source(content) as stream, reading(_path(source)):
         contents = _inspect(stream, max_pixels)
         header, metadata = contents.header, contents.metadata
+        if header.format in ("AVIF", "HEIF") and metadata.png_colour:
+            truncation.notes.append("its colour space (nclx) is kept by PNG only: --format png")
         exif = tiff.exif(content) if header.format == "TIFF" else metadata.exif
         return Picture(
             header,
             tuple(
                 _checked(upright(frame, contents.orientation), header)
-                for frame in _frames(content, contents)
+                for frame in _frames(content, contents, truncation)
             ),
             contents.durations_ms,
             contents.loop,
             replace(metadata, exif=upright_exif(exif), xmp=upright_xmp(metadata.xmp)),
+            tuple(dict.fromkeys(truncation.notes)),
         )
 
 
@@ -63,11 +68,27 @@ def _inspect(stream: BinaryIO, max_pixels: int) -> Contents:
     if format_name == "PNG":
         contents = png.inspect(stream)
     elif format_name == "TIFF":
-        contents = tiff.inspect(stream)
+        contents = tiff.inspect(stream, max_pixels)
+    elif format_name == "GIF":
+        contents = _gif_contents(stream, max_pixels)
+    elif format_name == "BMP" and (fields := bmp.bit_fields(stream)):
+        header = Header("BMP", fields.width, fields.height, len(fields.masks), 8, 1)
+        contents = Contents(header, 1, Metadata())
     else:
-        contents = pillow.inspect(stream, format_name)
+        contents = pillow.inspect(stream, format_name, max_pixels)
     check_pixels(contents.header, max_pixels)
     return contents
+
+
+def _gif_contents(stream: BinaryIO, max_pixels: int) -> Contents:
+    blocks = gif.inspect(stream, max_pixels)
+    delays_ms = blocks.delays_ms
+    header = Header("GIF", blocks.width, blocks.height, 4 if blocks.alpha else 3, 8, len(delays_ms))
+    moving = len(delays_ms) > 1
+    metadata = Metadata(xmp=blocks.xmp)
+    return Contents(
+        header, 1, metadata, delays_ms if moving else (), blocks.plays if moving else None
+    )
 
 
 def check_pixels(header: Header, max_pixels: int) -> None:
@@ -83,9 +104,15 @@ def check_pixels(header: Header, max_pixels: int) -> None:
         raise TooLargeError(what, advice="raise it with --max-pixels")
 
 
-def _frames(content: bytes, contents: Contents) -> Iterator[Frame]:
-    reader = {"PNG": png.frames, "TIFF": tiff.frames}.get(contents.header.format, pillow.frames)
-    return reader(content, contents)
+def _frames(content: bytes, contents: Contents, truncation: Truncation) -> Iterator[Frame]:
+    if contents.header.format == "PNG":
+        return png.frames(content, contents)
+    if contents.header.format == "GIF":
+        return gif.frames(content, contents.header)
+    if contents.header.format == "BMP" and (fields := bmp.bit_fields(io.BytesIO(content))):
+        return iter((bmp.frame(content, fields),))
+    reader = {"TIFF": tiff.frames}.get(contents.header.format, pillow.frames)
+    return reader(content, contents, truncation)
 
 
 def _checked(frame: Frame, header: Header) -> Frame:

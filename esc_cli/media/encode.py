@@ -12,7 +12,7 @@ from PIL import Image
 
 from esc_cli.errors import UnsupportedError, WriteError
 from esc_cli.media.formats import OutputPlan, load_heif
-from esc_cli.media.gif import encode_gif
+from esc_cli.media.gif_encode import encode_gif
 from esc_cli.media.metadata import EXIF_PREFIX, fitting_icc, upright_exif
 from esc_cli.media.picture import Frame, Picture, to_eight_bits
 from esc_cli.media.png import encode_png

@@ -1,7 +1,8 @@
-"""GIF (GIF89a specification): the blocks by hand, LZW and the composing of frames by Pillow."""
+"""Reading GIF (GIF89a specification): the blocks and the composing by hand, LZW by Pillow."""
 
 from __future__ import annotations
 
+import io
 import os
 import struct
 from collections.abc import Iterator
@@ -11,62 +12,183 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from esc_cli.errors import ReadError
-from esc_cli.media.animation import Box, changed_box, on_clock
-from esc_cli.media.picture import Frame, Picture, to_eight_bits
+from esc_cli.errors import ReadError, TooLargeError
+from esc_cli.media.animation import Box
+from esc_cli.media.picture import Frame, Header
 
-_RESTORE_BACKGROUND = 2
-_KEEP = 1
-_OPAQUE_FROM = 128  # GIF pixels are there or not
+_RESTORE_BACKGROUND, _RESTORE_PREVIOUS = 2, 3
+_NO_LIMIT = 2**32
+
+
+@dataclass(frozen=True)
+class Image:
+    """One image of the file, its numbers as stored; `clear` is the index that shows through."""
+
+    box: Box
+    interlaced: bool
+    table: bytes
+    code_size: int
+    clear: int | None
+    disposal: int
+    delay_ms: float
+    packed: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True)
 class Contents:
-    """What the blocks tell; `plays` counts all plays, 0 for ever."""
+    """What the blocks tell, sizes in pixels; `plays` counts all plays, 0 for ever."""
 
-    delays_ms: tuple[float, ...]
+    width: int
+    height: int
+    images: tuple[Image, ...]
     plays: int
-    alpha: bool
+    xmp: bytes | None = None
+
+    @property
+    def delays_ms(self) -> tuple[float, ...]:
+        """The delay of each image."""
+        return tuple(image.delay_ms for image in self.images)
+
+    @property
+    def alpha(self) -> bool:
+        """Whether the canvas can show through in any frame."""
+        whole = Box(0, 0, self.width, self.height)
+        first, *later = self.images
+        if not _covers(first, whole):
+            return True
+        # An area that was cleared is transparent until something covers it.
+        pairs = zip(self.images, later, strict=False)
+        return any(_clears(before, before is first) and not _covers(after, before.box)
+                   for before, after in pairs)  # fmt: skip
 
 
-def inspect(stream: BinaryIO) -> Contents:
-    """Walk over the blocks without decoding a pixel; ReadError where the file is cut short."""
+def _clears(image: Image, is_first: bool) -> bool:
+    restored = is_first and image.disposal == _RESTORE_PREVIOUS
+    return restored or image.disposal == _RESTORE_BACKGROUND
+
+
+def _covers(image: Image, box: Box) -> bool:
+    inner = image.box
+    return (
+        image.clear is None
+        and inner.left <= box.left
+        and inner.top <= box.top
+        and inner.left + inner.width >= box.left + box.width
+        and inner.top + inner.height >= box.top + box.height
+    )
+
+
+def inspect(stream: BinaryIO, max_pixels: int, with_pixels: bool = False) -> Contents:
+    """Walk over the blocks without decoding a pixel.
+
+    Raises ReadError where the file is cut short, TooLargeError where an image takes more pixels
+    than allowed, also outside the canvas.
+    """
     size = stream.seek(0, os.SEEK_END)
-    stream.seek(10)
-    packed = _exactly(stream, 3)[0]
-    _skip_table(stream, packed)
-    delays: list[float] = []
-    plays, alpha, control = 1, False, b"\0\0\0\0"
+    stream.seek(6)
+    width, height, packed = struct.unpack("<HHBxx", _exactly(stream, 7))
+    palette = _table(stream, packed)
+    images: list[Image] = []
+    plays, xmp, control = 1, None, b"\0\0\0\0"
     # Programs leave the trailer (0x3B) out, so the end of the file ends it as well.
     while (introducer := stream.read(1)) not in (b";", b""):
         if introducer == b"!":
-            label, blocks = _exactly(stream, 1)[0], list(_sub_blocks(stream))
+            label = _exactly(stream, 1)[0]
+            start, blocks = stream.tell(), list(_sub_blocks(stream))
             if label == 0xF9 and blocks and len(blocks[0]) >= 4:
                 control = blocks[0]
             elif label == 0xFF and blocks:
                 plays = _plays(blocks, plays)
+                xmp = xmp or _xmp(stream, blocks, start)
         elif introducer == b",":
-            alpha |= _shows_through(control, first=not delays)
-            delays.append(10.0 * struct.unpack_from("<H", control, 1)[0])
-            _skip_image(stream)
+            images.append(_image(stream, control, palette, with_pixels))
+            _check(images[-1].box, max_pixels)
             control = b"\0\0\0\0"
-        elif stream.tell() < size and not delays:
+        elif stream.tell() < size and not images:
             raise ReadError("the picture is damaged: unknown GIF block")
         else:
             break  # bytes behind the last picture
-    if not delays:
+    if not images:
         raise ReadError("the picture is damaged: a GIF without a picture")
-    return Contents(tuple(delays), plays, alpha)
+    first = images[0].box
+    width, height = width or first.left + first.width, height or first.top + first.height
+    return Contents(width, height, tuple(images), plays, xmp)
 
 
-def _shows_through(control: bytes, first: bool) -> bool:
-    """Whether this frame can leave the canvas transparent.
+def _image(stream: BinaryIO, control: bytes, palette: bytes, with_pixels: bool) -> Image:
+    left, top, width, height, packed = struct.unpack("<HHHHB", _exactly(stream, 9))
+    table = _table(stream, packed) or palette
+    code_size = _exactly(stream, 1)[0]
+    blocks = _sub_blocks(stream)
+    kept = tuple(blocks) if with_pixels else ()
+    for _ in blocks:
+        pass
+    return Image(
+        Box(left, top, width, height),
+        bool(packed & 0x40),
+        table,
+        code_size,
+        control[3] if control[0] & 1 else None,
+        control[0] >> 2 & 7,
+        10.0 * struct.unpack_from("<H", control, 1)[0],
+        kept,
+    )
 
-    Later frames use the transparent colour to keep what is below; on an opaque canvas the result
-    is opaque, unless the frame is cleared away afterwards.
+
+def _check(box: Box, max_pixels: int) -> None:
+    if box.width * box.height > max_pixels:
+        what = f"an image of {box.width} x {box.height} is more than {max_pixels:,} pixels"
+        raise TooLargeError(what, advice="raise it with --max-pixels")
+
+
+def _xmp(stream: BinaryIO, blocks: list[bytes], start: int) -> bytes | None:
+    """The packet, which does not lie in sub-blocks but in front of a trailer that ends them all."""
+    if blocks[0] != b"XMP DataXMP":
+        return None
+    end = stream.tell()
+    stream.seek(start + 1 + len(blocks[0]))
+    packet = stream.read(end - stream.tell())
+    return packet[:-258] or None
+
+
+def frames(content: bytes, header: Header) -> Iterator[Frame]:
+    """The composed (H, W, 3 or 4) frames, as browsers show them.
+
+    What no image covers or what one clears is transparent, and black; images end at the canvas.
     """
-    transparent, disposal = control[0] & 1, control[0] >> 2 & 7
-    return bool(transparent) and (first or disposal == _RESTORE_BACKGROUND)
+    canvas: Frame = np.zeros((header.height, header.width, 4), np.uint8)
+    # The header is that of `inspect`, which had the limit.
+    for image in inspect(io.BytesIO(content), _NO_LIMIT, with_pixels=True).images:
+        before = canvas.copy() if image.disposal == _RESTORE_PREVIOUS else canvas
+        canvas = canvas.copy()
+        part = canvas[image.box.top :, image.box.left :][: image.box.height, : image.box.width]
+        if part.size:
+            pixels, seen = _coloured(image, part.shape)
+            part[seen] = pixels[seen]
+        yield canvas[..., :3].copy() if header.channels == 3 else canvas.copy()
+        if image.disposal == _RESTORE_BACKGROUND:
+            part[...] = 0
+        elif image.disposal == _RESTORE_PREVIOUS:
+            canvas = before
+
+
+def _coloured(image: Image, shape: tuple[int, ...]) -> tuple[Frame, NDArray[np.bool_]]:
+    """(the first rows and columns in colour, which of them are there)."""
+    from PIL import Image as Pillow
+
+    box = image.box
+    screen = struct.pack("<HHBBB", box.width, box.height, 0, 0, 0)
+    place = struct.pack("<HHHHB", 0, 0, box.width, box.height, 0x40 * image.interlaced)
+    blocks = (bytes([len(block)]) + block for block in image.packed)
+    parts = b"GIF89a", screen, b",", place, bytes([image.code_size]), *blocks, b"\0;"
+    # Without a colour table Pillow gives the indices themselves.
+    with Pillow.open(io.BytesIO(b"".join(parts)), formats=("GIF",)) as opened:
+        indices = np.asarray(opened)[: shape[0], : shape[1]]
+    table = np.frombuffer(image.table[:768].ljust(768, b"\0"), np.uint8).reshape(256, 3)
+    if not image.table:
+        table = np.arange(256, dtype=np.uint8)[:, None].repeat(3, axis=1)
+    colours = np.concatenate([table, np.full((256, 1), 255, np.uint8)], axis=1)
+    return colours[indices], indices != (-1 if image.clear is None else image.clear)
 
 
 def _plays(blocks: list[bytes], before: int) -> int:
@@ -78,16 +200,8 @@ def _plays(blocks: list[bytes], before: int) -> int:
     return repeats + 1 if repeats else 0  # the file counts the repeats after the first play
 
 
-def _skip_image(stream: BinaryIO) -> None:
-    _skip_table(stream, _exactly(stream, 9)[8])
-    _exactly(stream, 1)  # code size
-    for _ in _sub_blocks(stream):
-        pass
-
-
-def _skip_table(stream: BinaryIO, packed: int) -> None:
-    if packed & 0x80:
-        _exactly(stream, 3 * 2 ** ((packed & 7) + 1))
+def _table(stream: BinaryIO, packed: int) -> bytes:
+    return _exactly(stream, 3 * 2 ** ((packed & 7) + 1)) if packed & 0x80 else b""
 
 
 def _sub_blocks(stream: BinaryIO) -> Iterator[bytes]:
@@ -100,45 +214,3 @@ def _exactly(stream: BinaryIO, count: int) -> bytes:
     if len(block) < count:
         raise ReadError("the picture is damaged: the file is cut short")
     return block
-
-
-def encode_gif(picture: Picture) -> bytes:
-    """A GIF of (H, W, 3 or 4) frames: a palette of its own for each, alpha cut at one half.
-
-    A still picture gives a GIF of one frame. Equal frames are not merged.
-    """
-    frames = [to_eight_bits(frame) for frame in picture.frames]
-    seen = [frame[..., 3] >= _OPAQUE_FROM if frame.shape[2] == 4 else None for frame in frames]
-    opaque = all(mask is None or mask.all() for mask in seen)
-    height, width = frames[0].shape[:2]
-    parts = [b"GIF89a" + struct.pack("<HHBBB", width, height, 0, 0, 0)]
-    if len(frames) > 1 and picture.loop != 1:
-        repeats = min((picture.loop or 1) - 1, 65535)
-        parts.append(b"!\xff\x0bNETSCAPE2.0\x03\x01" + struct.pack("<H", repeats) + b"\0")
-    ticks = on_clock(picture.durations_ms or [0.0], tick_ms=10, most=65535)
-    previous = None
-    for frame, mask, delay in zip(frames, seen, ticks, strict=True):
-        rgb = frame[..., :3]
-        # Pixels that turn transparent need a cleared canvas, and that a whole frame.
-        box = changed_box(previous, rgb) if opaque else Box(0, 0, width, height)
-        parts.append(_frame(box, box.cut(rgb), None if opaque else mask, delay))
-        previous = rgb
-    return b"".join((*parts, b";"))
-
-
-def _frame(box: Box, rgb: Frame, mask: NDArray[np.bool_] | None, delay: int) -> bytes:
-    from PIL import Image
-    from PIL.GifImagePlugin import getdata
-
-    colours = 256 if mask is None else 255
-    image = Image.fromarray(rgb)
-    chosen = image.quantize(colours, Image.Quantize.MEDIANCUT)
-    dithered = image.quantize(palette=chosen, dither=Image.Dither.FLOYDSTEINBERG)
-    flags = (_KEEP if mask is None else _RESTORE_BACKGROUND) << 2 | (mask is not None)
-    if mask is not None:
-        indices = np.where(mask, np.asarray(dithered), 255).astype(np.uint8)
-        palette = (dithered.getpalette() or [])[: 255 * 3]
-        dithered = Image.fromarray(indices)
-        dithered.putpalette(palette + [0] * (768 - len(palette)))
-    control = b"!\xf9\x04" + struct.pack("<BHBB", flags, delay, 255, 0)
-    return control + b"".join(getdata(dithered, (box.left, box.top), include_color_table=True))

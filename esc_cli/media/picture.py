@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+
+from esc_cli.errors import ReadError
 
 
 @dataclass(frozen=True)
@@ -14,7 +16,8 @@ class Contents:
     """A file's header and metadata.
 
     `orientation` (1 to 8) is what the reader's frames still need to be upright; `header` already
-    counts it in. `durations_ms` and `loop` are as in `Picture`.
+    counts it in. `durations_ms` and `loop` are as in `Picture`. `moving`: the frames, even a single
+    one, lie beside a default image that is none of them.
     """
 
     header: Header
@@ -22,6 +25,7 @@ class Contents:
     metadata: Metadata
     durations_ms: tuple[float, ...] = ()
     loop: int | None = None
+    moving: bool = False
 
 
 Frame: TypeAlias = NDArray[Any]
@@ -75,7 +79,7 @@ class Picture:
 
     `frames` are (H, W, C) uint8 or uint16. `durations_ms` has one delay per frame of an animation
     and is empty for stills and for the pages of a TIFF. `loop` is how often an animation plays,
-    0 for ever, None for what is no animation.
+    0 for ever, None for what is no animation. `notes` say what a user should know of the decoding.
     """
 
     header: Header
@@ -83,6 +87,22 @@ class Picture:
     durations_ms: tuple[float, ...]
     loop: int | None
     metadata: Metadata
+    notes: tuple[str, ...] = ()
+
+
+@dataclass
+class Truncation:
+    """What a reader does about missing data: an error, or a note where that is `allowed`."""
+
+    allowed: bool = False
+    notes: list[str] = field(default_factory=list)
+
+    def found(self, what: str = "the file is cut short") -> None:
+        """Raise ReadError with `what`, or note it."""
+        if not self.allowed:
+            advice = "--allow-truncated keeps what can be decoded"
+            raise ReadError(f"the picture is damaged: {what}", advice=advice)
+        self.notes.append(f"{what}: what is missing is empty")
 
 
 def to_eight_bits(frame: Frame) -> Frame:

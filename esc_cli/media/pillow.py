@@ -1,29 +1,32 @@
-"""The formats that Pillow opens: JPEG, WebP, BMP, GIF, AVIF and HEIF."""
+"""The formats that Pillow opens: JPEG, WebP, BMP, TGA, PCX, AVIF and HEIF."""
 
 from __future__ import annotations
 
 import io
 import logging
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import lru_cache
 from typing import BinaryIO, cast
 
 import numpy as np
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, UnidentifiedImageError
 
 from esc_cli.errors import UnsupportedError
-from esc_cli.media import gif, webp
+from esc_cli.media import jpeg, webp
 from esc_cli.media.formats import load_heif
 from esc_cli.media.metadata import bare_exif, fitting_icc, orientation, upright_size
-from esc_cli.media.picture import Contents, Frame, Header, Metadata
+from esc_cli.media.picture import Contents, Frame, Header, Metadata, Truncation
 
 _CHANNELS = {
     **{"1": 1, "L": 1, "LA": 2, "La": 2, "P": 3, "PA": 4, "RGB": 3, "RGBX": 3, "RGBA": 4},
     **{"RGBa": 4, "CMYK": 3, "YCbCr": 3, "LAB": 3, "HSV": 3},
 }
 _TARGET = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
+_BOXES_BYTES = 1 << 16  # the boxes in front of the pixels
 _DEEP = {"I": "32-bit integer", "F": "32-bit floating point"}
 
 
@@ -112,16 +115,34 @@ def open_image(stream: BinaryIO, format_name: str) -> Iterator[Image.Image]:
     """A lazily opened Pillow image of exactly this format; an MPO opens as its first JPEG."""
     if format_name == "HEIF":
         load_heif()
-    with Image.open(stream, formats=(format_name,)) as image:
+    with _opened(stream, format_name) as image:
         yield image
 
 
-def inspect(stream: BinaryIO, format_name: str) -> Contents:
-    """Everything but the pixels; UnsupportedError for kinds of pixels that do not fit 8 bits."""
+def _opened(stream: BinaryIO, format_name: str) -> Image.Image:
+    try:
+        return Image.open(stream, formats=(format_name,))
+    except UnidentifiedImageError:
+        if format_name != "JPEG":
+            raise
+        stream.seek(0)
+        return Image.open(io.BytesIO(jpeg.split(stream.read()).content), formats=("JPEG",))
+
+
+def inspect(stream: BinaryIO, format_name: str, max_pixels: int) -> Contents:
+    """Everything but the pixels.
+
+    Raises UnsupportedError for kinds of pixels that do not fit 8 bits, and TooLargeError where
+    opening alone would allocate more than `max_pixels`.
+    """
     if format_name == "JPEG":
         _refuse_deep_jpeg(stream)
+    if format_name == "WEBP":
+        webp.check_canvas(stream, max_pixels)  # Pillow allocates it in opening
     with open_image(stream, format_name) as image:
         metadata = metadata_of(image)
+        if format_name in ("AVIF", "HEIF") and metadata.icc is None:
+            metadata = replace(metadata, png_colour=_coded_colour(stream))
         turned = orientation(metadata.exif, metadata.xmp)
         size = upright_size(*image.size, turned)
         channels = channels_of(image)
@@ -129,15 +150,29 @@ def inspect(stream: BinaryIO, format_name: str) -> Contents:
             raise UnsupportedError("animated AVIF is not supported")
     durations_ms: tuple[float, ...] = ()
     plays = 0
-    if format_name == "GIF":
-        blocks = gif.inspect(stream)
-        durations_ms, plays, channels = blocks.delays_ms, blocks.plays, 4 if blocks.alpha else 3
-    elif format_name == "WEBP":
+    if format_name == "WEBP":
         durations_ms, plays = webp.timing(stream)
     if len(durations_ms) < 2:
         return Contents(Header(format_name, *size, channels, 8, 1), turned, metadata)
     header = Header(format_name, *size, channels, 8, len(durations_ms))
     return Contents(header, turned, metadata, durations_ms, plays)
+
+
+_COLOUR_BOX = re.compile(rb"colrnclx(..)(..)..(.)", re.DOTALL)
+_USUAL = frozenset((0, 1, 2, 5, 6, 13))  # sRGB, Rec. 601 and 709, unspecified (ITU-T H.273)
+
+
+def _coded_colour(stream: BinaryIO) -> tuple[tuple[bytes, bytes], ...]:
+    """A cICP chunk for primaries and transfer of an nclx box that are not those of sRGB."""
+    stream.seek(0)
+    found = _COLOUR_BOX.search(stream.read(_BOXES_BYTES))
+    stream.seek(0)
+    if found is None:
+        return ()
+    numbers = found[1][1], found[2][1]
+    if _USUAL.issuperset(numbers):
+        return ()
+    return ((b"cICP", bytes((*numbers, 0, 1))),)  # decoded to full-range RGB
 
 
 def _refuse_deep_jpeg(stream: BinaryIO) -> None:
@@ -175,11 +210,22 @@ def clean_dpi(dpi: object) -> tuple[float, float] | None:
     return (across, down) if usable else None
 
 
-def frames(content: bytes, contents: Contents) -> Iterator[Frame]:
+def frames(content: bytes, contents: Contents, truncation: Truncation) -> Iterator[Frame]:
     """The composed (H, W, C) uint8 frames, not yet turned upright."""
     header = contents.header
+    if header.format == "JPEG":
+        yield _jpeg_frame(content, header, truncation)
+        return
     with open_image(io.BytesIO(content), header.format) as image:
         for number in range(header.frames):
             if number:
                 image.seek(number)
             yield to_frame(image, header.channels)
+
+
+def _jpeg_frame(content: bytes, header: Header, truncation: Truncation) -> Frame:
+    stream = jpeg.split(content)
+    with open_image(io.BytesIO(stream.content), "JPEG") as image:
+        if not jpeg.is_complete(stream, image):
+            truncation.found()
+        return to_frame(image, header.channels)

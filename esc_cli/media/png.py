@@ -5,7 +5,6 @@ Pillow has no 16-bit RGB, so still pictures never go through it.
 
 from __future__ import annotations
 
-import io
 import os
 import struct
 import zlib
@@ -17,6 +16,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from esc_cli.errors import ReadError, UnsupportedError
+from esc_cli.media import apng
 from esc_cli.media.animation import changed_box
 from esc_cli.media.metadata import bare_exif, fitting_icc, orientation, upright_size
 from esc_cli.media.picture import Contents, Frame, Header, Metadata, Picture
@@ -81,6 +81,7 @@ class _Chunks:
     single: dict[bytes, bytes] = field(default_factory=dict)
     controls: list[bytes] = field(default_factory=list)
     xmp: bytes | None = None
+    apart: bool = False  # the default image is no frame of the animation
 
 
 def inspect(stream: BinaryIO) -> Contents:
@@ -105,12 +106,15 @@ def inspect(stream: BinaryIO) -> Contents:
         metadata,
         delays if moving else (),
         struct.unpack_from(">II", chunks.single[b"acTL"])[1] if moving else None,
+        moving=b"acTL" in chunks.single and bool(delays) and chunks.apart,
     )
 
 
 def _collect(stream: BinaryIO) -> _Chunks:
     chunks = _Chunks()
     for kind, payload in read_chunks(stream):
+        if kind == b"IDAT" and not chunks.controls:
+            chunks.apart = True
         if kind == b"fcTL":
             chunks.controls.append(payload)
         elif kind == b"iTXt":
@@ -180,8 +184,8 @@ def _inflate(packed: bytes) -> bytes | None:
 
 def frames(content: bytes, contents: Contents) -> Iterator[Frame]:
     """The composed (H, W, C) frames, uint8 or uint16, not yet turned upright."""
-    if contents.header.frames > 1:
-        yield from _moving_frames(content, contents.header)
+    if contents.header.frames > 1 or contents.moving:
+        yield from apng.frames(content, contents.header, _still_frame)
     else:
         yield _still_frame(content)
 
@@ -191,19 +195,6 @@ def _still_frame(content: bytes) -> Frame:
 
     frame: Frame = imagecodecs.png_decode(content)
     return frame[..., None] if frame.ndim == 2 else frame
-
-
-def _moving_frames(content: bytes, header: Header) -> Iterator[Frame]:
-    from PIL import Image
-
-    mode = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}[header.channels]
-    with Image.open(io.BytesIO(content), formats=("PNG",)) as image:
-        # A default image that is not part of the animation counts as frame 0 with Pillow.
-        first = 1 if image.info.get("default_image") else 0
-        for number in range(first, first + header.frames):
-            image.seek(number)
-            frame = np.array(image.convert(mode))
-            yield frame[..., None] if frame.ndim == 2 else frame
 
 
 def encode_png(picture: Picture, exif: bytes | None) -> bytes:

@@ -67,12 +67,33 @@ def sniff(head: bytes) -> str:
         return _iso_media(head)
     if head.startswith(b"RIFF"):
         return _riff(head)
-    for magic, name in _REFUSED:
-        if head.startswith(magic):
-            raise _refusal(name)
-    if head.startswith(_PNM) and head[2:3].isspace():
-        raise UnsupportedError("PNM pictures are not supported")
+    if older := _older(head):
+        return older
     raise _no_picture(head)
+
+
+def _older(head: bytes) -> str | None:
+    # TGA goes before CUR, whose first bytes it may share.
+    if _is_tga(head):
+        return "TGA"
+    return "PCX" if _is_pcx(head) else None
+
+
+def _is_tga(head: bytes) -> bool:
+    """Whether the header, which has no magic number, can be that of a Truevision TGA file."""
+    if len(head) < 18:
+        return False
+    mapped, kind, depth = head[1], head[2], head[16]
+    sizes = int.from_bytes(head[12:14], "little"), int.from_bytes(head[14:16], "little")
+    plain = kind in (2, 3, 10, 11) and mapped == 0 and not any(head[3:8])
+    indexed = kind in (1, 9) and mapped == 1 and head[7] in (15, 16, 24, 32) and any(head[5:7])
+    return (plain or indexed) and all(sizes) and depth in (8, 15, 16, 24, 32) and head[17] < 64
+
+
+def _is_pcx(head: bytes) -> bool:
+    version, packed, bits = head[1:2], head[2:3], head[3:4]
+    known = version in (b"\0", b"\2", b"\3", b"\4", b"\5")
+    return head[:1] == b"\n" and known and packed == b"\1" and bits in (b"\1", b"\2", b"\4", b"\10")
 
 
 def _refusal(name: str) -> UnsupportedError:
@@ -104,6 +125,11 @@ def _riff(head: bytes) -> str:
 
 
 def _no_picture(head: bytes) -> ReadError | UnsupportedError:
+    for magic, name in _REFUSED:
+        if head.startswith(magic):
+            return _refusal(name)
+    if head.startswith(_PNM) and head[2:3].isspace():
+        return UnsupportedError("PNM pictures are not supported")
     start = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if start.startswith(b"<svg") or (start.startswith(b"<?xml") and b"<svg" in start):
         return UnsupportedError("SVG drawings are not supported")

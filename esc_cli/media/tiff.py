@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 import numpy as np
 
-from esc_cli.errors import ReadError, UnsupportedError
-from esc_cli.media import tiff_tags
+from esc_cli.errors import ReadError, TooLargeError, UnsupportedError
+from esc_cli.media import tiff_segments, tiff_tags
 from esc_cli.media.metadata import (
     descriptive,
     exif_of_tiff,
@@ -20,7 +20,7 @@ from esc_cli.media.metadata import (
     orientation,
     upright_size,
 )
-from esc_cli.media.picture import Contents, Frame, Header, Metadata, Picture
+from esc_cli.media.picture import Contents, Frame, Header, Metadata, Picture, Truncation
 from esc_cli.media.pillow import channels_of, clean_dpi, metadata_of, open_image, to_frame
 
 if TYPE_CHECKING:
@@ -29,23 +29,27 @@ if TYPE_CHECKING:
 # tifffile logs what it finds odd; without a handler Python would print that.
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
+_EXTRA_SAMPLES = 338
 _XMP, _ICC, _DNG_VERSION = 700, 34675, 50706
 _MIN_IS_WHITE, _MIN_IS_BLACK, _RGB, _CFA = 0, 1, 2, 32803
 _ASSOCIATED, _UNASSOCIATED = 1, 2  # ExtraSamples: premultiplied and straight alpha
+_SAMPLES = 4  # of a pixel, at most, where no sample is dropped
 _REDUCED = 1  # NewSubfileType
-_UNSIGNED, _FLOAT = 1, 3  # SampleFormat
+_UNSIGNED, _SIGNED, _FLOAT = 1, 2, 3  # SampleFormat
 _PER_INCH = {2: 1.0, 3: 2.54}  # ResolutionUnit: inch, centimetre
 _CLASSIC_BYTES = 2**32 - 2**25  # offsets of 32 bits, with room for directories
 
 
-def inspect(stream: BinaryIO) -> Contents:
+def inspect(stream: BinaryIO, max_pixels: int) -> Contents:
     """Everything but the pixels of the full-size pages.
 
-    Raises UnsupportedError when pages differ or hold what fits neither 8 nor 16 bits.
+    Raises UnsupportedError when pages differ or hold what fits neither 8 nor 16 bits, and
+    TooLargeError when a tile, or the samples of a page, take more than `max_pixels` would.
     """
     pages = _pages(stream)
     first = pages[0]
-    turned = in_range(int(_tag(first, tiff_tags.ORIENTATION) or 0))
+    _check_allocation(pages, max_pixels)
+    turned = in_range(_integer(_tag(first, tiff_tags.ORIENTATION)))
     if tiff_tags.ORIENTATION not in first.tags:
         turned = orientation(None, _block(first, _XMP))
     size = upright_size(first.imagewidth, first.imagelength, turned)
@@ -56,19 +60,24 @@ def inspect(stream: BinaryIO) -> Contents:
         return Contents(header, turned, metadata)
     if first.bitspersample > 8:
         raise _too_deep(first)
+    if tiff_segments.is_planar_ycbcr(first):
+        header = Header("TIFF", *size, 3, 8, len(pages))
+        return Contents(header, turned, _metadata(first, grey=False))
     stream.seek(0)
     with open_image(stream, "TIFF") as image:
         image.seek(first.index)
         channels, icc = channels_of(image), metadata_of(image).icc
-    # Pillow turns these pages upright itself.
+        # Pillow turns these pages upright itself, where the tag is a plain number.
+        left = 1 if isinstance(_tag(first, tiff_tags.ORIENTATION), int) else turned
     metadata = _metadata(first, grey=channels <= 2, icc=icc)
-    return Contents(Header("TIFF", *size, channels, 8, len(pages)), 1, metadata)
+    return Contents(Header("TIFF", *size, channels, 8, len(pages)), left, metadata)
 
 
 def _pages(stream: BinaryIO) -> list[TiffPage]:
     """The full-size pages, all of one kind; the file's own order."""
     from tifffile import TiffFile, TiffPage
 
+    tiff_tags.check_chain(stream)
     stream.seek(0)
     # With a name of its own tifffile does not ask the stream for one.
     tiff = TiffFile(stream, name="TIFF")
@@ -85,9 +94,28 @@ def _pages(stream: BinaryIO) -> list[TiffPage]:
         raise UnsupportedError(
             "the pages of this TIFF differ in size or type", advice="save each page as a file"
         )
+    if full[0].sampleformat == _SIGNED and full[0].bitspersample <= 16:
+        what = "a TIFF with signed samples is not supported"
+        raise UnsupportedError(what, advice="convert it to 8 or 16 bit RGB")
     if full[0].imagewidth == 0 or full[0].imagelength == 0:
         raise ReadError("the picture is damaged: its size is zero")
     return full
+
+
+def _check_allocation(pages: list[TiffPage], max_pixels: int) -> None:
+    """What tifffile and libtiff allocate follows these numbers, not the size of the page."""
+    first = pages[0]
+    for name, width, height in (
+        ("a page", first.imagewidth, first.imagelength),
+        ("a tile", first.tilewidth, first.tilelength),
+    ):
+        samples = width * height * first.samplesperpixel * first.imagedepth
+        if samples > _SAMPLES * max_pixels:
+            what = f"{name} of {width} x {height} with {first.samplesperpixel} samples each"
+            raise TooLargeError(
+                f"{what} is more than the limit of {max_pixels:,} pixels",
+                advice="raise it with --max-pixels",
+            )
 
 
 def _kind(page: TiffPage) -> tuple[Any, ...]:
@@ -99,6 +127,13 @@ def _kind(page: TiffPage) -> tuple[Any, ...]:
 def _tag(page: TiffPage, code: int) -> Any:
     tag = page.tags.get(code)
     return None if tag is None else tag.value
+
+
+def _integer(value: Any) -> int:
+    """A number of any integer type, also as BYTE and UNDEFINED store it; else 0."""
+    if isinstance(value, bytes) and value:
+        return value[0]
+    return int(value) if isinstance(value, int) else 0
 
 
 def _block(page: TiffPage, code: int) -> bytes | None:
@@ -119,7 +154,13 @@ def _direct_channels(page: TiffPage) -> int:
 
 
 def _alpha_kind(page: TiffPage) -> int | None:
-    """The kind of alpha of the first extra sample; other extra samples are dropped."""
+    """The kind of alpha of the first extra sample; other extra samples are dropped.
+
+    One sample too many of which the file says nothing is straight alpha, as libvips reads it.
+    """
+    if _EXTRA_SAMPLES not in page.tags:
+        alone = page.samplesperpixel == (4 if page.photometric == _RGB else 2)
+        return _UNASSOCIATED if alone else None
     kind = int(page.extrasamples[0]) if page.extrasamples else None
     return kind if kind in (_ASSOCIATED, _UNASSOCIATED) else None
 
@@ -151,38 +192,30 @@ def exif(content: bytes) -> bytes | None:
     return exif_of_tiff(content, _pages(io.BytesIO(content))[0].offset)
 
 
-def frames(content: bytes, contents: Contents) -> Iterator[Frame]:
+def frames(content: bytes, contents: Contents, truncation: Truncation) -> Iterator[Frame]:
     """The (H, W, C) pages, uint8 or uint16, not yet turned upright.
 
-    Raises ReadError when a page's data lies beyond the end of the file, where tifffile would
-    leave black instead.
+    Raises ReadError when data is missing, where tifffile would leave black instead.
     """
-    stream = io.BytesIO(content)
-    pages = _pages(stream)
-    for page in pages:
-        segments = zip(page.dataoffsets, page.databytecounts, strict=False)
-        if any(start + size > len(content) for start, size in segments):
-            raise ReadError("the picture is damaged: the file is cut short")
-    if _is_direct(pages[0]):
-        yield from (_direct_frame(page) for page in pages)
+    pages = _pages(io.BytesIO(content))
+    direct, planes = _is_direct(pages[0]), tiff_segments.is_planar_ycbcr(pages[0])
+    if direct or planes:
+        for page in pages:
+            samples = tiff_segments.samples(page, content, truncation)  # (H, W, C)
+            yield tiff_segments.from_ycbcr(samples) if planes else _direct_frame(page, samples)
         return
+    for page in pages:
+        tiff_segments.check(page, content, truncation)
     with open_image(io.BytesIO(content), "TIFF") as image:
         for page in pages:
             image.seek(page.index)
             yield to_frame(image, contents.header.channels)
 
 
-def _direct_frame(page: TiffPage) -> Frame:
-    samples = page.asarray()
-    if samples.ndim == 2:
-        samples = samples[..., None]
-    elif int(page.planarconfig or 1) == 2:
-        samples = np.moveaxis(samples, 0, 2)  # (H, W, C)
+def _direct_frame(page: TiffPage, samples: Frame) -> Frame:
     colours = 3 if page.photometric == _RGB else 1
     alpha = _alpha_kind(page)
-    # tifffile keeps the byte order of the file.
-    native = samples.dtype.newbyteorder("=")
-    frame: Frame = np.array(samples[..., : colours + (alpha is not None)], native)
+    frame: Frame = np.array(samples[..., : colours + (alpha is not None)], order="C")
     if page.photometric == _MIN_IS_WHITE:
         frame[..., 0] = np.iinfo(frame.dtype).max - frame[..., 0]
     return _straight(frame) if alpha == _ASSOCIATED else frame

@@ -1,7 +1,7 @@
 """Directories of the TIFF structure (TIFF 6.0, section 2), which EXIF blocks use too.
 
 Values stay raw bytes in the file's own byte order, so that nothing is lost by passing through.
-BigTIFF is not read here.
+Of BigTIFF only the chain of directories is read here.
 """
 
 from __future__ import annotations
@@ -9,7 +9,9 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import BinaryIO, Literal
+
+from esc_cli.errors import ReadError, UnsupportedError
 
 ORIENTATION = 274
 EXIF_IFD = 34665
@@ -17,6 +19,7 @@ GPS_IFD = 34853
 INTEROP_IFD = 40965
 POINTERS = frozenset((EXIF_IFD, GPS_IFD, INTEROP_IFD))
 LONG = 4
+MOST_DIRECTORIES = 65536
 
 # Bytes per value by type: BYTE ASCII SHORT LONG RATIONAL SBYTE UNDEFINED SSHORT SLONG SRATIONAL
 # FLOAT DOUBLE IFD.
@@ -52,10 +55,43 @@ def first_directory(block: bytes) -> int:
     return int(struct.unpack_from(f"{byte_order(block)}I", block, 4)[0])
 
 
+def check_chain(stream: BinaryIO) -> None:
+    """Follow the directories of a TIFF or BigTIFF file by their links alone.
+
+    Raises ReadError when they lead back to one of them, UnsupportedError when there are more than
+    `MOST_DIRECTORIES`. A link to outside the file ends the chain.
+    """
+    stream.seek(0)
+    head = stream.read(16)
+    order = "<" if head[:2] == b"II" else ">"
+    big = head[2:4] in (b"+\0", b"\0+")
+    link, count_of, width = ("Q", "Q", 20) if big else ("I", "H", 12)
+    offset = _number(head[8:] if big else head[4:], order + link)
+    seen: set[int] = set()
+    while offset:
+        if offset in seen:
+            raise ReadError("the picture is damaged: its directories lead back to themselves")
+        if len(seen) == MOST_DIRECTORIES:
+            raise UnsupportedError(f"a TIFF of more than {MOST_DIRECTORIES:,} pages")
+        seen.add(offset)
+        stream.seek(offset)
+        count = _number(stream.read(8), order + count_of)
+        stream.seek(offset + struct.calcsize(count_of) + width * min(count, 2**32))
+        offset = _number(stream.read(8), order + link)
+
+
+def _number(block: bytes, layout: str) -> int:
+    """The number at the start of the block, 0 where it ends too early."""
+    whole = len(block) >= struct.calcsize(layout)
+    number = int(struct.unpack_from(layout, block)[0]) if whole else 0
+    return number if number < 2**62 else 0  # what no file reaches, and what seek refuses
+
+
 def read_directory(block: bytes, offset: int, depth: int = 2) -> tuple[tuple[Entry, ...], int]:
     """The entries at `offset` and the offset of the next directory, 0 at the end of the chain.
 
-    Entries that point outside the block are left out, as are directories that lie outside it.
+    Entries that point outside the block are left out, as are directories that lie outside it, a
+    second directory of the same tag, and values that together would hold more than the block.
     Directories inside are followed `depth` times, which also ends a chain that bites its tail.
     """
     order = byte_order(block)
@@ -65,9 +101,23 @@ def read_directory(block: bytes, offset: int, depth: int = 2) -> tuple[tuple[Ent
     end = offset + 2 + 12 * count
     if end > len(block):
         return (), 0
-    found = (_read_entry(block, order, at, depth) for at in range(offset + 2, end, 12))
+    found: list[Entry] = []
+    followed: set[int] = set()
+    left = len(block)
+    for at in range(offset + 2, end, 12):
+        entry = (
+            None if _tag_at(block, order, at) in followed else _read_entry(block, order, at, depth)
+        )
+        if entry is not None and len(entry.value) <= left:
+            found.append(entry)
+            left -= len(entry.value)
+        followed |= {_tag_at(block, order, at)} & POINTERS
     following = struct.unpack_from(f"{order}I", block, end)[0] if end + 4 <= len(block) else 0
-    return tuple(entry for entry in found if entry is not None), following
+    return tuple(found), following
+
+
+def _tag_at(block: bytes, order: str, at: int) -> int:
+    return int(struct.unpack_from(f"{order}H", block, at)[0])
 
 
 def _read_entry(block: bytes, order: str, at: int, depth: int) -> Entry | None:

@@ -9,6 +9,7 @@ from typing import Any, BinaryIO
 
 from PIL import Image
 
+from esc_cli.errors import TooLargeError
 from esc_cli.media.animation import changed_box, on_clock
 from esc_cli.media.picture import Frame, Picture, to_eight_bits
 
@@ -28,6 +29,17 @@ def timing(stream: BinaryIO) -> tuple[tuple[float, ...], int]:
             delays.append(float(int.from_bytes(head[20:23], "little")))
         at += 8 + length + length % 2
     return tuple(delays), plays
+
+
+def check_canvas(stream: BinaryIO, max_pixels: int) -> None:
+    """Raise TooLargeError when the canvas that an extended header states is over `max_pixels`."""
+    stream.seek(12)
+    head = stream.read(18).ljust(18, b"\0")
+    stream.seek(0)
+    width, height = (int.from_bytes(head[at : at + 3], "little") + 1 for at in (12, 15))
+    if head[:4] == b"VP8X" and width * height > max_pixels:
+        what = f"{width} x {height} is {width * height:,} pixels, more than the limit of"
+        raise TooLargeError(f"{what} {max_pixels:,}", advice="raise it with --max-pixels")
 
 
 def _head(stream: BinaryIO, at: int) -> bytes:

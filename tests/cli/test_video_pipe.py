@@ -83,7 +83,7 @@ def test_frames_come_out_while_more_go_in_and_a_signal_ends_it(tmp_path, esc):
 def test_the_command_is_a_filter(tmp_path, esc):
     clip = Clip(frames=3, size=(32, 24), codec="ffv1", options={}).write(tmp_path / "clip.mkv")
     content = y4m_of(clip, "yuv420p")
-    ran = esc(*PIPE, input=content)
+    ran = esc(*PIPE, input=content, process=True)
     assert (ran.code, ran.err) == (0, "")
     assert ran.raw_out == through(content)
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from esc_cli.media.picture import Frame, Picture
-from esc_cli.media.resize import resize_lanczos
+from esc_cli.media.resize import resize_box, resize_lanczos
 
 if TYPE_CHECKING:
     from esc_cli.engine.upscaler import Upscaler
@@ -91,13 +91,16 @@ class PictureUpscaler:
     def _with_alpha(self, pixels: FloatPixels) -> FloatPixels:
         """Colour and opacity apart; hidden colour gives way to what is visible beside it.
 
-        Neither the hidden colour nor a division of two results reaches the edges then.
+        Neither the hidden colour nor a division of two results reaches the edges then. What is
+        clear, or opaque, with its neighbours stays exactly that.
         """
         colour, alpha = pixels[..., :-1], pixels[..., -1:]
         if alpha.min() == 1:
             full = np.ones((self.size[1], self.size[0], 1), np.float32)
             return np.concatenate([self._enlarged(colour), full], axis=-1)
         opacity = self._enlarged(alpha).clip(0, 1)
+        for level in (0, 1):
+            opacity[_constant(alpha == level, self.size)] = level
         plain = self._enlarged(_filled(colour * alpha, alpha)).clip(0, 1)
         return np.concatenate([np.where(opacity > ALPHA_FLOOR, plain, 0), opacity], axis=-1)
 
@@ -131,6 +134,14 @@ def _quantised(pixels: FloatPixels, dtype: np.dtype[Any]) -> Frame:
     levels = np.iinfo(dtype).max
     rounded: Frame = np.rint(pixels.clip(0, 1) * levels).astype(dtype)
     return rounded
+
+
+def _constant(mask: NDArray[np.bool_], size: tuple[int, int]) -> NDArray[np.bool_]:
+    """(H, W, 1) -> (height, width, 1): where the mask holds in the source and one pixel around."""
+    wide = np.pad(mask[..., 0], 1, mode="edge")
+    rows = wide[:-2] & wide[1:-1] & wide[2:]
+    around = rows[:, :-2] & rows[:, 1:-1] & rows[:, 2:]  # (H, W)
+    return resize_box(around.astype(np.float32)[..., None], size) > 1 - 1e-4
 
 
 def _filled(weighted: FloatPixels, alpha: FloatPixels) -> FloatPixels:

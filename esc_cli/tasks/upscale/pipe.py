@@ -17,11 +17,9 @@ def upscale_bytes(content: bytes, options: UpscaleOptions, stop: Stop) -> bytes:
 
     Raises the errors of decoding, the engine and encoding, and StoppedError.
     """
-    picture = decode(content, options.max_pixels)
-    header, models = (
-        picture.header,
-        Models(options.model, options.engine, options.supply, options.denoise),
-    )
+    picture = decode(content, options.max_pixels, options.video.allow_truncated)
+    header = picture.header
+    models = Models(options.model, options.engine, options.supply, options.denoise)
     size = options.target.size(header.width, header.height, models.default_scale)
     factor = max(size[0] / header.width, size[1] / header.height)
     plan = plan_output(header, size, options.format, "")

@@ -104,8 +104,11 @@ class Pipeline:
             if isinstance(job, VideoJob):
                 ahead.put(job)
                 continue
-            ahead.put(guarded(job, partial(decode_stage, job, self.options.max_pixels)))
+            ahead.put(guarded(job, partial(self._decoded, job)))
         ahead.put(None)
+
+    def _decoded(self, job: Job) -> Work:
+        return decode_stage(job, self.options.max_pixels, self.options.video.allow_truncated)
 
     def _consume(
         self, ahead: Ahead, joined: Batches, encoders: ThreadPoolExecutor

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import TYPE_CHECKING, TypeVar
 
 from esc_cli.errors import EscError, ReadError
@@ -60,6 +61,7 @@ class Work:
     seconds: dict[str, float] = field(default_factory=dict)
     passes: list[Pass] = field(default_factory=list)
     device: str | None = None
+    notes: tuple[str, ...] = ()
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:
@@ -92,11 +94,13 @@ class Work:
             tile=min((tile for tile in tiles if tile), default=0) if tiles else None,
             precision=safest[0] if safest else None,
             device=self.device,
-            notes=tuple(dict.fromkeys(note for done in self.passes for note in done.notes)),
+            notes=tuple(
+                dict.fromkeys((*self.notes, *chain.from_iterable(d.notes for d in self.passes)))
+            ),
         )
 
 
-def decode_stage(job: Job, max_pixels: int) -> Work:
+def decode_stage(job: Job, max_pixels: int, allow_truncated: bool = False) -> Work:
     """Read and decode the input. Raises the errors of `media.decode`."""
     work = Work(job)
     with work.timed("decode"):
@@ -105,7 +109,8 @@ def decode_stage(job: Job, max_pixels: int) -> Work:
         digest = hashlib.sha256(content).hexdigest()
         work.source_state = FileState(status.st_size, status.st_mtime_ns, digest)
         with reading(job.source.path):
-            work.picture = decode(content, max_pixels)
+            work.picture = decode(content, max_pixels, allow_truncated)
+    work.notes = work.picture.notes
     if work.picture.header != job.header:
         raise ReadError("changed while the batch ran", job.source.path, "run again")
     if job.choice is not None and job.choice.is_open:

@@ -81,3 +81,25 @@ def test_equal_grey_and_rgb_give_equal_results(network):
     three = picture(np.repeat(grey, 3, axis=2))
     rgb = PictureUpscaler(network, (26, 18), lambda: None).run(three).frames[0]
     assert np.abs(one[..., 0].astype(int) - np.rint(rgb.mean(axis=2))).max() <= 1
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("channels", [2, 4])
+@pytest.mark.parametrize("size", [(48, 48), (40, 40), (24, 24), (10, 10)])
+def test_clear_stays_zero_and_opaque_the_maximum_where_nothing_differs(
+    network, dtype, channels, size
+):
+    top = np.iinfo(dtype).max
+    frame = smooth(channels, dtype, 24, 24)
+    frame[..., -1] = 0
+    upscaler = network if size[0] > 24 else None
+    enlarge = PictureUpscaler(upscaler, size, lambda: None)
+    assert not enlarge.run(picture(frame)).frames[0].any()
+    frame[:, 12:, -1] = top
+    frame[:2, :2, -1] = top // 3
+    alpha = enlarge.run(picture(frame)).frames[0][..., -1]
+    scale = size[0] / 24
+    clear, opaque = alpha[round(4 * scale) :, : int(10 * scale)], alpha[:, -int(10 * scale) :]
+    assert clear.max() == 0
+    assert opaque.min() == top
+    assert alpha[0, 0] > 0

@@ -1,0 +1,93 @@
+"""The frames of an animated PNG (PNG specification, third edition, 12.13.3), composed."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from esc_cli.errors import ReadError
+from esc_cli.media.picture import Frame, Header
+
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_SHARED = frozenset((b"PLTE", b"tRNS"))
+_BACKGROUND, _PREVIOUS = 1, 2
+_OVER = 1
+
+
+@dataclass
+class _Part:
+    control: bytes
+    packed: list[bytes] = field(default_factory=list)
+
+
+def frames(content: bytes, header: Header, decode: Callable[[bytes], Frame]) -> Iterator[Frame]:
+    """The (H, W, C) frames; a default image outside the animation is left out.
+
+    `decode` reads a still PNG. Raises ReadError when a frame reaches over the canvas.
+    """
+    ihdr, shared, parts = _parts(content)
+    canvas = None
+    for part in parts[: header.frames]:
+        width, height, left, top, _, _, dispose, blend = struct.unpack(
+            ">4I2H2B", part.control[4:26]
+        )
+        chunks = (b"IHDR", struct.pack(">II", width, height) + ihdr[8:]), *shared
+        body = *chunks, (b"IDAT", b"".join(part.packed)), (b"IEND", b"")
+        if left + width > _side(ihdr, 0) or top + height > _side(ihdr, 4):
+            raise ReadError("the picture is damaged: a frame reaches over its canvas")
+        image = decode(_SIGNATURE + b"".join(_chunk(*chunk) for chunk in body))
+        if canvas is None:
+            canvas = np.zeros((_side(ihdr, 4), _side(ihdr, 0), image.shape[2]), np.uint8)
+            dispose = _BACKGROUND if dispose == _PREVIOUS else dispose
+        before, canvas = canvas, canvas.copy()
+        box = canvas[top : top + height, left : left + width]
+        box[...] = _over(box, image) if blend == _OVER and header.has_alpha else image
+        yield canvas.copy()
+        if dispose == _BACKGROUND:
+            box[...] = 0
+        elif dispose == _PREVIOUS:
+            canvas = before
+
+
+def _parts(content: bytes) -> tuple[bytes, list[tuple[bytes, bytes]], list[_Part]]:
+    """(IHDR, the chunks that all frames share, the frames)."""
+    ihdr, at = b"", len(_SIGNATURE)
+    shared: list[tuple[bytes, bytes]] = []
+    parts: list[_Part] = []
+    while at + 8 <= len(content):
+        length, kind = struct.unpack_from(">I4s", content, at)
+        payload = content[at + 8 : at + 8 + length]
+        at += 12 + length
+        if kind == b"IHDR":
+            ihdr = payload
+        elif kind in _SHARED:
+            shared.append((kind, payload))
+        elif kind == b"fcTL" and len(payload) == 26:
+            parts.append(_Part(payload))
+        elif parts and kind in (b"IDAT", b"fdAT"):
+            parts[-1].packed.append(payload[4:] if kind == b"fdAT" else payload)
+    return ihdr, shared, parts
+
+
+def _side(ihdr: bytes, at: int) -> int:
+    return int(struct.unpack_from(">I", ihdr, at)[0])
+
+
+def _chunk(kind: bytes, payload: bytes) -> bytes:
+    checksum = zlib.crc32(payload, zlib.crc32(kind))
+    return struct.pack(">I", len(payload)) + kind + payload + struct.pack(">I", checksum)
+
+
+def _over(below: Frame, above: Frame) -> Frame:
+    """Straight alpha over straight alpha, (H, W, 2 or 4) uint8, rounded."""
+    lower, upper = below.astype(np.float64) / 255, above.astype(np.float64) / 255
+    share = lower[..., -1:] * (1 - upper[..., -1:])
+    alpha = upper[..., -1:] + share
+    mixed = upper[..., :-1] * upper[..., -1:] + lower[..., :-1] * share
+    colour = mixed / np.where(alpha > 0, alpha, 1)
+    result: Frame = np.rint(np.concatenate([colour, alpha], axis=-1) * 255).astype(np.uint8)
+    return result

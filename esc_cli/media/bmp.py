@@ -1,0 +1,69 @@
+"""BMP with bit fields (BITMAPINFOHEADER, BI_BITFIELDS) of layouts that Pillow does not know."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import numpy as np
+
+from esc_cli.errors import ReadError
+from esc_cli.media.picture import Frame
+
+_BIT_FIELDS = frozenset((3, 6))  # without and with a mask for alpha
+_HEAD_BYTES = 14 + 56
+# Pillow reads these, at (bits, R, G, B): 5-6-5, 5-5-5 and 8-8-8 in the usual order.
+_OF_PILLOW = frozenset(
+    (
+        (16, 0xF800, 0x7E0, 0x1F),
+        (16, 0x7C00, 0x3E0, 0x1F),
+        (32, 0xFF0000, 0xFF00, 0xFF),
+    )
+)
+
+
+@dataclass(frozen=True)
+class BitFields:
+    """Where the pixels start, how they are stored, and the masks of R, G, B and maybe alpha."""
+
+    width: int
+    height: int
+    upside_down: bool
+    bits: int
+    start: int
+    masks: tuple[int, ...]
+
+
+def bit_fields(stream: BinaryIO) -> BitFields | None:
+    """The layout if it is one of those, else None."""
+    stream.seek(0)
+    head = stream.read(_HEAD_BYTES).ljust(_HEAD_BYTES, b"\0")
+    stream.seek(0)
+    (start, size, width, height, _, bits, kind) = struct.unpack_from("<IIiiHHI", head, 10)
+    if size < 40 or kind not in _BIT_FIELDS or bits not in (16, 32) or width <= 0:
+        return None
+    has_alpha = size >= 56 or kind == 6
+    masks = struct.unpack_from("<4I", head, 54)[: 4 if has_alpha else 3]
+    masks = masks if masks[-1] or not has_alpha else masks[:3]
+    if not all(masks[:3]) or (bits, *masks[:3]) in _OF_PILLOW:
+        return None
+    return BitFields(width, abs(height), height > 0, bits, start, masks)
+
+
+def frame(content: bytes, fields: BitFields) -> Frame:
+    """The (H, W, 3 or 4) pixels in uint8, each field scaled to it; ReadError where cut short."""
+    row_bytes = (fields.width * fields.bits // 8 + 3) // 4 * 4
+    rows = np.frombuffer(content[fields.start :][: row_bytes * fields.height], np.uint8)
+    if rows.size < row_bytes * fields.height:
+        raise ReadError("the picture is damaged: the file is cut short")
+    stored = rows.reshape(fields.height, row_bytes).view(f"<u{fields.bits // 8}")
+    stored = stored[:: -1 if fields.upside_down else 1, : fields.width].astype(np.uint32)
+    return np.stack([_scaled(stored, mask) for mask in fields.masks], axis=-1)
+
+
+def _scaled(stored: Frame, mask: int) -> Frame:
+    shift = (mask & -mask).bit_length() - 1
+    top = mask >> shift
+    values = (stored & np.uint32(mask)).astype(np.uint64) >> np.uint64(shift)
+    return ((values * 255 + top // 2) // top).astype(np.uint8)

@@ -1,0 +1,71 @@
+"""Animated PNG: a default image that is no frame, blending, disposal."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+
+import pytest
+
+from esc_cli.errors import ReadError
+from esc_cli.media.decode import decode, probe
+
+LIMIT = 10**6
+RED, BLUE, CLEAR = (255, 0, 0, 255), (0, 0, 255, 255), (0, 0, 0, 0)
+
+
+@pytest.fixture
+def apng(chunk):
+    """A 4 x 4 animation; each frame is (colour, (width, height, left, top), dispose, blend)."""
+
+    def made(default, *frames):
+        def packed(colour, width, height):
+            return zlib.compress((b"\0" + bytes(colour) * width) * height)
+
+        parts = [chunk(b"IHDR", struct.pack(">IIBBBBB", 4, 4, 8, 6, 0, 0, 0))]
+        parts.append(chunk(b"acTL", struct.pack(">II", len(frames), 0)))
+        parts += [chunk(b"IDAT", packed(default, 4, 4))] if default else []
+        sequence = 0
+        for number, (colour, box, dispose, blend) in enumerate(frames):
+            place = struct.pack(">5I2H2B", sequence, *box, 1, 10, dispose, blend)
+            body, sequence = packed(colour, *box[:2]), sequence + 1
+            parts.append(chunk(b"fcTL", place))
+            if number or default:
+                parts.append(chunk(b"fdAT", struct.pack(">I", sequence) + body))
+                sequence += 1
+            else:
+                parts.append(chunk(b"IDAT", body))
+        return b"\x89PNG\r\n\x1a\n" + b"".join(parts) + chunk(b"IEND", b"")
+
+    return made
+
+
+WHOLE, CORNER = (4, 4, 0, 0), (2, 2, 0, 0)
+
+
+def corners(frame):
+    return [tuple(frame[0, 0].tolist()), tuple(frame[3, 3].tolist())]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_a_default_image_that_is_no_frame_is_not_shown(apng, count):
+    content = apng((9, 9, 9, 255), *[(RED, CORNER, 0, 1), (BLUE, CORNER, 0, 1)][:count])
+    picture = decode(content, LIMIT)
+    assert picture.header == probe(content, LIMIT)
+    assert picture.header.frames == min(count, 2)
+    assert corners(picture.frames[0]) == [RED, CLEAR]
+    assert corners(picture.frames[-1]) == [BLUE if count > 1 else RED, CLEAR]
+
+
+def test_frames_are_blended_and_disposed_of(apng):
+    half = (0, 0, 255, 128)
+    frames = [(RED, WHOLE, 0, 0), (half, CORNER, 2, 1), (half, CORNER, 1, 0), (CLEAR, WHOLE, 0, 1)]
+    picture = decode(apng(None, *frames), LIMIT)
+    assert corners(picture.frames[1]) == [(127, 0, 128, 255), RED]
+    assert corners(picture.frames[2]) == [half, RED]
+    assert corners(picture.frames[3]) == [CLEAR, RED]
+
+
+def test_a_frame_over_the_canvas_is_a_reason(apng):
+    with pytest.raises(ReadError, match="over its canvas"):
+        decode(apng(None, (RED, WHOLE, 0, 0), (RED, (4, 4, 2, 2), 0, 0)), LIMIT)

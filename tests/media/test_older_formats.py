@@ -1,0 +1,86 @@
+"""BMP with bit fields, TGA and PCX."""
+
+from __future__ import annotations
+
+import struct
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from esc_cli.errors import ReadError, UnsupportedError
+from esc_cli.media.decode import decode, probe
+
+LIMIT = 10**6
+
+
+def bmp(pixels, bits, masks, size=56, upside_down=True):
+    """A BMP of unsigned pixels (H, W) whose rows are stored from below, as usual."""
+    height, width = pixels.shape
+    stored = pixels[::-1] if upside_down else pixels
+    row = width * bits // 8
+    rows = b"".join(line.astype(f"<u{bits // 8}").tobytes() + bytes(-row % 4) for line in stored)
+    head = struct.pack("<IiiHHI", size, width, height if upside_down else -height, 1, bits, 3)
+    head += bytes(20) + struct.pack(f"<{len(masks)}I", *masks)
+    head = head.ljust(max(size, 52), b"\0")
+    start = 14 + len(head)
+    return b"BM" + struct.pack("<IHHI", start + len(rows), 0, 0, start) + head + rows
+
+
+@pytest.mark.parametrize("upside_down", [True, False])
+@pytest.mark.parametrize(
+    ("bits", "masks"),
+    [
+        (16, (0xF00, 0xF0, 0xF, 0xF000)),
+        (32, (0x3FF00000, 0xFFC00, 0x3FF, 0xC0000000)),
+        (32, (0x3FF, 0xFFC00, 0x3FF00000)),
+        (16, (0x1F, 0x7E0, 0xF800, 0)),
+        (16, (0xE0, 0x1C, 0x3)),
+    ],
+)
+def test_bit_fields_of_any_layout_are_read(bits, masks, upside_down):
+    pixels = np.random.default_rng(0).integers(0, 2**bits, (5, 7), np.uint64)
+    content = bmp(pixels, bits, masks, 56 if len(masks) == 4 else 40, upside_down)
+    picture = decode(content, LIMIT)
+    masks = [mask for mask in masks if mask]
+    assert picture.header == probe(content, LIMIT)
+    assert picture.header.channels == len(masks)
+    for number, mask in enumerate(masks):
+        wanted = np.rint((pixels & mask) / mask * 255)
+        assert np.abs(picture.frames[0][..., number] - wanted).max() <= 1
+
+
+def test_a_bmp_of_bit_fields_that_is_cut_short_is_a_failure():
+    content = bmp(np.zeros((5, 7)), 16, (0xF00, 0xF0, 0xF, 0xF000))
+    with pytest.raises(ReadError, match="cut short"):
+        decode(content[:-4], LIMIT)
+
+
+@pytest.mark.parametrize("compression", [None, "tga_rle"])
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "P"])
+def test_tga_is_read_and_never_called_a_cursor(save, rgb, mode, compression):
+    source = Image.fromarray(rgb).convert(mode)
+    content = save(source, "TGA", compression=compression)
+    picture = decode(content, LIMIT)
+    assert picture.header == probe(content, LIMIT)
+    assert picture.header.format == "TGA"
+    wanted = np.asarray(source.convert("RGB" if mode == "P" else mode)).reshape(20, 30, -1)
+    np.testing.assert_array_equal(picture.frames[0], wanted)
+    with pytest.raises(ReadError):
+        decode(content[: len(content) // 2], LIMIT)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "P", "1"])
+def test_pcx_is_read(save, rgb, mode):
+    source = Image.fromarray(rgb).convert(mode)
+    content = save(source, "PCX")
+    picture = decode(content, LIMIT)
+    assert picture.header == probe(content, LIMIT)
+    wanted = np.asarray(source.convert("RGB" if mode == "P" else "L" if mode == "1" else mode))
+    np.testing.assert_array_equal(picture.frames[0], wanted.reshape(20, 30, -1))
+
+
+def test_a_cursor_is_still_a_cursor():
+    cursor = b"\0\0\2\0\1\0\x20\x20\0\0\0\0\0\0\xa8\x10\0\0\x16\0\0\0" + bytes(60)
+    with pytest.raises(UnsupportedError, match="CUR cursors"):
+        probe(cursor, LIMIT)

@@ -1,0 +1,112 @@
+"""TIFF pages as others read them: alpha, signs, orientation, planes, byte counts; cut ones fail."""
+
+from __future__ import annotations
+
+import io
+import struct
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from esc_cli.errors import ReadError, UnsupportedError
+from esc_cli.media.decode import decode, probe
+
+LIMIT = 10**6
+
+
+def tiff(pixels_bytes: bytes, size: tuple[int, int], *more: tuple[int, int, tuple[int, ...]]):
+    """A little-endian page of one strip; `more` are (tag, type, numbers) beside or instead."""
+    width, height = size
+    tags = {
+        256: (4, (width,)), 257: (4, (height,)), 258: (3, (8,)), 259: (3, (1,)), 262: (3, (1,)),
+        273: (4, (8,)), 277: (3, (1,)), 278: (4, (height,)), 279: (4, (len(pixels_bytes),)),
+    }  # fmt: skip
+    tags |= {tag: (kind, numbers) for tag, kind, numbers in more}
+    at = 8 + len(pixels_bytes) + len(pixels_bytes) % 2
+    heap_at, table, heap = at + 2 + 12 * len(tags) + 4, b"", b""
+    for tag, (kind, numbers) in sorted(tags.items()):
+        letter = {1: "B", 3: "H", 4: "I", 7: "B"}[kind]
+        value = struct.pack(f"<{len(numbers)}{letter}", *numbers)
+        if len(value) > 4:
+            heap += value.ljust(len(value) + len(value) % 2, b"\0")
+            value = struct.pack("<I", heap_at + len(heap) - len(value) - len(value) % 2)
+        table += struct.pack("<HHI", tag, kind, len(numbers)) + value.ljust(4, b"\0")
+    head = b"II*\0" + struct.pack("<I", at) + pixels_bytes + b"\0" * (len(pixels_bytes) % 2)
+    return head + struct.pack("<H", len(tags)) + table + bytes(4) + heap
+
+
+@pytest.mark.parametrize("kind", [np.int8, np.int16])
+def test_signed_samples_are_refused_by_name(kind):
+    target = io.BytesIO()
+    tifffile.imwrite(target, np.zeros((4, 4), kind))
+    with pytest.raises(UnsupportedError, match="signed samples"):
+        probe(target.getvalue(), LIMIT)
+
+
+def test_a_fourth_sample_that_nothing_is_said_of_is_alpha(rgba):
+    content = tiff(rgba.tobytes(), (30, 20), (258, 3, (8, 8, 8, 8)), (262, 3, (2,)), (277, 3, (4,)))
+    picture = decode(content, LIMIT)
+    assert picture.header.channels == 4
+    np.testing.assert_array_equal(picture.frames[0], rgba)
+
+
+def test_a_second_sample_of_grey_that_nothing_is_said_of_is_alpha():
+    pixels = np.arange(32, dtype=np.uint8).reshape(4, 4, 2)
+    content = tiff(pixels.tobytes(), (4, 4), (258, 3, (8, 8)), (277, 3, (2,)))
+    np.testing.assert_array_equal(decode(content, LIMIT).frames[0], pixels)
+
+
+@pytest.mark.parametrize("kind", [1, 3, 4, 7])
+@pytest.mark.parametrize("direct", [True, False])
+def test_an_orientation_of_any_type_turns_the_picture(kind, direct):
+    pixels = np.arange(0, 240, 20, dtype=np.uint8).reshape(3, 4)
+    more = [(274, kind, (6,))]
+    if not direct:
+        more += [(262, 3, (3,)), (320, 3, tuple(257 * (n % 256) for n in range(768)))]
+    content = tiff(pixels.tobytes(), (4, 3), *more)
+    picture = decode(content, LIMIT)
+    assert picture.header == probe(content, LIMIT)
+    np.testing.assert_array_equal(picture.frames[0][..., 0], np.rot90(pixels, -1))
+
+
+def test_byte_counts_beyond_the_file_do_no_harm_without_compression(rgb):
+    rgb_tags = (258, 3, (8, 8, 8)), (262, 3, (2,)), (277, 3, (3,))
+    content = tiff(rgb.tobytes(), (30, 20), *rgb_tags, (279, 4, (10**8,)))
+    np.testing.assert_array_equal(decode(content, LIMIT).frames[0], rgb)
+    content = tiff(rgb.tobytes()[:900], (30, 20), *rgb_tags)
+    with pytest.raises(ReadError, match="cut short"):
+        decode(content, LIMIT)
+    half = decode(content, LIMIT, allow_truncated=True)
+    np.testing.assert_array_equal(half.frames[0][:10], rgb[:10])
+    assert "cut short" in half.notes[0]
+
+
+def test_planar_ycbcr_is_three_planes(rgb):
+    planes = np.asarray(Image.fromarray(rgb).convert("YCbCr"))
+    content = tiff(
+        np.moveaxis(planes, 2, 0).tobytes(), (30, 20), (258, 3, (8, 8, 8)), (262, 3, (6,)),
+        (277, 3, (3,)), (284, 3, (2,)), (530, 3, (1, 1)),
+        (273, 4, (8, 608, 1208)), (279, 4, (600, 600, 600)),
+    )  # fmt: skip
+    picture = decode(content, LIMIT)
+    assert picture.header == probe(content, LIMIT)
+    assert np.abs(picture.frames[0].astype(int) - rgb).max() <= 3  # the rounding of both ways
+
+
+@pytest.mark.parametrize("compression", ["jpeg", "tiff_lzw", "tiff_adobe_deflate"])
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+@pytest.mark.parametrize("cover", [b"\0", b"\x5a"])
+def test_a_compressed_tiff_whose_middle_is_lost_is_a_failure(save, compression, mode, cover):
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    content = save(Image.fromarray(noise).convert(mode), "TIFF", compression=compression)
+    with tifffile.TiffFile(io.BytesIO(content)) as opened:
+        page = opened.pages[0]
+        start, size = page.dataoffsets[-1], page.databytecounts[-1]
+    lost = size // 2
+    end = b"\xff\xd9" if compression == "jpeg" else b""
+    covered = bytearray(content)
+    covered[start + lost : start + size] = end.ljust(size - lost, cover)
+    with pytest.raises(ReadError):
+        decode(bytes(covered), LIMIT)
