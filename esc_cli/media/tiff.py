@@ -45,7 +45,7 @@ def inspect(stream: BinaryIO) -> Contents:
     """
     pages = _pages(stream)
     first = pages[0]
-    turned = in_range(int(_tag(first, tiff_tags.ORIENTATION) or 0))
+    turned = _orientation(first)
     if tiff_tags.ORIENTATION not in first.tags:
         turned = orientation(None, _block(first, _XMP))
     size = upright_size(first.imagewidth, first.imagelength, turned)
@@ -92,8 +92,16 @@ def _pages(stream: BinaryIO) -> list[TiffPage]:
 
 def _kind(page: TiffPage) -> tuple[Any, ...]:
     depth = (page.bitspersample, page.sampleformat, page.samplesperpixel, page.extrasamples)
-    turned = _tag(page, tiff_tags.ORIENTATION) or 1
+    turned = _orientation(page)
     return page.imagewidth, page.imagelength, page.imagedepth, page.photometric, turned, *depth
+
+
+def _orientation(page: TiffPage) -> int:
+    """1 to 8; the first number of an entry of any type, 1 where that is none of them."""
+    value = _tag(page, tiff_tags.ORIENTATION)
+    if isinstance(value, tuple | bytes) and value:
+        value = value[0]
+    return in_range(value) if isinstance(value, int) else 1
 
 
 def _tag(page: TiffPage, code: int) -> Any:
