@@ -122,3 +122,8 @@ def test_suffixes_are_lower_case_and_belong_to_one_format():
 def test_every_error_here_is_one_of_ours():
     with pytest.raises(EscError):
         plan_output(header("PNG"), (9, 9), "svg", ".png")
+
+
+def test_a_result_is_not_named_as_the_series_it_was_one_picture_of():
+    assert plan_output(header("JPEG"), (9, 9), None, ".mpo") == OutputPlan("JPEG", ".jpg")
+    assert plan_output(header("TIFF"), (9, 9), None, ".btf") == OutputPlan("TIFF", ".tif")
