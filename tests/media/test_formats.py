@@ -115,7 +115,8 @@ def test_suffixes_are_lower_case_and_belong_to_one_format():
     every = [suffix for suffixes in SUFFIXES.values() for suffix in suffixes]
     assert len(every) == len(set(every))
     assert all(suffix == suffix.lower() and suffix[0] == "." for suffix in every)
-    wanted = ".jpg .jpeg .jpe .jfif .png .apng .webp .tif .tiff .bmp .dib .gif .avif .heic .heif"
+    jpeg, rest = ".jpg .jpeg .jpe .jfif .jif .jps", ".heic .heif .hif"
+    wanted = f"{jpeg} .png .apng .webp .tif .tiff .bmp .dib .gif .avif {rest}"
     assert set(every) == set(wanted.split())
 
 
