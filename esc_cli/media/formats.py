@@ -41,15 +41,18 @@ def require_encoder(format_name: str) -> None:
 
 SUFFIXES: Mapping[str, tuple[str, ...]] = {
     "PNG": (".png", ".apng"),
-    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
+    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".jps"),
     "WEBP": (".webp",),
     "TIFF": (".tif", ".tiff"),
     "BMP": (".bmp", ".dib"),
     "GIF": (".gif",),
     "AVIF": (".avif",),
-    "HEIF": (".heic", ".heif"),
+    "HEIF": (".heic", ".heif", ".hif"),
 }
-"""Every suffix that a folder scan picks up, by format, in lower case; the first is canonical."""
+"""Every suffix that a result may have, by format, in lower case; the first is canonical."""
+
+INPUT_SUFFIXES = frozenset((".mpo", ".avifs", ".heics", ".heifs", ".btf", ".tf8"))
+"""Suffixes of what is read too, for files that a result is not: series, and BigTIFF."""
 
 
 @dataclass(frozen=True)

@@ -36,11 +36,14 @@ _XMP_ORIENTATION = re.compile(rb"(tiff:Orientation(?:\s*=\s*[\"']|\s*>)\s*)([1-8
 
 
 def bare_exif(block: bytes | None) -> bytes | None:
-    """The TIFF structure of an EXIF block, without prefix; None when there is none in it."""
+    """The TIFF structure of an EXIF block, without prefix; None when no directory is in it."""
     if block is None:
         return None
     block = block.removeprefix(EXIF_PREFIX)
-    return block if block[:4] in (b"II*\0", b"MM\0*") and len(block) >= 14 else None
+    if block[:4] not in (b"II*\0", b"MM\0*") or len(block) < 14:
+        return None
+    readable = tiff_tags.read_directory(block, tiff_tags.first_directory(block), depth=0)[0]
+    return block if readable else None
 
 
 def orientation(exif: bytes | None, xmp: bytes | None) -> int:
@@ -49,7 +52,7 @@ def orientation(exif: bytes | None, xmp: bytes | None) -> int:
         order = tiff_tags.byte_order(exif)
         for entry in tiff_tags.read_directory(exif, tiff_tags.first_directory(exif), depth=0)[0]:
             if entry.tag == tiff_tags.ORIENTATION:
-                return in_range(tiff_tags.integer(entry, order))
+                return in_range(tiff_tags.number(entry, order) or 1)
     match = _XMP_ORIENTATION.search(xmp or b"")
     return int(match[2]) if match else 1
 
@@ -99,7 +102,7 @@ def upright_exif(exif: bytes | None, size: tuple[int, int] | None = None) -> byt
     for entry in (*entries, *inner):
         if entry.tag in numbers:
             # A LONG always fits the entry; an enlarged size may not fit the SHORT that stood there.
-            kind = entry.kind if entry.tag == tiff_tags.ORIENTATION else tiff_tags.LONG
+            kind = tiff_tags.SHORT if entry.tag == tiff_tags.ORIENTATION else tiff_tags.LONG
             _patch(block, order, entry.at, kind, numbers[entry.tag])
     if thumbnail:
         _drop_thumbnail(block, order, thumbnail)
@@ -107,7 +110,7 @@ def upright_exif(exif: bytes | None, size: tuple[int, int] | None = None) -> byt
 
 
 def _patch(block: bytearray, order: str, at: int, kind: int, number: int) -> None:
-    packed = struct.pack(order + {1: "B", 3: "H"}.get(kind, "I"), number).ljust(4, b"\0")
+    packed = struct.pack(order + {3: "H"}.get(kind, "I"), number).ljust(4, b"\0")
     struct.pack_into(f"{order}HI", block, at + 2, kind, 1)
     block[at + 8 : at + 12] = packed
 
@@ -121,8 +124,11 @@ def _drop_thumbnail(block: bytearray, order: str, offset: int) -> None:
     tags = {entry.tag: entry for entry in tiff_tags.read_directory(content, offset, depth=0)[0]}
     if _THUMBNAIL_AT not in tags or _THUMBNAIL_BYTES not in tags:
         return
-    start = tiff_tags.integer(tags[_THUMBNAIL_AT], order)
-    end = start + tiff_tags.integer(tags[_THUMBNAIL_BYTES], order)
+    start = tiff_tags.number(tags[_THUMBNAIL_AT], order)
+    length = tiff_tags.number(tags[_THUMBNAIL_BYTES], order)
+    if start is None or length is None:
+        return
+    end = start + length
     if block[start : start + 2] != b"\xff\xd8" or end > len(block):
         return  # no JPEG there: rather keep stray bytes than blank a maker note
     if end >= len(block) - 1:

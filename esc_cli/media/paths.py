@@ -10,7 +10,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from esc_cli.errors import ItemError, ReadError, UsageError, shown
-from esc_cli.media.formats import SUFFIXES
+from esc_cli.media.formats import INPUT_SUFFIXES, SUFFIXES
 
 PICTURES = frozenset(suffix for suffixes in SUFFIXES.values() for suffix in suffixes)
 
@@ -19,8 +19,9 @@ VIDEOS = frozenset(f".{name}" for name in _VIDEO_NAMES.split())
 """Every suffix that a folder scan takes for a video."""
 
 _REFUSED_NAMES = (
-    "psd psb svg svgz ico jp2 j2k jpx jxl tga pcx ppm pgm pbm pnm exr hdr dds dng cr2 cr3 nef "
-    "arw raf orf rw2 pef srw raw xcf eps fits qoi"
+    "psd psb svg svgz ico cur icns jp2 j2k jpx jpf jpc j2c jxl jxr wdp jls tga pcx dcx sgi ras "
+    "ppm pgm pbm pnm pam exr hdr rgbe dds dng cr2 cr3 crw nef nrw arw srf sr2 raf orf rw2 pef "
+    "srw raw 3fr iiq x3f mrw erf kdc dcr xcf eps fits fts qoi cbz"
 )
 REFUSED = frozenset(f".{name}" for name in _REFUSED_NAMES.split())
 """Suffixes of pictures that are not supported: a folder scan names them instead of passing by."""
@@ -155,7 +156,7 @@ class _Scan:
             return False
         if self.selection.include:
             return _matches(relative, self.selection.include)
-        if path.suffix.lower() in PICTURES | VIDEOS | REFUSED:
+        if path.suffix.lower() in PICTURES | INPUT_SUFFIXES | VIDEOS | REFUSED:
             return True
         self.found.no_pictures += 1
         return False

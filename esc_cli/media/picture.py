@@ -63,7 +63,8 @@ class Metadata:
 
     `exif` is a TIFF structure without the ``Exif\\0\\0`` prefix, its orientation reset to 1.
     `dpi` is (horizontal, vertical) dots per inch. `png_colour` holds the (type, payload) of the
-    PNG chunks that define colour besides ICC: cICP, gAMA, cHRM, sRGB, mDCV and cLLI.
+    PNG chunks that define colour besides ICC: cICP, gAMA, cHRM, sRGB, mDCV and cLLI; `png_text`
+    those of its tEXt, zTXt and iTXt in their order, XMP excepted.
     """
 
     icc: bytes | None = None
@@ -71,6 +72,7 @@ class Metadata:
     xmp: bytes | None = None
     dpi: tuple[float, float] | None = None
     png_colour: tuple[tuple[bytes, bytes], ...] = ()
+    png_text: tuple[tuple[bytes, bytes], ...] = ()
 
 
 @dataclass(frozen=True)

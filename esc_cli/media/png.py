@@ -69,9 +69,13 @@ def _filtered(frame: Frame, skipped: int) -> memoryview:
 
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_COLOUR_CHUNKS = (b"cICP", b"gAMA", b"cHRM", b"sRGB", b"mDCV", b"cLLI")
-_WANTED = frozenset((b"IHDR", b"tRNS", b"acTL", b"fcTL", b"iCCP", b"eXIf", b"iTXt", b"pHYs"))
+# With the bytes that each holds; one of another length is damaged and not copied.
+_COLOUR_CHUNKS = {b"cICP": 4, b"gAMA": 4, b"cHRM": 32, b"sRGB": 1, b"mDCV": 24, b"cLLI": 8}
+_TEXT_CHUNKS = frozenset((b"tEXt", b"zTXt", b"iTXt"))
+_WANTED = frozenset((b"IHDR", b"tRNS", b"acTL", b"fcTL", b"iCCP", b"eXIf", b"pHYs"))
+_READ = _WANTED | _TEXT_CHUNKS | _COLOUR_CHUNKS.keys()
 _XMP_KEYWORD = b"XML:com.adobe.xmp"
+_RAW_PROFILE = b"Raw profile type "  # states the size and orientation of the old pixels
 _MAX_INFLATED_BYTES = 64 << 20  # of a profile or a packet: no real one comes near
 _CHANNELS = {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}  # by colour type
 
@@ -80,6 +84,7 @@ _CHANNELS = {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}  # by colour type
 class _Chunks:
     single: dict[bytes, bytes] = field(default_factory=dict)
     controls: list[bytes] = field(default_factory=list)
+    texts: list[tuple[bytes, bytes]] = field(default_factory=list)
     xmp: bytes | None = None
     apart: bool = False  # the default image is no frame of the animation
 
@@ -117,8 +122,11 @@ def _collect(stream: BinaryIO) -> _Chunks:
             chunks.apart = True
         if kind == b"fcTL":
             chunks.controls.append(payload)
-        elif kind == b"iTXt":
+        elif kind == b"iTXt" and payload.startswith(_XMP_KEYWORD + b"\0"):
             chunks.xmp = chunks.xmp or _xmp(payload)
+        elif kind in _TEXT_CHUNKS:
+            if not payload.startswith(_RAW_PROFILE):
+                chunks.texts.append((kind, payload))
         else:
             chunks.single.setdefault(kind, payload)
     if len(chunks.single.get(b"IHDR", b"")) != 13:
@@ -138,7 +146,7 @@ def read_chunks(stream: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
         after = stream.tell() + length + 4
         if after > end:
             raise ReadError("the picture is damaged: the file is cut short")
-        yield kind, stream.read(length) if kind in _WANTED or kind in _COLOUR_CHUNKS else b""
+        yield kind, stream.read(length) if kind in _READ else b""
         if kind == b"IEND":
             return
         stream.seek(after)
@@ -163,7 +171,12 @@ def _metadata(chunks: _Chunks, grey: bool) -> Metadata:
         exif=bare_exif(single.get(b"eXIf")),
         xmp=chunks.xmp,
         dpi=dpi,
-        png_colour=tuple((kind, single[kind]) for kind in _COLOUR_CHUNKS if kind in single),
+        png_colour=tuple(
+            (kind, single[kind])
+            for kind, length in _COLOUR_CHUNKS.items()
+            if len(single.get(kind, b"")) == length
+        ),
+        png_text=tuple(chunks.texts),
     )
 
 
@@ -230,6 +243,7 @@ def _metadata_chunks(picture: Picture, exif: bytes | None) -> Iterator[bytes]:
         yield _chunk(b"eXIf", exif)
     if metadata.xmp is not None:
         yield _chunk(b"iTXt", _XMP_KEYWORD + b"\0\0\0\0\0" + metadata.xmp)
+    yield from (_chunk(kind, payload) for kind, payload in metadata.png_text)
 
 
 def _animation_chunks(picture: Picture) -> Iterator[bytes]:

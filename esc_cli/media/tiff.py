@@ -49,7 +49,7 @@ def inspect(stream: BinaryIO, max_pixels: int) -> Contents:
     pages = _pages(stream)
     first = pages[0]
     _check_allocation(pages, max_pixels)
-    turned = in_range(_integer(_tag(first, tiff_tags.ORIENTATION)))
+    turned = _orientation(first)
     if tiff_tags.ORIENTATION not in first.tags:
         turned = orientation(None, _block(first, _XMP))
     size = upright_size(first.imagewidth, first.imagelength, turned)
@@ -120,20 +120,21 @@ def _check_allocation(pages: list[TiffPage], max_pixels: int) -> None:
 
 def _kind(page: TiffPage) -> tuple[Any, ...]:
     depth = (page.bitspersample, page.sampleformat, page.samplesperpixel, page.extrasamples)
-    turned = _tag(page, tiff_tags.ORIENTATION) or 1
+    turned = _orientation(page)
     return page.imagewidth, page.imagelength, page.imagedepth, page.photometric, turned, *depth
+
+
+def _orientation(page: TiffPage) -> int:
+    """1 to 8; the first number of an entry of any type, 1 where that is none of them."""
+    value = _tag(page, tiff_tags.ORIENTATION)
+    if isinstance(value, tuple | bytes) and value:
+        value = value[0]
+    return in_range(value) if isinstance(value, int) else 1
 
 
 def _tag(page: TiffPage, code: int) -> Any:
     tag = page.tags.get(code)
     return None if tag is None else tag.value
-
-
-def _integer(value: Any) -> int:
-    """A number of any integer type, also as BYTE and UNDEFINED store it; else 0."""
-    if isinstance(value, bytes) and value:
-        return value[0]
-    return int(value) if isinstance(value, int) else 0
 
 
 def _block(page: TiffPage, code: int) -> bytes | None:

@@ -18,12 +18,15 @@ EXIF_IFD = 34665
 GPS_IFD = 34853
 INTEROP_IFD = 40965
 POINTERS = frozenset((EXIF_IFD, GPS_IFD, INTEROP_IFD))
-LONG = 4
+SHORT, LONG = 3, 4
 MOST_DIRECTORIES = 65536
 
 # Bytes per value by type: BYTE ASCII SHORT LONG RATIONAL SBYTE UNDEFINED SSHORT SLONG SRATIONAL
 # FLOAT DOUBLE IFD.
 _WIDTHS = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
+
+# The types whose values are whole numbers, and how each is read.
+_INTEGERS = {1: 1, 3: 3, 4: 4, 7: 1, 13: 13}
 
 
 @dataclass(frozen=True)
@@ -129,7 +132,8 @@ def _read_entry(block: bytes, order: str, at: int, depth: int) -> Entry | None:
     entry = Entry(tag, kind, count, bytes(block[start : start + size]), at)
     if tag not in POINTERS:
         return entry
-    children = read_directory(block, integer(entry, order), depth - 1)[0] if depth else ()
+    start = number(entry, order)
+    children = read_directory(block, start, depth - 1)[0] if depth and start is not None else ()
     return replace(entry, children=children) if children else None
 
 
@@ -139,6 +143,12 @@ def integer(entry: Entry, order: str) -> int:
     if width is None:
         raise ValueError(f"tag {entry.tag} holds no integer")
     return int(struct.unpack_from(order + width, entry.value)[0])
+
+
+def number(entry: Entry, order: str) -> int | None:
+    """The first value as an integer, UNDEFINED read as BYTE; None where the type holds none."""
+    kind = _INTEGERS.get(entry.kind)
+    return None if kind is None else integer(replace(entry, kind=kind), order)
 
 
 def write_directory(entries: Sequence[Entry], order: str, offset: int, following: int = 0) -> bytes:

@@ -197,10 +197,14 @@ def test_an_animation_cut_short_is_an_error(name):
 
 def test_an_animated_webp_keeps_its_metadata():
     plain = moving(squares(4), [40] * 4, 0)
-    exif = b"II*\0\x08\0\0\0\0\0\0\0\0\0"
+    entries = Image.Exif()
+    entries[0x010E] = "a description"
+    exif = entries.tobytes().removeprefix(b"Exif\0\0")
     picture = Picture(plain.header, plain.frames, plain.durations_ms, 0, Metadata(exif=exif))
     plan = plan_output(plain.header, (30, 20), "webp", ".gif")
-    assert decode(encode(picture, plan, None), LIMIT).metadata.exif == exif
+    kept = decode(encode(picture, plan, None), LIMIT).metadata.exif
+    assert kept is not None
+    assert b"a description" in kept
 
 
 def test_the_changed_box_is_as_small_as_can_be():

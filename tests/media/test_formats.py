@@ -115,10 +115,16 @@ def test_suffixes_are_lower_case_and_belong_to_one_format():
     every = [suffix for suffixes in SUFFIXES.values() for suffix in suffixes]
     assert len(every) == len(set(every))
     assert all(suffix == suffix.lower() and suffix[0] == "." for suffix in every)
-    wanted = ".jpg .jpeg .jpe .jfif .png .apng .webp .tif .tiff .bmp .dib .gif .avif .heic .heif"
+    jpeg, rest = ".jpg .jpeg .jpe .jfif .jif .jps", ".heic .heif .hif"
+    wanted = f"{jpeg} .png .apng .webp .tif .tiff .bmp .dib .gif .avif {rest}"
     assert set(every) == set(wanted.split())
 
 
 def test_every_error_here_is_one_of_ours():
     with pytest.raises(EscError):
         plan_output(header("PNG"), (9, 9), "svg", ".png")
+
+
+def test_a_result_is_not_named_as_the_series_it_was_one_picture_of():
+    assert plan_output(header("JPEG"), (9, 9), None, ".mpo") == OutputPlan("JPEG", ".jpg")
+    assert plan_output(header("TIFF"), (9, 9), None, ".btf") == OutputPlan("TIFF", ".tif")

@@ -38,6 +38,15 @@ def test_a_folder_stands_for_its_pictures_in_order_and_without_what_is_hidden(tr
     assert all(source.folder == tree for source in found.sources)
 
 
+def test_every_suffix_of_a_known_kind_is_found_whether_it_is_read_or_refused_by_name(tmp_path):
+    read = "avifs btf heics hif jif jps mpo tf8"
+    refused = "cbz cur dcx icns jls jxl jxr nrw pam pcx sgi srf tga"
+    names = sorted(f"a.{suffix}" for suffix in f"{read} {refused}".split())
+    for name in names:
+        (tmp_path / name).touch()
+    assert relatives(find(tmp_path)) == names
+
+
 def test_a_file_is_taken_whatever_its_name(tree):
     found = find(tree / "notes.txt", tree / ".hidden.png")
     assert [source.relative.name for source in found.sources] == ["notes.txt", ".hidden.png"]

@@ -1,0 +1,55 @@
+"""Texts of a PNG go with it; damaged colour chunks do not."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+
+from PIL import Image
+
+from esc_cli.media.decode import decode
+from esc_cli.media.encode import encode
+from esc_cli.media.formats import plan_output
+
+PROMPT = "a lighthouse in a storm, Steps: 20, Seed: 7"
+TEXTS = (
+    (b"tEXt", b"parameters\0" + PROMPT.encode()),
+    (b"zTXt", b"workflow\0\0" + zlib.compress(PROMPT.encode())),
+    (b"iTXt", b"Title\0\0\0de\0Titel\0" + "Stürmische See".encode()),
+)
+
+
+def png_with(*chunks: tuple[bytes, bytes]) -> bytes:
+    target = io.BytesIO()
+    Image.new("RGB", (8, 6), (200, 90, 30)).save(target, "PNG")
+    content = target.getvalue()
+    added = b"".join(
+        struct.pack(">I", len(payload))
+        + kind
+        + payload
+        + struct.pack(">I", zlib.crc32(kind + payload))
+        for kind, payload in chunks
+    )
+    return content[:33] + added + content[33:]
+
+
+def rewritten(content: bytes) -> bytes:
+    picture = decode(content, 10**6)
+    return encode(picture, plan_output(picture.header, (8, 6), "png", ".png"), None)
+
+
+def test_texts_of_every_kind_are_kept_in_png() -> None:
+    result = rewritten(png_with(*TEXTS))
+    assert all(kind + payload in result for kind, payload in TEXTS)
+    with Image.open(io.BytesIO(result)) as image:
+        image.load()
+        assert image.info["parameters"] == image.info["workflow"] == PROMPT
+        assert image.info["Title"] == "Stürmische See"
+
+
+def test_colour_chunks_of_the_wrong_length_are_not_copied() -> None:
+    result = rewritten(png_with((b"gAMA", b"\0\0"), (b"cHRM", bytes(7)), (b"sRGB", b"\0")))
+    assert b"gAMA" not in result
+    assert b"cHRM" not in result
+    assert b"sRGB" in result
