@@ -1,29 +1,31 @@
-"""Makes docs/before_after.png: a sample enlarged by bicubic interpolation and by esc.
+"""Makes docs/before_after.png: samples enlarged by bicubic interpolation and by esc, no options.
 
 Run from the repository's root: python docs/before_after.py
 """
 
+import io
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-import esc_cli
-from esc_cli.media.decode import decode
-from esc_cli.tasks.upscale.picture import PictureUpscaler
+from esc_cli.tasks.stop import Stop
+from esc_cli.tasks.upscale.options import UpscaleOptions
+from esc_cli.tasks.upscale.pipe import upscale_bytes
 
 SCALE = 4
-CROPS = {"city.png": (55, 10, 135, 70), "starfish.jpg": (0, 30, 80, 90)}
+CROPS = {
+    "starfish.jpg": (0, 30, 80, 90),
+    "farmhouse-compressed.jpg": (40, 50, 120, 110),
+    "farmhouse-scan.png": (40, 50, 120, 110),
+}
 
 
 def pair(name: str, box: tuple[int, int, int, int]) -> Image.Image:
     """Bicubic on the left, esc on the right."""
     path = Path("docs/samples") / name
-    upscaler = esc_cli.Upscaler(esc_cli.load_model(scale=SCALE))
-    picture = decode(path, max_pixels=10**8)
-    size = (picture.header.width * SCALE, picture.header.height * SCALE)
-    result = PictureUpscaler(upscaler, size, lambda: None).run(picture)
-    after = Image.fromarray(result.frames[0])
-    before = Image.open(path).resize(size, Image.Resampling.BICUBIC)
+    content = upscale_bytes(path.read_bytes(), UpscaleOptions(("-",), format="png"), Stop())
+    after = Image.open(io.BytesIO(content)).convert("RGB")
+    before = Image.open(path).resize(after.size, Image.Resampling.BICUBIC)
     large = tuple(side * SCALE for side in box)
     halves = [image.crop(large) for image in (before, after)]
     both = Image.new("RGB", (2 * halves[0].width + 4, halves[0].height), "white")
