@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 
 from rich.console import Console
@@ -11,6 +12,11 @@ from rich.text import Text
 from esc_cli.errors import EscError
 
 stderr = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def command_line() -> str:
+    """The command as it was given, for reports."""
+    return shlex.join(["esc", *sys.argv[1:]])
 
 
 def print_line(text: str, style: str = "") -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -31,20 +30,9 @@ _Root = Annotated[
 ]
 
 
-def data_cache() -> Path:
-    """The folder that `esc data pull` fills unless another is given."""
-    import platformdirs
-
-    return platformdirs.user_cache_path("esc") / "datasets"
-
-
-def known_roots() -> tuple[Path, ...]:
-    """Where datasets are looked for when no folder is given: $ESC_DATA, the cache."""
-    shared = os.environ.get("ESC_DATA")
-    return (*([Path(shared)] if shared else []), data_cache())
-
-
 def _roots(chosen: Path | None) -> tuple[Path, ...]:
+    from esc_cli.tasks.data.sets import known_roots
+
     return known_roots() if chosen is None else (chosen,)
 
 
@@ -70,13 +58,10 @@ def pull_command(
     """Fetch sets into <data root>/<Set>/HR; what is here and intact is kept."""
     from esc_cli.cli.fetching import bytes_bar, note
     from esc_cli.cli.signals import raising_on_signals
-    from esc_cli.evaluation.dataset_catalog import FETCHABLE, MIRROR
-    from esc_cli.files.http import Link
-    from esc_cli.tasks.data.sets import Pulling, Source, pull
+    from esc_cli.tasks.data.sets import Pulling, data_cache, pull, usual_source
 
     if bool(names) == every:
         raise UsageError("give names of sets, or --all", advice="see esc data list")
-    wanted = tuple(record.name for record in FETCHABLE) if every else tuple(names or ())
     code = 0
     with raising_on_signals(), bytes_bar() as bar:
         task = bar.add_task("", total=None, visible=False)
@@ -84,8 +69,8 @@ def pull_command(
         def show(done: int, total: int | None) -> None:
             bar.update(task, completed=done, total=total, visible=True)
 
-        source = Source(os.environ.get(MIRROR, ""), Link(offline=offline, told=note), progress=show)
-        for event in pull(wanted, data_root or data_cache(), source):
+        source = usual_source(show, note, offline=offline)
+        for event in pull(tuple(names or ()), data_root or data_cache(), source):
             if isinstance(event, Pulling):
                 bar.reset(task, description=event.name, total=None, visible=False)
             else:

@@ -114,8 +114,11 @@ def eval_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per opti
     """Measure PSNR, SSIM and more on benchmark sets, beside the published values."""
     # Only now, so that `esc --help` does not wait for torch.
     from esc_cli.cli import evaluate_run, parsing
-    from esc_cli.engine.options import EngineOptions
+    from esc_cli.tasks.data.sets import roots_after
     from esc_cli.tasks.evaluate.events import EvalOptions
+    from esc_cli.tasks.evaluate.report import Outputs
+    from esc_cli.tasks.evaluate.score_cache import usual_file
+    from esc_cli.tasks.models import engine_options
 
     datasets = tuple(name for entry in dataset or () for name in parsing.names(entry))
     if bool(datasets) == (hr is not None):
@@ -124,11 +127,9 @@ def eval_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per opti
         raise UsageError("--sr scores what is there: no --model, --save-sr, --no-reference with it")
     if no_reference and not (iqa or save_sr or report):
         raise UsageError("without reference there is nothing to measure", advice="give --iqa")
-    side = parsing.tile_side(tile)
-    engine = EngineOptions(device, precision, side, overlap, self_ensemble)
     options = EvalOptions(
         datasets=datasets or (str(Path(str(hr)).absolute()),),
-        data_roots=evaluate_run.data_roots(data_root),
+        data_roots=roots_after(data_root),
         scales=parsing.scales(scale),
         models=tuple(parsing.names(model)) or (None,),
         against=parsing.names(against),
@@ -137,11 +138,11 @@ def eval_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per opti
         reference=not no_reference,
         iqa=parsing.names(iqa),
         border=border,
-        engine=engine,
+        engine=engine_options(device, precision, tile, overlap, self_ensemble=self_ensemble),
         max_pixels=max_pixels,
-        cache=evaluate_run.cache_file() if cache else None,
+        cache=usual_file() if cache else None,
         save_sr=save_sr,
         visuals=report is not None,
     )
-    outputs = evaluate_run.Outputs(json_, csv_, markdown, report, check, per_picture, timings)
-    evaluate_run.run(options, outputs, offline=offline)
+    outputs = Outputs(json_, csv_, markdown, report, check)
+    evaluate_run.run(options, outputs, evaluate_run.Run(per_picture, timings, offline))

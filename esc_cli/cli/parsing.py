@@ -9,7 +9,6 @@ from typing import Annotated, Literal, TypeVar
 
 import typer
 
-from esc_cli.engine.options import WHOLE
 from esc_cli.errors import UsageError
 
 NETWORK, OUTPUT, DATA = "Network", "Output", "Data"
@@ -46,15 +45,6 @@ MarkdownFile = Annotated[Path | None, typer.Option(rich_help_panel=OUTPUT, help=
 
 
 Word = TypeVar("Word", bound=str)
-
-
-def tile_side(text: str) -> int | None:
-    """None for auto, WHOLE for whole, else the number. Raises UsageError."""
-    if text in ("auto", "whole"):
-        return None if text == "auto" else WHOLE
-    if text.isdecimal() and int(text) > 0:
-        return int(text)
-    raise UsageError(f"--tile {text!r} is no number of pixels", advice="or auto, or whole")
 
 
 def names(text: str | None) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Evaluation tables on the terminal."""
+"""Tables on the terminal."""
 
 from __future__ import annotations
 
@@ -11,19 +11,9 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from esc_cli.cli.console import print_result
-from esc_cli.evaluation.export import picture_rows, summary_rows
-from esc_cli.evaluation.results import Table
 
 UNLIMITED = 10_000
 """Columns of a table that goes to a file or a pipe."""
-
-
-def print_table(table: Table, per_picture: bool) -> None:
-    """Means of a set, with published values and differences; every picture when asked."""
-    count = len(table.images)
-    print_rows(f"{table.dataset} x{table.scale}, mean of {count} pictures", summary_rows(table))
-    if per_picture:
-        print_rows("pictures", picture_rows(table))
 
 
 def print_rows(title: str, rows: Iterable[tuple[str, ...]]) -> None:

@@ -134,26 +134,19 @@ def train_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per opt
 ) -> None:
     """Train a network on a folder of pictures."""
     # Only now, so that `esc --help` does not wait for torch.
-    from esc_cli.cli import evaluate_run, parsing, train_run
-    from esc_cli.tasks.train.run import TrainOptions
-    from esc_cli.training.loop import Intervals
-    from esc_cli.training.recipe import changes, load_recipe
+    from esc_cli.cli import parsing, train_run
+    from esc_cli.cli.fetching import supply
+    from esc_cli.tasks.data.sets import roots_after
+    from esc_cli.tasks.train.options import Changes, Intervals, TrainOptions, changed_recipe
+    from esc_cli.tasks.train.run import tells
 
     if validate is None:
         parsing.refuse_given(context, ("data_root", "validate_every"), "belongs to --validate")
     if init is None:
         parsing.refuse_given(context, ("offline",), "belongs to --init")
-    if short:
-        train_run.check_short(recipe, iterations, settings or [])
-    changed = {
-        "scale": scale,
-        "seed": seed,
-        "data.batch": batch,
-        "data.patch": patch,
-        **train_run.length(iterations, minutes, settings or [], short=short),
-    }
+    changes = Changes(scale, seed, batch, patch, iterations, minutes, short, settings or ())
     options = TrainOptions(
-        recipe=load_recipe(recipe, changes(changed, settings or [])),
+        recipe=changed_recipe(recipe, changes),
         data=data,
         out=out,
         data_lr=data_lr,
@@ -164,12 +157,12 @@ def train_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per opt
         vgg=vgg,
         resume=resume,
         validate=parsing.names(validate),
-        data_roots=evaluate_run.data_roots(data_root),
+        data_roots=roots_after(data_root),
         intervals=Intervals(log_every, validate_every, save_every, keep),
         max_pixels=max_pixels,
         device=device,
         loader_threads=loader_threads,
         compile=compile_,
-        supply=train_run.supply_of_first(offline=offline),
+        supply=supply(offline=offline, quiet=not tells()),
     )
     train_run.run(options, plot)

@@ -241,10 +241,9 @@ def upscale_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per o
     from datetime import datetime
 
     from esc_cli.cli import upscale_run
-    from esc_cli.cli.parsing import device_list, seconds_left, tile_side
-    from esc_cli.engine.options import EngineOptions
-    from esc_cli.media.paths import Selection
-    from esc_cli.tasks.upscale.options import Target, UpscaleOptions, VideoOptions
+    from esc_cli.cli.parsing import device_list, seconds_left
+    from esc_cli.tasks.models import engine_options
+    from esc_cli.tasks.upscale.options import Selection, Target, UpscaleOptions, VideoOptions
 
     several = device_list(device, devices)
     first = several[0] if several else device
@@ -254,7 +253,7 @@ def upscale_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per o
         model=model,
         denoise=denoise,
         target=Target(scale, width, height, longest_side),
-        engine=EngineOptions(first, precision, tile_side(tile), overlap, self_ensemble),
+        engine=engine_options(first, precision, tile, overlap, self_ensemble=self_ensemble),
         format=format_,
         quality=quality,
         name=name,

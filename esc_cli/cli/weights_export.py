@@ -38,12 +38,12 @@ def weights_export_command(  # noqa: PLR0913, PLR0917 - Typer reads one paramete
 ) -> None:
     """Export the averaged weights of a training run, with a record beside them."""
     # Only now, so that `esc --help` does not wait for torch.
-    from esc_cli.cli import evaluate_run, parsing
+    from esc_cli.cli import parsing
     from esc_cli.cli.console import print_line, print_result
     from esc_cli.errors import shown
+    from esc_cli.tasks.data.sets import roots_after
     from esc_cli.tasks.evaluate.validation import printed
     from esc_cli.tasks.train.export import ExportOptions, export_run
-    from esc_cli.training.export import Words
 
     if validate is None:
         parsing.refuse_given(context, ("device", "data_root"), "belongs to --validate")
@@ -51,10 +51,11 @@ def weights_export_command(  # noqa: PLR0913, PLR0917 - Typer reads one paramete
         ExportOptions(
             run=run,
             target=target,
-            words=Words(trained_on, licence),
+            trained_on=trained_on,
+            licence=licence,
             half=half,
             validate=parsing.names(validate),
-            data_roots=evaluate_run.data_roots(data_root),
+            data_roots=roots_after(data_root),
             device=device,
             overwrite=overwrite,
         )

@@ -18,9 +18,10 @@ from esc_cli.checkpoints.store import Checkpoint, bundled_folder, cache_folder, 
 from esc_cli.errors import DiskError, UsageError, WeightsError
 from esc_cli.evaluation.published import published
 from esc_cli.tasks.evaluate.methods import published_name
-from esc_cli.tasks.weights.catalog import PullFailed, listing, pull_all, verify
+from esc_cli.tasks.weights.catalog import listing, verify
 from esc_cli.tasks.weights.convert import Conversion, convert
 from esc_cli.tasks.weights.describe import describe
+from esc_cli.tasks.weights.pull import PullFailed, pull_all
 
 
 @pytest.fixture
