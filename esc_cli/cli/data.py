@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from esc_cli.cli.parsing import NeverConnect
+from esc_cli.cli.parsing import DATA_ROOT, NeverConnect
 from esc_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -25,9 +25,7 @@ data_app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-_Root = Annotated[
-    Path | None, typer.Option(help="Folder of datasets; else $ESC_DATA and the cache.")
-]
+_Root = Annotated[Path | None, DATA_ROOT(text="Folder of datasets; else $ESC_DATA and the cache.")]
 
 
 def _roots(chosen: Path | None) -> tuple[Path, ...]:
@@ -50,9 +48,7 @@ def pull_command(
         list[str] | None, typer.Argument(help="Set5, Set14, BSD100, Urban100.", metavar="NAME")
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="All that can be pulled.")] = False,
-    data_root: Annotated[
-        Path | None, typer.Option(help="Folder to fill. Default: the cache.")
-    ] = None,
+    data_root: Annotated[Path | None, DATA_ROOT(text="Folder to fill. Default: the cache.")] = None,
     offline: NeverConnect = False,
 ) -> None:
     """Fetch sets into <data root>/<Set>/HR; what is here and intact is kept."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from esc_cli.cli.parsing import NeverConnect
+from esc_cli.cli.parsing import SCALE, NeverConnect
 from esc_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -35,9 +35,7 @@ weights_app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-_Scale = Annotated[
-    int | None, typer.Option("--scale", "-s", min=1, help="Of a name that has several.")
-]
+_Scale = Annotated[int | None, SCALE(text="Of a name that has several.", least=1)]
 _Json = Annotated[bool, typer.Option("--json", help="JSON on stdout.")]
 
 

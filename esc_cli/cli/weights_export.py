@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from esc_cli.cli.parsing import DataRoot
+from esc_cli.cli.parsing import DATA, DATA_ROOT, DEVICE
 
 EPILOG = (
     "Exit codes: 0 written, with its record; 2 wrong usage: no run there, an output that exists; "
@@ -26,12 +26,10 @@ def weights_export_command(  # noqa: PLR0913, PLR0917 - Typer reads one paramete
     validate: Annotated[
         str | None, typer.Option(help="Sets to score on: Set5,Set14 or folders.")
     ] = None,
-    data_root: DataRoot = None,
+    data_root: Annotated[Path | None, DATA_ROOT(DATA)] = None,
     trained_on: Annotated[str, typer.Option(help="For the record: the pictures, in words.")] = "",
     licence: Annotated[str, typer.Option(help="For the record: the licence of the weights.")] = "",
-    device: Annotated[
-        str, typer.Option(help="For --validate: auto, cpu, cuda, cuda:1, mps.")
-    ] = "auto",
+    device: Annotated[str, DEVICE(text="For --validate: auto, cpu, cuda, cuda:1, mps.")] = "auto",
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the file and its record.")
     ] = False,
