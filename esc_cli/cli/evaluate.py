@@ -115,7 +115,7 @@ def eval_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per opti
     """Measure PSNR, SSIM and more on benchmark sets, beside the published values."""
     # Only now, so that `esc --help` does not wait for torch.
     from esc_cli.cli import evaluate_run, parsing
-    from esc_cli.tasks.data.sets import roots_after
+    from esc_cli.tasks.data.sets import searched_roots
     from esc_cli.tasks.evaluate.events import EvalOptions
     from esc_cli.tasks.evaluate.report import Outputs
     from esc_cli.tasks.evaluate.score_cache import usual_file
@@ -130,7 +130,7 @@ def eval_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per opti
         raise UsageError("without reference there is nothing to measure", advice="give --iqa")
     options = EvalOptions(
         datasets=datasets or (str(Path(str(hr)).absolute()),),
-        data_roots=roots_after(data_root),
+        data_roots=searched_roots(data_root),
         scales=parsing.scales(scale),
         models=tuple(parsing.names(model)) or (None,),
         against=parsing.names(against),

@@ -127,7 +127,7 @@ def train_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per opt
     # Only now, so that `esc --help` does not wait for torch.
     from esc_cli.cli import parsing, train_run
     from esc_cli.cli.fetching import supply
-    from esc_cli.tasks.data.sets import roots_after
+    from esc_cli.tasks.data.sets import searched_roots
     from esc_cli.tasks.train.options import Changes, Intervals, TrainOptions, changed_recipe
     from esc_cli.tasks.train.run import tells
 
@@ -148,7 +148,7 @@ def train_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per opt
         vgg=vgg,
         resume=resume,
         validate=parsing.names(validate),
-        data_roots=roots_after(data_root),
+        data_roots=searched_roots(data_root),
         intervals=Intervals(log_every, validate_every, save_every, keep),
         max_pixels=max_pixels,
         device=device,

@@ -39,7 +39,7 @@ def weights_export_command(  # noqa: PLR0913, PLR0917 - Typer reads one paramete
     from esc_cli.cli import parsing
     from esc_cli.cli.console import print_line, print_result
     from esc_cli.errors import shown
-    from esc_cli.tasks.data.sets import roots_after
+    from esc_cli.tasks.data.sets import searched_roots
     from esc_cli.tasks.evaluate.validation import printed
     from esc_cli.tasks.train.export import ExportOptions, export_run
 
@@ -53,7 +53,7 @@ def weights_export_command(  # noqa: PLR0913, PLR0917 - Typer reads one paramete
             licence=licence,
             half=half,
             validate=parsing.names(validate),
-            data_roots=roots_after(data_root),
+            data_roots=searched_roots(data_root),
             device=device,
             overwrite=overwrite,
         )

@@ -33,9 +33,9 @@ class CompareOptions:
 
     pictures: tuple[Path, ...]
     output: Path
-    reference: Path | None = None
-    max_pixels: int = 500_000_000
-    command: str = ""
+    reference: Path | None
+    max_pixels: int
+    command: str
 
     def check_before_work(self) -> None:
         """Raise UsageError or DiskError for what would fail after the pictures were read."""

@@ -95,7 +95,7 @@ def known_roots() -> tuple[Path, ...]:
     return (*([Path(shared)] if shared else []), data_cache())
 
 
-def roots_after(chosen: Path | None) -> tuple[Path, ...]:
+def searched_roots(chosen: Path | None) -> tuple[Path, ...]:
     """Where datasets are looked for: in the chosen folder first, then in those that are known."""
     return known_roots() if chosen is None else (chosen, *known_roots())
 
