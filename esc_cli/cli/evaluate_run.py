@@ -6,10 +6,9 @@ from dataclasses import dataclass, replace
 
 import typer
 
-from esc_cli.cli.console import command_line, print_line, stderr
+from esc_cli.cli.console import command_line, print_line, print_rows, stderr
 from esc_cli.cli.fetching import supply
 from esc_cli.cli.signals import stopping_on_signals
-from esc_cli.cli.tables import print_rows
 from esc_cli.errors import StoppedError, shown
 from esc_cli.tasks.evaluate.events import (
     EvalEvent,
