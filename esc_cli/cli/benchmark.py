@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from esc_cli.cli.parsing import OUTPUT, CsvFile, JsonFile, MarkdownFile
+from esc_cli.cli.parsing import DEVICE, MODEL, OUTPUT, SCALE, CsvFile, JsonFile, MarkdownFile
 from esc_cli.tasks.benchmark.events import ATTENTIONS, AUTO
 
 EPILOG = (
@@ -23,13 +23,8 @@ DEFAULT_MODELS = "esc-tiny,esc-light,esc,esc-fp"
 
 def bench_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per option
     context: typer.Context,
-    model: Annotated[
-        str,
-        typer.Option("--model", "-m", rich_help_panel=_WHAT, help="Names or files, a list."),
-    ] = DEFAULT_MODELS,
-    scale: Annotated[
-        str, typer.Option("--scale", "-s", rich_help_panel=_WHAT, help="One or several: 2,3,4.")
-    ] = "4",
+    model: Annotated[str, MODEL(_WHAT)] = DEFAULT_MODELS,
+    scale: Annotated[str, SCALE(_WHAT)] = "4",
     precision: Annotated[
         str, typer.Option(rich_help_panel=_WHAT, help="A list of fp32, fp16, bf16, auto.")
     ] = "fp32",
@@ -47,9 +42,7 @@ def bench_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per opt
         str, typer.Option(rich_help_panel=_WHAT, help="Of the result, as the paper has it.")
     ] = "1280x720",
     batch: Annotated[int, typer.Option(min=1, rich_help_panel=_WHAT, help="Pictures at once.")] = 1,
-    device: Annotated[
-        str, typer.Option(rich_help_panel=_HOW, help="auto, cpu, cuda, cuda:1, mps.")
-    ] = "auto",
+    device: Annotated[str, DEVICE(_HOW)] = "auto",
     warmup: Annotated[
         int | None,
         typer.Option(min=0, rich_help_panel=_HOW, help="Runs before the clock: 100; on a CPU 1."),

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import typer
 
-from esc_cli.cli.console import print_line
+from esc_cli.cli.console import print_line, print_rows
 from esc_cli.cli.signals import stopping_on_signals
-from esc_cli.cli.tables import print_rows
 from esc_cli.errors import StoppedError
 from esc_cli.tasks.benchmark.events import (
     BenchEvent,

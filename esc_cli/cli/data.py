@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from esc_cli.cli.parsing import NeverConnect
+from esc_cli.cli.parsing import DATA_ROOT, NeverConnect
 from esc_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -26,25 +25,12 @@ data_app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-_Root = Annotated[
-    Path | None, typer.Option(help="Folder of datasets; else $ESC_DATA and the cache.")
-]
-
-
-def data_cache() -> Path:
-    """The folder that `esc data pull` fills unless another is given."""
-    import platformdirs
-
-    return platformdirs.user_cache_path("esc") / "datasets"
-
-
-def known_roots() -> tuple[Path, ...]:
-    """Where datasets are looked for when no folder is given: $ESC_DATA, the cache."""
-    shared = os.environ.get("ESC_DATA")
-    return (*([Path(shared)] if shared else []), data_cache())
+_Root = Annotated[Path | None, DATA_ROOT(text="Folder of datasets; else $ESC_DATA and the cache.")]
 
 
 def _roots(chosen: Path | None) -> tuple[Path, ...]:
+    from esc_cli.tasks.data.sets import known_roots
+
     return known_roots() if chosen is None else (chosen,)
 
 
@@ -62,21 +48,16 @@ def pull_command(
         list[str] | None, typer.Argument(help="Set5, Set14, BSD100, Urban100.", metavar="NAME")
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="All that can be pulled.")] = False,
-    data_root: Annotated[
-        Path | None, typer.Option(help="Folder to fill. Default: the cache.")
-    ] = None,
+    data_root: Annotated[Path | None, DATA_ROOT(text="Folder to fill. Default: the cache.")] = None,
     offline: NeverConnect = False,
 ) -> None:
     """Fetch sets into <data root>/<Set>/HR; what is here and intact is kept."""
     from esc_cli.cli.fetching import bytes_bar, note
     from esc_cli.cli.signals import raising_on_signals
-    from esc_cli.evaluation.dataset_catalog import FETCHABLE, MIRROR
-    from esc_cli.files.http import Link
-    from esc_cli.tasks.data.sets import Pulling, Source, pull
+    from esc_cli.tasks.data.sets import Pulling, data_cache, pull, usual_source
 
     if bool(names) == every:
         raise UsageError("give names of sets, or --all", advice="see esc data list")
-    wanted = tuple(record.name for record in FETCHABLE) if every else tuple(names or ())
     code = 0
     with raising_on_signals(), bytes_bar() as bar:
         task = bar.add_task("", total=None, visible=False)
@@ -84,8 +65,8 @@ def pull_command(
         def show(done: int, total: int | None) -> None:
             bar.update(task, completed=done, total=total, visible=True)
 
-        source = Source(os.environ.get(MIRROR, ""), Link(offline=offline, told=note), progress=show)
-        for event in pull(wanted, data_root or data_cache(), source):
+        source = usual_source(show, note, offline=offline)
+        for event in pull(tuple(names or ()), data_root or data_cache(), source):
             if isinstance(event, Pulling):
                 bar.reset(task, description=event.name, total=None, visible=False)
             else:

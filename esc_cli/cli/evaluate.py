@@ -8,16 +8,22 @@ from typing import Annotated
 import typer
 
 from esc_cli.cli.parsing import (
+    DATA,
+    DATA_ROOT,
+    DEVICE,
+    MAX_PIXELS,
+    MODEL,
+    MOST_PIXELS,
     NETWORK,
+    OFFLINE,
     OUTPUT,
+    SCALE,
+    SELF_ENSEMBLE,
+    TILE,
     CsvFile,
-    DataRoot,
-    Device,
     JsonFile,
     MarkdownFile,
-    Offline,
     Overlap,
-    PicturePixels,
     Precision,
 )
 from esc_cli.errors import UsageError
@@ -27,29 +33,26 @@ EPILOG = (
     "2 wrong usage, no data; 3 the environment (weights, device, disk, a missing package); "
     "130 and 143 after SIGINT and SIGTERM."
 )
-_DATA, _METRICS = "Data", "Metrics"
+_METRICS = "Metrics"
 
 
 def eval_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per option
     dataset: Annotated[
         list[str] | None,
         typer.Option(
-            "--dataset", "-d", rich_help_panel=_DATA, help="Name (Set5, Urban100 ...) or folder."
+            "--dataset", "-d", rich_help_panel=DATA, help="Name (Set5, Urban100 ...) or folder."
         ),
     ] = None,
-    data_root: DataRoot = None,
-    scale: Annotated[
-        str, typer.Option("--scale", "-s", rich_help_panel=_DATA, help="One or several: 2,3,4.")
-    ] = "4",
+    data_root: Annotated[Path | None, DATA_ROOT(DATA)] = None,
+    scale: Annotated[str, SCALE(DATA)] = "4",
     no_reference: Annotated[
         bool,
         typer.Option(
-            "--no-reference", rich_help_panel=_DATA, help="The pictures are LR and have no HR."
+            "--no-reference", rich_help_panel=DATA, help="The pictures are LR and have no HR."
         ),
     ] = False,
     model: Annotated[
-        str | None,
-        typer.Option("--model", "-m", help="Names or files, comma-separated. Default: bundled."),
+        str | None, MODEL(text="Names or files, comma-separated. Default: bundled.")
     ] = None,
     against: Annotated[
         str | None,
@@ -60,7 +63,7 @@ def eval_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per opti
     ] = None,
     hr: Annotated[
         Path | None,
-        typer.Option("--hr", rich_help_panel=_DATA, help="A folder of HR pictures, not a name."),
+        typer.Option("--hr", rich_help_panel=DATA, help="A folder of HR pictures, not a name."),
     ] = None,
     rgb: Annotated[
         bool, typer.Option("--rgb", rich_help_panel=_METRICS, help="PSNR and SSIM on RGB too.")
@@ -97,25 +100,26 @@ def eval_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per opti
         bool,
         typer.Option(rich_help_panel=OUTPUT, help="Reuse the scores of earlier runs that fit."),
     ] = True,
-    max_pixels: PicturePixels = 500_000_000,
-    device: Device = "auto",
+    max_pixels: Annotated[int, MAX_PIXELS(DATA)] = MOST_PIXELS,
+    device: Annotated[str, DEVICE(NETWORK)] = "auto",
     precision: Annotated[
         Precision, typer.Option(rich_help_panel=NETWORK, help="The paper's figures are fp32.")
     ] = "fp32",
     tile: Annotated[
-        str, typer.Option(rich_help_panel=NETWORK, help="whole (the paper's), auto, or a side.")
+        str, TILE(NETWORK, "whole (the paper's), auto, or a side in input pixels.")
     ] = "whole",
     overlap: Overlap = 32,
-    self_ensemble: Annotated[
-        bool, typer.Option("--self-ensemble", rich_help_panel=NETWORK, help="Mean over 8 turns.")
-    ] = False,
-    offline: Offline = False,
+    self_ensemble: Annotated[bool, SELF_ENSEMBLE(NETWORK)] = False,
+    offline: Annotated[bool, OFFLINE(NETWORK)] = False,
 ) -> None:
     """Measure PSNR, SSIM and more on benchmark sets, beside the published values."""
     # Only now, so that `esc --help` does not wait for torch.
     from esc_cli.cli import evaluate_run, parsing
-    from esc_cli.engine.options import EngineOptions
+    from esc_cli.tasks.data.sets import searched_roots
     from esc_cli.tasks.evaluate.events import EvalOptions
+    from esc_cli.tasks.evaluate.report import Outputs
+    from esc_cli.tasks.evaluate.score_cache import usual_file
+    from esc_cli.tasks.models import engine_options
 
     datasets = tuple(name for entry in dataset or () for name in parsing.names(entry))
     if bool(datasets) == (hr is not None):
@@ -124,11 +128,9 @@ def eval_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per opti
         raise UsageError("--sr scores what is there: no --model, --save-sr, --no-reference with it")
     if no_reference and not (iqa or save_sr or report):
         raise UsageError("without reference there is nothing to measure", advice="give --iqa")
-    side = parsing.tile_side(tile)
-    engine = EngineOptions(device, precision, side, overlap, self_ensemble)
     options = EvalOptions(
         datasets=datasets or (str(Path(str(hr)).absolute()),),
-        data_roots=evaluate_run.data_roots(data_root),
+        data_roots=searched_roots(data_root),
         scales=parsing.scales(scale),
         models=tuple(parsing.names(model)) or (None,),
         against=parsing.names(against),
@@ -137,11 +139,11 @@ def eval_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per opti
         reference=not no_reference,
         iqa=parsing.names(iqa),
         border=border,
-        engine=engine,
+        engine=engine_options(device, precision, tile, overlap, self_ensemble=self_ensemble),
         max_pixels=max_pixels,
-        cache=evaluate_run.cache_file() if cache else None,
+        cache=usual_file() if cache else None,
         save_sr=save_sr,
         visuals=report is not None,
     )
-    outputs = evaluate_run.Outputs(json_, csv_, markdown, report, check, per_picture, timings)
-    evaluate_run.run(options, outputs, offline=offline)
+    outputs = Outputs(json_, csv_, markdown, report, check)
+    evaluate_run.run(options, outputs, evaluate_run.Run(per_picture, timings, offline))

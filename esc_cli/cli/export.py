@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from esc_cli.cli.parsing import SCALE
+
 EPILOG = (
     "Exit codes: 0 written; 1 the result differs from the network; 2 wrong usage; 3 the "
     "environment (weights, disk, a missing package); 130 and 143 after SIGINT and SIGTERM."
@@ -20,9 +22,7 @@ def export_command(
         str | None,
         typer.Option("--format", "-f", help="onnx, torchscript, pt2. Default: by the suffix."),
     ] = None,
-    scale: Annotated[
-        int | None, typer.Option("--scale", "-s", min=1, help="Of a name; default 4.")
-    ] = None,
+    scale: Annotated[int | None, SCALE(text="Of a name; default 4.", least=1)] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the output.")] = False,
 ) -> None:
     """Write a network for another runtime, with dynamic height, width and batch.

@@ -4,18 +4,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
-from esc_cli.checkpoints.fetch import Supply
-from esc_cli.checkpoints.releases import Release
 from esc_cli.cli.console import print_line, stderr
 from esc_cli.cli.signals import raising_on_signals
-from esc_cli.files.http import Link
-
-if TYPE_CHECKING:
-    from esc_cli.files.download import Progress as Told
+from esc_cli.tasks.weights.pull import Supply, Tell, watched_supply
 
 
 def note(text: str) -> None:
@@ -30,8 +24,7 @@ def supply(*, offline: bool, quiet: bool = False) -> Supply:
     """
 
     @contextlib.contextmanager
-    def shown(release: Release) -> Iterator[Told]:
-        name = f"{release.model} x{release.scale}"
+    def watch(name: str, url: str) -> Iterator[Tell]:
         told = quiet or stderr.is_terminal
         with raising_on_signals(), bytes_bar(quiet=quiet) as bar:
             task = bar.add_task(name, total=None)
@@ -39,13 +32,13 @@ def supply(*, offline: bool, quiet: bool = False) -> Supply:
             def tell(done: int, total: int | None) -> None:
                 nonlocal told
                 if not told:
-                    print_line(f"fetching {name} from {release.url}")
+                    print_line(f"fetching {name} from {url}")
                     told = True
                 bar.update(task, completed=done, total=total)
 
             yield tell
 
-    return Supply(Link(offline=offline, told=note), shown)
+    return watched_supply(watch, note, offline=offline)
 
 
 def bytes_bar(*, quiet: bool = False) -> Progress:

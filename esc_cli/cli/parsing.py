@@ -1,42 +1,57 @@
-"""Texts of the command line as values."""
+"""Options that several commands have, and texts of the command line as values."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import typer
 
-from esc_cli.engine.options import WHOLE
 from esc_cli.errors import UsageError
 
 NETWORK, OUTPUT, DATA = "Network", "Output", "Data"
 
 
+@dataclass(frozen=True)
+class Shared:
+    """An option of several commands: its spellings, its text, the smallest number it takes."""
+
+    spellings: tuple[str, ...]
+    text: str
+    least: int | None = None
+
+    def __call__(self, panel: str | None = None, text: str = "", least: int | None = None) -> Any:
+        """The option of a command; with a `text` of its own where it means something else."""
+        return typer.Option(
+            *self.spellings,
+            min=self.least if least is None else least,
+            rich_help_panel=panel,
+            help=text or self.text,
+        )
+
+
+MODEL = Shared(("--model", "-m"), "Names or files, comma-separated.")
+SCALE = Shared(("--scale", "-s"), "One or several: 2,3,4.")
+DEVICE = Shared(("--device",), "auto, cpu, cuda, cuda:1, mps.")
+TILE = Shared(("--tile",), "Side in input pixels, auto, or whole for no tiles.")
+SELF_ENSEMBLE = Shared(
+    ("--self-ensemble",), "Mean over 8 flips and turns: a little better, 8 times slower."
+)
+OFFLINE = Shared(("--offline",), "Never fetch a network (also ESC_OFFLINE=1).")
+DATA_ROOT = Shared(("--data-root",), "Folder of datasets; then $ESC_DATA, the cache.")
+MAX_PIXELS = Shared(("--max-pixels",), "Refuse larger pictures.", least=1)
+MOST_PIXELS = 500_000_000
+"""Of a picture, unless --max-pixels says otherwise."""
+
+NeverConnect = Annotated[bool, OFFLINE(text="Never connect (also ESC_OFFLINE=1).")]
 Precision = Literal["auto", "fp32", "fp16", "bf16"]
 """Number formats of the network."""
 
-Device = Annotated[str, typer.Option(rich_help_panel=NETWORK, help="auto, cpu, cuda, cuda:1, mps.")]
 Overlap = Annotated[
     int, typer.Option(min=0, rich_help_panel=NETWORK, help="Pixels that tiles share.")
-]
-Offline = Annotated[
-    bool,
-    typer.Option(
-        "--offline", rich_help_panel=NETWORK, help="Never fetch a network (also ESC_OFFLINE=1)."
-    ),
-]
-NeverConnect = Annotated[
-    bool, typer.Option("--offline", help="Never connect (also ESC_OFFLINE=1).")
-]
-DataRoot = Annotated[
-    Path | None,
-    typer.Option(rich_help_panel=DATA, help="Folder of datasets; then $ESC_DATA, the cache."),
-]
-PicturePixels = Annotated[
-    int, typer.Option(min=1, rich_help_panel=DATA, help="Refuse larger pictures.")
 ]
 JsonFile = Annotated[
     Path | None, typer.Option("--json", rich_help_panel=OUTPUT, help="Write JSON.")
@@ -46,15 +61,6 @@ MarkdownFile = Annotated[Path | None, typer.Option(rich_help_panel=OUTPUT, help=
 
 
 Word = TypeVar("Word", bound=str)
-
-
-def tile_side(text: str) -> int | None:
-    """None for auto, WHOLE for whole, else the number. Raises UsageError."""
-    if text in ("auto", "whole"):
-        return None if text == "auto" else WHOLE
-    if text.isdecimal() and int(text) > 0:
-        return int(text)
-    raise UsageError(f"--tile {text!r} is no number of pixels", advice="or auto, or whole")
 
 
 def names(text: str | None) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from esc_cli.cli.parsing import DataRoot, PicturePixels
+from esc_cli.cli.parsing import DATA, DATA_ROOT, DEVICE, MAX_PIXELS, MOST_PIXELS, OFFLINE, SCALE
 
 EPILOG = (
     "Exit codes: 0 trained to the end; 1 a picture or a file failed, or the loss was no number; "
@@ -18,21 +18,19 @@ RECIPE_HELP = (
     "esc, esc-light, esc-fp, esc-xl, esc-tiny, esc-tiny-photo, esc-real-mse, esc-real-gan, "
     "esc-lte, or a .toml file."
 )
-_RECIPE, _DATA, _RUN = "Recipe", "Data", "Run"
+_RECIPE, _RUN = "Recipe", "Run"
 
 
 def train_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per option
     context: typer.Context,
     recipe: Annotated[str, typer.Argument(help=RECIPE_HELP)],
     data: Annotated[
-        Path, typer.Option("--data", "-d", rich_help_panel=_DATA, help="Folder of pictures.")
+        Path, typer.Option("--data", "-d", rich_help_panel=DATA, help="Folder of pictures.")
     ],
     out: Annotated[
         Path, typer.Option("--out", "-o", rich_help_panel=_RUN, help="Folder of the run.")
     ],
-    scale: Annotated[
-        int | None, typer.Option("--scale", "-s", rich_help_panel=_RECIPE, help="2, 3 or 4.")
-    ] = None,
+    scale: Annotated[int | None, SCALE(_RECIPE, "2, 3 or 4.")] = None,
     iterations: Annotated[
         int | None, typer.Option(min=1, rich_help_panel=_RECIPE, help="Length of the run.")
     ] = None,
@@ -66,12 +64,7 @@ def train_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per opt
         bool,
         typer.Option("--convert-head", rich_help_panel=_RECIPE, help="Take --init at any scale."),
     ] = False,
-    offline: Annotated[
-        bool,
-        typer.Option(
-            "--offline", rich_help_panel=_RECIPE, help="Fetch no --init (also ESC_OFFLINE=1)."
-        ),
-    ] = False,
+    offline: Annotated[bool, OFFLINE(_RECIPE, "Fetch no --init (also ESC_OFFLINE=1).")] = False,
     vgg: Annotated[
         Path | None,
         typer.Option(rich_help_panel=_RECIPE, help="VGG19's weights, for the perceptual loss."),
@@ -81,24 +74,24 @@ def train_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per opt
     ] = None,
     data_lr: Annotated[
         Path | None,
-        typer.Option(rich_help_panel=_DATA, help="Folder of LR. Default: made by bicubic."),
+        typer.Option(rich_help_panel=DATA, help="Folder of LR. Default: made by bicubic."),
     ] = None,
     cache: Annotated[
         Path | None,
-        typer.Option(rich_help_panel=_DATA, help="Decoded pictures. Default: OUT/cache."),
+        typer.Option(rich_help_panel=DATA, help="Decoded pictures. Default: OUT/cache."),
     ] = None,
     skip_damaged: Annotated[
         bool,
         typer.Option(
-            "--skip-damaged", rich_help_panel=_DATA, help="Leave out what cannot be used, by name."
+            "--skip-damaged", rich_help_panel=DATA, help="Leave out what cannot be used, by name."
         ),
     ] = False,
-    max_pixels: PicturePixels = 500_000_000,
+    max_pixels: Annotated[int, MAX_PIXELS(DATA)] = MOST_PIXELS,
     validate: Annotated[
         str | None,
-        typer.Option(rich_help_panel=_DATA, help="Sets to score on: Set5,Set14 or folders."),
+        typer.Option(rich_help_panel=DATA, help="Sets to score on: Set5,Set14 or folders."),
     ] = None,
-    data_root: DataRoot = None,
+    data_root: Annotated[Path | None, DATA_ROOT(DATA)] = None,
     resume: Annotated[
         str | None,
         typer.Option(
@@ -118,9 +111,7 @@ def train_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per opt
     keep: Annotated[
         int, typer.Option(min=1, rich_help_panel=_RUN, help="Checkpoints that are kept.")
     ] = 3,
-    device: Annotated[
-        str, typer.Option(rich_help_panel=_RUN, help="auto, cpu, cuda, cuda:1.")
-    ] = "auto",
+    device: Annotated[str, DEVICE(_RUN, "auto, cpu, cuda, cuda:1.")] = "auto",
     loader_threads: Annotated[
         int, typer.Option(min=1, rich_help_panel=_RUN, help="Threads that cut patches.")
     ] = 1,
@@ -134,26 +125,19 @@ def train_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per opt
 ) -> None:
     """Train a network on a folder of pictures."""
     # Only now, so that `esc --help` does not wait for torch.
-    from esc_cli.cli import evaluate_run, parsing, train_run
-    from esc_cli.tasks.train.run import TrainOptions
-    from esc_cli.training.loop import Intervals
-    from esc_cli.training.recipe import changes, load_recipe
+    from esc_cli.cli import parsing, train_run
+    from esc_cli.cli.fetching import supply
+    from esc_cli.tasks.data.sets import searched_roots
+    from esc_cli.tasks.train.options import Changes, Intervals, TrainOptions, changed_recipe
+    from esc_cli.tasks.train.run import tells
 
     if validate is None:
         parsing.refuse_given(context, ("data_root", "validate_every"), "belongs to --validate")
     if init is None:
         parsing.refuse_given(context, ("offline",), "belongs to --init")
-    if short:
-        train_run.check_short(recipe, iterations, settings or [])
-    changed = {
-        "scale": scale,
-        "seed": seed,
-        "data.batch": batch,
-        "data.patch": patch,
-        **train_run.length(iterations, minutes, settings or [], short=short),
-    }
+    changes = Changes(scale, seed, batch, patch, iterations, minutes, short, settings or ())
     options = TrainOptions(
-        recipe=load_recipe(recipe, changes(changed, settings or [])),
+        recipe=changed_recipe(recipe, changes),
         data=data,
         out=out,
         data_lr=data_lr,
@@ -164,12 +148,12 @@ def train_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per opt
         vgg=vgg,
         resume=resume,
         validate=parsing.names(validate),
-        data_roots=evaluate_run.data_roots(data_root),
+        data_roots=searched_roots(data_root),
         intervals=Intervals(log_every, validate_every, save_every, keep),
         max_pixels=max_pixels,
         device=device,
         loader_threads=loader_threads,
         compile=compile_,
-        supply=train_run.supply_of_first(offline=offline),
+        supply=supply(offline=offline, quiet=not tells()),
     )
     train_run.run(options, plot)

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import singledispatchmethod
 from pathlib import Path
 from typing import Any
 
-from esc_cli.checkpoints.fetch import Supply
 from esc_cli.cli.console import print_error, print_line
-from esc_cli.cli.fetching import supply
 from esc_cli.cli.signals import stopping_on_signals
-from esc_cli.errors import EscError, StoppedError, UsageError, counted, shown
+from esc_cli.errors import EscError, StoppedError, counted, shown
 from esc_cli.tasks.evaluate.validation import printed
 from esc_cli.tasks.stop import Stop
-from esc_cli.tasks.train.plot import check_plot, write_plot
-from esc_cli.tasks.train.run import TrainOptions, TrainTask
-from esc_cli.training.distributed import find_place
-from esc_cli.training.events import (
+from esc_cli.tasks.train.options import TrainOptions
+from esc_cli.tasks.train.plot import check_plot, plot_run
+from esc_cli.tasks.train.run import (
     Cached,
     Finished,
     Logged,
@@ -30,57 +26,12 @@ from esc_cli.training.events import (
     Saved,
     Started,
     TrainEvent,
+    TrainTask,
     Validated,
 )
-from esc_cli.training.folder import LOG
-from esc_cli.training.recipe import changes, load_recipe
 
 CACHED_INTERVAL_S = 5.0
 """Least seconds between two lines about the cache."""
-
-
-def length(
-    iterations: int | None, minutes: float | None, settings: Sequence[str], *, short: bool
-) -> dict[str, Any]:
-    """The length of a run as changes to a recipe.
-
-    Raises UsageError when it has none, or two, and for a `short` that --minutes means already.
-    """
-    if minutes is not None and not 0 < minutes < float("inf"):
-        raise UsageError(f"--minutes must be above 0, and is {minutes:g}")
-    if short and minutes is not None:
-        raise UsageError("--short has no effect: --minutes makes one cycle", advice=_NO_SHORT)
-    keys = _keys(settings)
-    by_step = iterations is not None or "schedule.iterations" in keys
-    by_clock = minutes is not None or "schedule.minutes" in keys
-    if by_step and by_clock:
-        raise UsageError("a run has a length in --minutes or in --iterations", advice="give one")
-    return {
-        "schedule.iterations": iterations,
-        "schedule.minutes": 0.0 if by_step else minutes,
-        "schedule.kind": "one-cycle" if short or minutes else None,
-    }
-
-
-_NO_SHORT = "leave it out, or give --iterations"
-
-
-def check_short(recipe: str, iterations: int | None, settings: Sequence[str]) -> None:
-    """Raise UsageError where --short, without a length, changes nothing in a recipe."""
-    if iterations is not None or "schedule.iterations" in _keys(settings):
-        return
-    if load_recipe(recipe, changes({}, settings)).schedule.kind == "one-cycle":
-        what = f"--short has no effect: {recipe} makes one cycle of its own length"
-        raise UsageError(what, advice=_NO_SHORT)
-
-
-def _keys(settings: Sequence[str]) -> set[str]:
-    return {setting.partition("=")[0].strip() for setting in settings}
-
-
-def supply_of_first(*, offline: bool) -> Supply:
-    """How weights are fetched; of several processes only the first tells."""
-    return supply(offline=offline, quiet=not find_place(os.environ).first)
 
 
 def run(options: TrainOptions, plot: Path | None) -> None:
@@ -89,7 +40,6 @@ def run(options: TrainOptions, plot: Path | None) -> None:
         check_plot(plot, options.out)
     stop = Stop()
     task = TrainTask(options, stop)
-    log = options.out / LOG
     drawn = plot if task.place.first else None
     with stopping_on_signals(stop):
         try:
@@ -97,12 +47,12 @@ def run(options: TrainOptions, plot: Path | None) -> None:
         except EscError as error:
             if task.place.first and isinstance(error, StoppedError):
                 print_line("stopped; --resume auto goes on from the last checkpoint")
-            if drawn is not None and log.is_file():
+            if drawn is not None:
                 with printing_errors():
-                    write_plot(log, drawn)
+                    plot_run(options.out, drawn, unlogged=False)
             raise
     if drawn is not None:
-        write_plot(log, drawn)
+        plot_run(options.out, drawn)
 
 
 @contextmanager

@@ -7,7 +7,19 @@ from typing import Annotated, Literal
 
 import typer
 
-from esc_cli.cli.parsing import NETWORK, Device, Offline, Overlap, Precision
+from esc_cli.cli.parsing import (
+    DEVICE,
+    MAX_PIXELS,
+    MODEL,
+    MOST_PIXELS,
+    NETWORK,
+    OFFLINE,
+    SCALE,
+    SELF_ENSEMBLE,
+    TILE,
+    Overlap,
+    Precision,
+)
 
 Existing = Literal["skip", "overwrite", "error"]
 """What to do with outputs that exist."""
@@ -31,10 +43,8 @@ def upscale_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per o
     ] = None,
     model: Annotated[
         str,
-        typer.Option(
-            "--model",
-            "-m",
-            help="auto (photo or clean, for each input), a name (see esc weights list), or a file.",
+        MODEL(
+            text="auto (photo or clean, for each input), a name (see esc weights list), or a file."
         ),
     ] = "auto",
     denoise: Annotated[
@@ -46,12 +56,7 @@ def upscale_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per o
     ] = None,
     scale: Annotated[
         float | None,
-        typer.Option(
-            "--scale",
-            "-s",
-            rich_help_panel=_SIZE,
-            help="Any factor, also 2.5. Default: 4, or the model file's.",
-        ),
+        SCALE(_SIZE, "Any factor, also 2.5. Default: 4, or the model file's."),
     ] = None,
     width: Annotated[
         int | None, typer.Option(rich_help_panel=_SIZE, help="Width of the result, in pixels.")
@@ -139,10 +144,9 @@ def upscale_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per o
         bool, typer.Option("--quiet", rich_help_panel=_BATCH, help="Only failures, on stderr.")
     ] = False,
     max_pixels: Annotated[
-        int,
-        typer.Option(min=1, rich_help_panel=_BATCH, help="Refuse larger inputs, by their header."),
-    ] = 500_000_000,
-    device: Device = "auto",
+        int, MAX_PIXELS(_BATCH, "Refuse larger inputs, by their header.")
+    ] = MOST_PIXELS,
+    device: Annotated[str, DEVICE(NETWORK)] = "auto",
     devices: Annotated[
         str | None,
         typer.Option(rich_help_panel=NETWORK, help="Several at once: cuda:0,cuda:1."),
@@ -151,22 +155,10 @@ def upscale_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per o
         Precision,
         typer.Option(rich_help_panel=NETWORK, help="auto is fp16 on CUDA with tensor cores."),
     ] = "auto",
-    tile: Annotated[
-        str,
-        typer.Option(
-            rich_help_panel=NETWORK, help="Side in input pixels, auto, or whole for no tiles."
-        ),
-    ] = "auto",
+    tile: Annotated[str, TILE(NETWORK)] = "auto",
     overlap: Overlap = 32,
-    self_ensemble: Annotated[
-        bool,
-        typer.Option(
-            "--self-ensemble",
-            rich_help_panel=NETWORK,
-            help="Mean over 8 flips and turns: a little better, 8 times slower.",
-        ),
-    ] = False,
-    offline: Offline = False,
+    self_ensemble: Annotated[bool, SELF_ENSEMBLE(NETWORK)] = False,
+    offline: Annotated[bool, OFFLINE(NETWORK)] = False,
     deadline: Annotated[
         str | None,
         typer.Option(
@@ -241,10 +233,9 @@ def upscale_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per o
     from datetime import datetime
 
     from esc_cli.cli import upscale_run
-    from esc_cli.cli.parsing import device_list, seconds_left, tile_side
-    from esc_cli.engine.options import EngineOptions
-    from esc_cli.media.paths import Selection
-    from esc_cli.tasks.upscale.options import Target, UpscaleOptions, VideoOptions
+    from esc_cli.cli.parsing import device_list, seconds_left
+    from esc_cli.tasks.models import engine_options
+    from esc_cli.tasks.upscale.options import Selection, Target, UpscaleOptions, VideoOptions
 
     several = device_list(device, devices)
     first = several[0] if several else device
@@ -254,7 +245,7 @@ def upscale_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per o
         model=model,
         denoise=denoise,
         target=Target(scale, width, height, longest_side),
-        engine=EngineOptions(first, precision, tile_side(tile), overlap, self_ensemble),
+        engine=engine_options(first, precision, tile, overlap, self_ensemble=self_ensemble),
         format=format_,
         quality=quality,
         name=name,

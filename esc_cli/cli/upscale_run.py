@@ -26,14 +26,11 @@ from esc_cli.cli.console import print_line, print_result, stderr
 from esc_cli.cli.fetching import supply
 from esc_cli.cli.signals import raising_on_signals, stopping_on_signals
 from esc_cli.errors import UsageError, WriteError, shown
-from esc_cli.files.atomic import write_atomic
-from esc_cli.files.source import read_source
-from esc_cli.media.paths import is_missing
 from esc_cli.tasks.stop import Stop
 from esc_cli.tasks.upscale.events import Event, Item, Planned, Remark, Report, Summary
 from esc_cli.tasks.upscale.events import Progress as VideoProgress
 from esc_cli.tasks.upscale.options import STANDARD_STREAM, UpscaleOptions
-from esc_cli.tasks.upscale.pipe import upscale_bytes
+from esc_cli.tasks.upscale.pipe import upscale_one
 from esc_cli.tasks.upscale.run import upscale
 
 PLAIN_INTERVAL_S = 10.0
@@ -201,7 +198,7 @@ def run(options: UpscaleOptions, how: Run) -> None:
             raise UsageError("--report, --dry-run, --deadline and --max-minutes do not go with -")
         with raising_on_signals():
             if how.input_format is None:
-                _stream(options)
+                upscale_one(options, _read_stdin, _write_stdout)
             else:
                 _video_stream(options, how.input_format)
         return
@@ -220,24 +217,13 @@ def _batch(options: UpscaleOptions, stop: Stop, how: Run) -> None:
     raise typer.Exit(renderer.run(upscale(options, stop)))
 
 
-def _stream(options: UpscaleOptions) -> None:
-    """One picture, from stdin or to stdout."""
-    if len(options.inputs) != 1:
-        raise UsageError("- stands for one picture, and there are several inputs")
-    own = options.inputs[0]
-    named = options.output not in (None, STANDARD_STREAM)
-    target = Path(str(options.output))
-    if named and options.existing != "overwrite" and not is_missing(str(options.output)):
-        raise WriteError("exists already", target, "choose another -o, or --existing overwrite")
-    content = sys.stdin.buffer.read() if own == STANDARD_STREAM else read_source(Path(own))
-    if named and options.format is None:
-        options = replace(options, format=target.suffix[1:] or None)
-    result = upscale_bytes(content, options, Stop())
-    if named:
-        write_atomic(target, result)
-        return
+def _read_stdin() -> bytes:
+    return sys.stdin.buffer.read()
+
+
+def _write_stdout(content: bytes) -> None:
     try:
-        sys.stdout.buffer.write(result)
+        sys.stdout.buffer.write(content)
         sys.stdout.buffer.flush()
     except OSError as error:
         raise WriteError(f"stdout cannot be written: {error.strerror}") from error

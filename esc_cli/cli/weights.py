@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from esc_cli.checkpoints.releases import SOURCE
-from esc_cli.cli.parsing import NeverConnect
+from esc_cli.cli.parsing import SCALE, NeverConnect
 from esc_cli.errors import UsageError
 
 if TYPE_CHECKING:
-    from esc_cli.tasks.weights.catalog import Listed, PullEvent, Verified
+    from esc_cli.tasks.weights.catalog import Listed, Verified
     from esc_cli.tasks.weights.describe import Described
+    from esc_cli.tasks.weights.pull import PullEvent
 
 PULL_EPILOG = (
     "Exit codes: 0 all there; 2 wrong usage; 3 one could not be had (network, disk, a wrong file). "
@@ -35,22 +35,19 @@ weights_app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-_Scale = Annotated[
-    int | None, typer.Option("--scale", "-s", min=1, help="Of a name that has several.")
-]
+_Scale = Annotated[int | None, SCALE(text="Of a name that has several.", least=1)]
 _Json = Annotated[bool, typer.Option("--json", help="JSON on stdout.")]
 
 
 @weights_app.command("list")
 def list_command(json_: _Json = False) -> None:
     """Show which networks there are, which are here, and what --model calls them."""
-    from esc_cli.checkpoints.store import damaged_records
     from esc_cli.cli.console import print_line, print_result
-    from esc_cli.tasks.weights.catalog import listing
+    from esc_cli.tasks.weights.catalog import left_out, listing
 
     found = listing()
-    for error in damaged_records():
-        print_line(f"left out: {error}", "yellow")
+    for problem in left_out():
+        print_line(f"left out: {problem}", "yellow")
     if json_:
         print_result(_as_json([dataclasses.asdict(one) for one in found]))
     else:
@@ -69,7 +66,7 @@ def pull_command(
     """Fetch networks into the cache, at all their scales; what is here and intact is kept."""
     from esc_cli.cli.console import print_line
     from esc_cli.cli.fetching import supply
-    from esc_cli.tasks.weights.catalog import PullFailed, pull_all
+    from esc_cli.tasks.weights.pull import PullFailed, pull_all
 
     if names and every:
         raise UsageError("--all and names exclude each other", advice="leave one of them out")
@@ -160,10 +157,10 @@ _FATES = {
 @weights_app.command("path")
 def path_command() -> None:
     """Print the folder that fetched networks go to."""
-    from esc_cli.checkpoints.store import cache_folder
     from esc_cli.cli.console import print_result
+    from esc_cli.tasks.weights.pull import fetched_folder
 
-    print_result(str(cache_folder()))
+    print_result(str(fetched_folder()))
 
 
 def _as_json(value: Any) -> str:
@@ -178,7 +175,7 @@ def _show_pulled(event: PullEvent) -> int:
     """A line for an event; the exit code that it asks for."""
     from esc_cli.cli.console import print_error, print_line, print_result
     from esc_cli.errors import shown
-    from esc_cli.tasks.weights.catalog import PullFailed
+    from esc_cli.tasks.weights.pull import PullFailed
 
     if isinstance(event, PullFailed):
         print_error(event.error)
@@ -257,14 +254,15 @@ def _print_listing(found: tuple[Listed, ...]) -> None:
     # A log or a pipe has no width of its own; a terminal has one.
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
     console.print(grid)
+    authors = next(one.source for one in found if one.url)
     for note in _NOTES:
-        console.print(note, soft_wrap=True)
+        console.print(note.format(authors=authors), soft_wrap=True)
 
 
 _NOTES = (
     "*        the bare name of the variant means this one",
     "m        PSNR as measured; others as published in the paper",
-    f"authors  {SOURCE}",
+    "authors  {authors}",
     "Without --model esc uses the bundled network. --json tells paths and all scores.",
 )
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from esc_cli.cli.parsing import DataRoot
+from esc_cli.cli.parsing import DATA, DATA_ROOT, DEVICE
 
 EPILOG = (
     "Exit codes: 0 written, with its record; 2 wrong usage: no run there, an output that exists; "
@@ -26,24 +26,22 @@ def weights_export_command(  # noqa: PLR0913, PLR0917 - Typer reads one paramete
     validate: Annotated[
         str | None, typer.Option(help="Sets to score on: Set5,Set14 or folders.")
     ] = None,
-    data_root: DataRoot = None,
+    data_root: Annotated[Path | None, DATA_ROOT(DATA)] = None,
     trained_on: Annotated[str, typer.Option(help="For the record: the pictures, in words.")] = "",
     licence: Annotated[str, typer.Option(help="For the record: the licence of the weights.")] = "",
-    device: Annotated[
-        str, typer.Option(help="For --validate: auto, cpu, cuda, cuda:1, mps.")
-    ] = "auto",
+    device: Annotated[str, DEVICE(text="For --validate: auto, cpu, cuda, cuda:1, mps.")] = "auto",
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the file and its record.")
     ] = False,
 ) -> None:
     """Export the averaged weights of a training run, with a record beside them."""
     # Only now, so that `esc --help` does not wait for torch.
-    from esc_cli.cli import evaluate_run, parsing
+    from esc_cli.cli import parsing
     from esc_cli.cli.console import print_line, print_result
     from esc_cli.errors import shown
+    from esc_cli.tasks.data.sets import searched_roots
     from esc_cli.tasks.evaluate.validation import printed
     from esc_cli.tasks.train.export import ExportOptions, export_run
-    from esc_cli.training.export import Words
 
     if validate is None:
         parsing.refuse_given(context, ("device", "data_root"), "belongs to --validate")
@@ -51,10 +49,11 @@ def weights_export_command(  # noqa: PLR0913, PLR0917 - Typer reads one paramete
         ExportOptions(
             run=run,
             target=target,
-            words=Words(trained_on, licence),
+            trained_on=trained_on,
+            licence=licence,
             half=half,
             validate=parsing.names(validate),
-            data_roots=evaluate_run.data_roots(data_root),
+            data_roots=searched_roots(data_root),
             device=device,
             overwrite=overwrite,
         )

@@ -9,18 +9,64 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from esc_cli.errors import UnsupportedError
+from esc_cli.errors import UnsupportedError, UsageError
+from esc_cli.evaluation.html import Facts, render_comparison
 from esc_cli.evaluation.metrics import psnr
 from esc_cli.evaluation.protocol import most_different
 from esc_cli.evaluation.results import HR, Visual
+from esc_cli.files.atomic import write_atomic
+from esc_cli.files.targets import check_target
 from esc_cli.media.contact_sheet import Panel, enlarge_nearest, make_sheet
 from esc_cli.media.rgb import Pixels, encode_rgb, read_rgb
+from esc_cli.tasks.environment import environment_facts
 from esc_cli.tasks.evaluate.methods import to_tensor
 from esc_cli.tasks.evaluate.visuals import CROP_SIDE, make_visual
 
 ZOOM = 4
 DETAILS = 3
 """Details on a sheet: where the pictures differ most, second most, and so on."""
+
+
+@dataclass(frozen=True)
+class CompareOptions:
+    """What to compare, and the .png or .html to write; `command` is for the head of a page."""
+
+    pictures: tuple[Path, ...]
+    output: Path
+    reference: Path | None
+    max_pixels: int
+    command: str
+
+    def check_before_work(self) -> None:
+        """Raise UsageError or DiskError for what would fail after the pictures were read."""
+        if len(self.pictures) < 2:
+            raise UsageError("two pictures are needed to compare")
+        if not self.as_sheet and self.output.suffix.lower() != ".html":
+            raise UsageError("must end in .png or .html", self.output)
+        inputs = (*self.pictures, *([self.reference] if self.reference else []))
+        if self.output.resolve() in {path.resolve() for path in inputs}:
+            raise UsageError("is an input and would be overwritten", self.output)
+        check_target(self.output)
+
+    @property
+    def as_sheet(self) -> bool:
+        """Whether the output is one picture, not a page."""
+        return self.output.suffix.lower() == ".png"
+
+
+def compare(options: CompareOptions) -> None:
+    """Write the comparison as a sheet of details, or as a page with sliders.
+
+    Raises UsageError and DiskError before any picture is read, ReadError, and UnsupportedError
+    when the sizes differ.
+    """
+    options.check_before_work()
+    compared = read_compared(options.pictures, options.reference, options.max_pixels)
+    if options.as_sheet:
+        write_atomic(options.output, comparison_png(compared))
+        return
+    facts = Facts(f"esc compare: {compared.title}", options.command, environment_facts())
+    write_atomic(options.output, render_comparison([compared_visual(compared)], facts).encode())
 
 
 @dataclass(frozen=True)

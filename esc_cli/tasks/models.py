@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from esc_cli.checkpoints.config_from_file import peek_config
 from esc_cli.checkpoints.fetch import SILENT_SUPPLY, Supply, obtain, remember
 from esc_cli.checkpoints.store import DEFAULT_SCALE, Checkpoint, find
-from esc_cli.engine.options import EngineOptions
+from esc_cli.engine.options import WHOLE, EngineOptions
 from esc_cli.errors import UsageError, WeightsError
 
 if TYPE_CHECKING:
@@ -26,6 +26,18 @@ PAIRS: dict[str, tuple[str | None, str]] = {
 """By model: the networks that --denoise blends, from 0 to 1; one is trained from the other."""
 ANY_SCALE = 0
 """The network scale that stands for a network of any scale, as in its configuration."""
+SIDES = {"auto": None, "whole": WHOLE}
+"""Sides of tiles that have a name."""
+
+
+def engine_options(
+    device: str, precision: str, tile: str, overlap: int, *, self_ensemble: bool
+) -> EngineOptions:
+    """How to run a network; `tile` is auto, whole or a number of pixels. Raises UsageError."""
+    if tile not in SIDES and not (tile.isdecimal() and int(tile) > 0):
+        raise UsageError(f"--tile {tile!r} is no number of pixels", advice="or auto, or whole")
+    side = SIDES[tile] if tile in SIDES else int(tile)
+    return EngineOptions(device, precision, side, overlap, self_ensemble)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ from esc_cli import load_model
 from esc_cli.checkpoints.store import bundled_folder, cache_folder, find
 from esc_cli.errors import UsageError, WeightsError
 from esc_cli.model import build
-from esc_cli.tasks.weights.catalog import pull_all, verify
+from esc_cli.tasks.weights.catalog import verify
+from esc_cli.tasks.weights.pull import pull_all
 
 
 @pytest.fixture

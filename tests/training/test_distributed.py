@@ -14,7 +14,8 @@ import torch
 
 from esc_cli.errors import UsageError
 from esc_cli.tasks.stop import Stop
-from esc_cli.tasks.train.run import TrainOptions, TrainTask
+from esc_cli.tasks.train.options import TrainOptions
+from esc_cli.tasks.train.run import TrainTask
 from esc_cli.training.distributed import find_place
 from esc_cli.training.folder import RunFolder, read_checkpoint
 from esc_cli.training.recipe import load_recipe

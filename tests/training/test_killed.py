@@ -10,7 +10,8 @@ import torch
 
 from esc_cli.errors import StoppedError
 from esc_cli.tasks.stop import Stop
-from esc_cli.tasks.train.run import TrainOptions, TrainTask
+from esc_cli.tasks.train.options import TrainOptions
+from esc_cli.tasks.train.run import TrainTask
 from esc_cli.training.events import Cached
 from esc_cli.training.folder import RunFolder, read_checkpoint
 from esc_cli.training.loop import Intervals

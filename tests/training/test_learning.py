@@ -12,7 +12,8 @@ from esc_cli.errors import WeightsError
 from esc_cli.model import build
 from esc_cli.model.attention import WindowAttention, math_attention, sdpa_attention
 from esc_cli.tasks.stop import Stop
-from esc_cli.tasks.train.run import TrainOptions, TrainTask
+from esc_cli.tasks.train.options import TrainOptions
+from esc_cli.tasks.train.run import TrainTask
 from esc_cli.training.discriminator import Critic
 from esc_cli.training.events import Logged
 from esc_cli.training.folder import RunFolder, read_checkpoint

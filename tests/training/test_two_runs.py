@@ -10,7 +10,8 @@ import pytest
 
 from esc_cli.errors import UsageError
 from esc_cli.tasks.stop import Stop
-from esc_cli.tasks.train.run import TrainOptions, TrainTask
+from esc_cli.tasks.train.options import TrainOptions
+from esc_cli.tasks.train.run import TrainTask
 from esc_cli.training.events import Cached, Saved
 from esc_cli.training.folder import RunFolder, RunLock
 from esc_cli.training.recipe import load_recipe

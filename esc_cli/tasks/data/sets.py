@@ -11,10 +11,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+import platformdirs
+
 from esc_cli.errors import SetupError, UsageError
 from esc_cli.evaluation.dataset_catalog import (
     ELSEWHERE,
     FETCHABLE,
+    MIRROR,
     Elsewhere,
     Fetchable,
     address,
@@ -71,6 +74,32 @@ class Source:
     progress: Callable[[int, int | None], None] = lambda _done, _total: None
 
 
+def usual_source(
+    progress: Callable[[int, int | None], None], told: Callable[[str], None], *, offline: bool
+) -> Source:
+    """The publisher, or the mirror of the environment.
+
+    `progress` gets the bytes that are here and their total, `told` what a user should know.
+    """
+    return Source(os.environ.get(MIRROR, ""), Link(offline=offline, told=told), progress=progress)
+
+
+def data_cache() -> Path:
+    """The folder that `esc data pull` fills unless another is given."""
+    return platformdirs.user_cache_path("esc") / "datasets"
+
+
+def known_roots() -> tuple[Path, ...]:
+    """Where datasets are looked for when no folder is given: $ESC_DATA, the cache."""
+    shared = os.environ.get("ESC_DATA")
+    return (*([Path(shared)] if shared else []), data_cache())
+
+
+def searched_roots(chosen: Path | None) -> tuple[Path, ...]:
+    """Where datasets are looked for: in the chosen folder first, then in those that are known."""
+    return known_roots() if chosen is None else (chosen, *known_roots())
+
+
 @dataclass(frozen=True)
 class Record:
     """What was fetched: the archive's address and sha256, and the sha256 of every picture."""
@@ -118,10 +147,10 @@ class Listed:
 def pull(names: tuple[str, ...], root: Path, source: Source = Source()) -> Iterator[PullEvent]:
     """Fetch sets into `<root>/<Set>/HR`, each one whole or not at all.
 
-    A set that is intact is kept; missing and changed pictures are put back. Raises UsageError for
-    names and addresses, before any work; a set that fails is an event.
+    No names are all sets. A set that is intact is kept; missing and changed pictures are put back.
+    Raises UsageError for names and addresses, before any work; a set that fails is an event.
     """
-    records = tuple(dict.fromkeys(find_fetchable(name) for name in names))
+    records = tuple(dict.fromkeys(find_fetchable(name) for name in names)) or FETCHABLE
     addresses = [address(record, source.base) for record in records]
     for record, url in zip(records, addresses, strict=True):
         yield Pulling(record.name, url)

@@ -270,19 +270,3 @@ def refuse_twice(names: list[str], kind: str) -> None:
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         raise UsageError(f"two {kind} are called {twice[0]}", advice="rename one")
-
-
-def differences(tables: list[Table], most: float) -> tuple[list[str], int]:
-    """Means of PSNR that differ from the published ones by more than `most` dB, and how many
-    could be compared."""
-    compared, problems = 0, []
-    for table in tables:
-        for method, values in table.published.items():
-            mean = table.mean(method, "psnr_y")
-            if mean is None or "psnr_y" not in values:
-                continue
-            compared += 1
-            off = mean - values["psnr_y"]
-            if abs(off) > most:
-                problems.append(f"{table.dataset} x{table.scale} {method}: {off:+.3f} dB")
-    return problems, compared

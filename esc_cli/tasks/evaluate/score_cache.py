@@ -8,11 +8,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import platformdirs
+
 from esc_cli._version import __version__
 from esc_cli.files.atomic import file_failures
 from esc_cli.files.jsonl import LineFile, append_line, read_lines
 
 ADVICE = "use --no-cache"
+
+
+def usual_file() -> Path:
+    """Where the scores of earlier runs are kept."""
+    return platformdirs.user_cache_path("esc") / "scores.jsonl"
 
 
 @dataclass

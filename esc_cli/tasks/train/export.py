@@ -13,11 +13,15 @@ from esc_cli.training.export import Scores, Words, check_export, export, read_tr
 
 @dataclass(frozen=True)
 class ExportOptions:
-    """Everything that `esc weights export` takes; see `esc weights export --help` for each."""
+    """Everything that `esc weights export` takes; see `esc weights export --help` for each.
+
+    `trained_on` and `licence` are words for the record, "" for what is not known.
+    """
 
     run: Path
     target: Path
-    words: Words
+    trained_on: str = ""
+    licence: str = ""
     half: bool = False
     validate: tuple[str, ...] = ()
     data_roots: tuple[Path, ...] = ()
@@ -47,7 +51,8 @@ def export_run(options: ExportOptions) -> Exported:
     if options.half:
         trained.network.half().float()
     scores = validation(trained.network)
-    record = export(trained, options.target, rounded(scores), options.words, half=options.half)
+    words = Words(options.trained_on, options.licence)
+    record = export(trained, options.target, rounded(scores), words, half=options.half)
     return Exported(options.target, record, trained.path, scores)
 
 

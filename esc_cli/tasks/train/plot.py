@@ -9,7 +9,7 @@ from typing import Any
 
 from esc_cli.errors import MissingExtraError, UsageError
 from esc_cli.files.targets import check_folder, check_target, write_together
-from esc_cli.training.folder import read_log
+from esc_cli.training.folder import LOG, read_log
 
 
 def check_plot(target: Path, out: Path) -> None:
@@ -28,6 +28,16 @@ def check_plot(target: Path, out: Path) -> None:
         check_folder(out)
     else:
         check_target(target)
+
+
+def plot_run(out: Path, target: Path, *, unlogged: bool = True) -> None:
+    """Draw the log of a run's folder as PNG; `unlogged`: also where there is none yet.
+
+    Raises DiskError.
+    """
+    log = out / LOG
+    if unlogged or log.is_file():
+        write_plot(log, target)
 
 
 def write_plot(log: Path, target: Path) -> None:

@@ -4,32 +4,52 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from esc_cli.checkpoints.fetch import SILENT_SUPPLY, Supply
 from esc_cli.engine.precision import choose_device
 from esc_cli.errors import UsageError, counted
 from esc_cli.files.targets import check_folder
 from esc_cli.tasks.environment import processor_name
 from esc_cli.tasks.evaluate.validation import prepare_validation
 from esc_cli.tasks.stop import Stop
-from esc_cli.tasks.train.pictures import PictureFolder
+from esc_cli.tasks.train.options import TrainOptions
 from esc_cli.tasks.train.resume import padded_patches, restored, set_aside
 from esc_cli.training.distributed import connected, device_wish, find_place, wait_for_all
-from esc_cli.training.events import Cached, Note, Started, TrainEvent
+from esc_cli.training.events import (
+    Cached,
+    Finished,
+    Logged,
+    Note,
+    Saved,
+    Started,
+    TrainEvent,
+    Validated,
+)
 from esc_cli.training.factory import Source, make_learner, make_source, needs_lr
 from esc_cli.training.folder import RunFolder, RunLock
 from esc_cli.training.initial import initial
 from esc_cli.training.learner import Learner
 from esc_cli.training.loader import Loader, pinned
-from esc_cli.training.loop import Intervals, Training, Validate
-from esc_cli.training.recipe import Recipe
+from esc_cli.training.loop import Training, Validate
 from esc_cli.training.schedule import Position
+
+__all__ = [
+    "Cached",
+    "Finished",
+    "Logged",
+    "Note",
+    "Saved",
+    "Started",
+    "TrainEvent",
+    "TrainTask",
+    "Validated",
+    "tells",
+]
 
 ORIGINS = {
     "bicubic": "by MATLAB-style bicubic",
@@ -39,45 +59,12 @@ ORIGINS = {
 """Where LR comes from, by the recipe's degradation."""
 
 
-@dataclass(frozen=True)
-class TrainOptions:
-    """Everything that `esc train` takes; see `esc train --help` for each."""
+def tells() -> bool:
+    """Whether this process is the one that tells, of those that torchrun or srun started.
 
-    recipe: Recipe
-    data: Path
-    out: Path
-    data_lr: Path | None = None
-    cache: Path | None = None
-    skip_damaged: bool = False
-    init: str | None = None
-    convert_head: bool = False
-    vgg: Path | None = None
-    compile: bool = False
-    resume: str | None = None
-    validate: tuple[str, ...] = ()
-    data_roots: tuple[Path, ...] = ()
-    intervals: Intervals = field(default_factory=Intervals)
-    device: str = "auto"
-    loader_threads: int = 1
-    max_pixels: int = 500_000_000
-    supply: Supply = SILENT_SUPPLY
-
-    def check(self) -> None:
-        """Raise UsageError for options that would have no effect."""
-        recipe = self.recipe
-        if self.data_lr is not None and not needs_lr(recipe):
-            raise UsageError("this recipe makes LR anew for each patch", advice="no --data-lr")
-        if self.vgg is not None and recipe.objective != "adversarial":
-            raise UsageError("this recipe has no perceptual loss", advice="leave --vgg out")
-        if self.convert_head and self.init is None:
-            what = "--convert-head converts the weights of --init"
-            raise UsageError(what, advice="give --init, or leave it out")
-
-    @property
-    def pictures(self) -> PictureFolder:
-        """The training pictures, and where they are kept decoded."""
-        cache = self.cache or self.out / "cache"
-        return PictureFolder(self.data, cache, self.max_pixels, self.skip_damaged)
+    Raises UsageError for tasks of srun that do not know where to meet.
+    """
+    return find_place(os.environ).first
 
 
 @dataclass

@@ -11,6 +11,17 @@ from esc_cli.errors import UsageError
 from esc_cli.media.paths import Selection
 from esc_cli.tasks.models import AUTO
 
+__all__ = [
+    "DEFAULT_MAX_PIXELS",
+    "ONLY",
+    "STANDARD_STREAM",
+    "Existing",
+    "Selection",
+    "Target",
+    "UpscaleOptions",
+    "VideoOptions",
+]
+
 Existing = Literal["skip", "overwrite", "error"]
 DEFAULT_MAX_PIXELS = 500_000_000
 ONLY = "only"

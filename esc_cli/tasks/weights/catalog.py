@@ -1,12 +1,12 @@
-"""`esc weights`: the catalogue, fetching, verifying. No torch until a file must be loaded."""
+"""`esc weights`: the catalogue, verifying. No torch until a file must be loaded."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-from esc_cli.checkpoints.fetch import SILENT_SUPPLY, Supply, pull, remember
+from esc_cli.checkpoints.fetch import remember
 from esc_cli.checkpoints.releases import RELEASES, SOURCE
 from esc_cli.checkpoints.store import (
     IS_FOLDER,
@@ -21,11 +21,8 @@ from esc_cli.checkpoints.store import (
     known,
     looks_like_path,
 )
-from esc_cli.errors import SetupError, UnreachableError, UsageError, WeightsError
+from esc_cli.errors import UsageError, WeightsError
 from esc_cli.evaluation.published import SETS, published
-
-NAMED = 4
-"""How many networks a message names; the others are counted."""
 
 Scores = dict[str, dict[str, float]]
 
@@ -56,28 +53,6 @@ class Listed:
 
 
 @dataclass(frozen=True)
-class Pulled:
-    """A checkpoint is at `path`; `fetched` is False when it was there already."""
-
-    name: str
-    path: Path
-    sha256: str
-    basis: Basis
-    fetched: bool
-
-
-@dataclass(frozen=True)
-class PullFailed:
-    """A checkpoint could not be fetched, or several for the same reason; the others go on."""
-
-    names: tuple[str, ...]
-    error: SetupError
-
-
-PullEvent = Pulled | PullFailed
-
-
-@dataclass(frozen=True)
 class Verified:
     """What verifying a file found. `basis`: who said what its sha256 must be, "" for nobody, and
     then it was loaded instead, and `recorded` is whether its digest could be kept. `problem` is ""
@@ -93,8 +68,8 @@ class Verified:
 def listing() -> tuple[Listed, ...]:
     """Every checkpoint that has a name, own and bundled ones first, then as published.
 
-    Damaged records are left out; `damaged_records` of the store tells them. Raises WeightsError
-    for an ESC_WEIGHTS that is no folder.
+    Damaged records are left out; `left_out` tells them. Raises WeightsError for an ESC_WEIGHTS
+    that is no folder.
     """
     everything = list(known())
     first: dict[tuple[str, int | None], Checkpoint] = {}
@@ -104,6 +79,11 @@ def listing() -> tuple[Listed, ...]:
     order = {release: index for index, release in enumerate(RELEASES)}
     everything.sort(key=lambda c: order[c.release] if c.release else -1)
     return tuple(_listed(one, first) for one in everything)
+
+
+def left_out() -> tuple[str, ...]:
+    """The records that the listing leaves out because they cannot be read, and why."""
+    return tuple(map(str, damaged_records()))
 
 
 def _listed(checkpoint: Checkpoint, first: dict[tuple[str, int | None], Checkpoint]) -> Listed:
@@ -158,58 +138,11 @@ def scores_of(checkpoint: Checkpoint) -> tuple[Scores, bool]:
     return found, False
 
 
-def pull_all(
-    names: tuple[str, ...], scale: int | None, supply: Supply = SILENT_SUPPLY
-) -> Iterator[PullEvent]:
-    """Have checkpoints here, by name at one scale or at all they have; no names are all of them.
+def named(names: tuple[str, ...], scale: int | None) -> list[Checkpoint]:
+    """The checkpoints of names, at one scale or at all that they have.
 
-    Raises UsageError and WeightsError for names and scales before any work; one that cannot be had
-    is an event. A server that never answered is asked for no further file. All that only lack a
-    connection are one event, the last.
+    Raises UsageError for a file, and for a scale that a name does not have.
     """
-    wanted = _named(names, scale) if names else _published(scale)
-    supply = replace(supply, link=replace(supply.link, given_up=set()))
-    unconnected: list[PullFailed] = []
-    for checkpoint in wanted:
-        event: PullEvent
-        try:
-            event = _pulled(checkpoint, supply)
-        except SetupError as error:
-            event = PullFailed((checkpoint.name,), error)
-            absent = not checkpoint.here and folder_in_place(checkpoint) is None
-            forbidden = supply.link.is_offline and absent
-            if forbidden or isinstance(error, UnreachableError):
-                unconnected.append(event)
-                continue
-        yield event
-    if unconnected:
-        yield _together(unconnected, supply)
-
-
-def _together(failures: list[PullFailed], supply: Supply) -> PullFailed:
-    """Failures for want of a connection as one."""
-    first, names = failures[0].error, tuple(name for one in failures for name in one.names)
-    if len(names) == 1:
-        return failures[0]
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    count = f"{len(names)} networks are not here ({', '.join(names[:NAMED])}{more})"
-    if supply.link.is_offline:
-        what = f"{count}, and connections are forbidden"
-        advice = "run this while connected, or elsewhere and copy its folder here"
-        error: SetupError = WeightsError(what, cache_folder(), advice)
-    else:
-        error = UnreachableError(f"{count}: the first {first.what}", advice=first.advice)
-    return PullFailed(names, error)
-
-
-def _published(scale: int | None) -> list[Checkpoint]:
-    found = [one for one in known() if one.release and scale in {None, one.scale}]
-    if not found:
-        raise UsageError(f"nothing is published for x{scale}", advice="see esc weights list")
-    return found
-
-
-def _named(names: tuple[str, ...], scale: int | None) -> list[Checkpoint]:
     found: dict[Path, Checkpoint] = {}
     for name in names:
         if looks_like_path(name):
@@ -224,18 +157,6 @@ def _named(names: tuple[str, ...], scale: int | None) -> list[Checkpoint]:
     return list(found.values())
 
 
-def _pulled(checkpoint: Checkpoint, supply: Supply) -> Pulled:
-    release, path = checkpoint.release, checkpoint.path
-    before = path.stat().st_ino if checkpoint.here else None
-    if release is None or (checkpoint.here and path.parent != cache_folder()):
-        confirm(checkpoint)  # nothing to fetch, but it may be damaged
-        sha256 = checkpoint.sha256()
-    else:
-        sha256 = pull(release, path, supply)
-    fetched = before != path.stat().st_ino
-    return Pulled(checkpoint.name, path, sha256, checkpoint.expected_sha256()[1], fetched)
-
-
 def verify(names: tuple[str, ...]) -> Iterator[Verified]:
     """Compare the files of these names, or all that are here, with what they must be.
 
@@ -246,13 +167,13 @@ def verify(names: tuple[str, ...]) -> Iterator[Verified]:
     for error in [] if names else damaged_records():
         path = error.path or cache_folder()
         yield Verified(path.name, path, "", error.reason)
-    named = _named(names, None) if names else list(known())
-    folders = [(one.name, place) for one in named if (place := folder_in_place(one))]
+    wanted = named(names, None) if names else list(known())
+    folders = [(one.name, place) for one in wanted if (place := folder_in_place(one))]
     for name, place in folders:
         yield Verified(name, place, "", IS_FOLDER)
-    here = [checkpoint for checkpoint in named if checkpoint.here or checkpoint.release is None]
+    here = [checkpoint for checkpoint in wanted if checkpoint.here or checkpoint.release is None]
     if not here and not folders:
-        what = f"not here: {', '.join(checkpoint.name for checkpoint in named)}"
+        what = f"not here: {', '.join(checkpoint.name for checkpoint in wanted)}"
         raise UsageError(what, advice="see esc weights pull")
     for checkpoint in here:
         yield _verified(checkpoint)

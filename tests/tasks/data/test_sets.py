@@ -422,6 +422,14 @@ def test_pull_list_and_verify_from_the_command_line(esc_data, root, server):
     assert "missing: bird.png" in ran.err
 
 
+def test_all_are_the_sets_that_can_be_pulled(esc_data, root):
+    ran = esc_data("pull", "--all", "--data-root", root)  # the server has one of them
+    assert ran.code == 3
+    assert ran.out == f"{root / 'Set5'}\n"
+    for name in ("Set14", "BSD100", "Urban100"):
+        assert f"{name}_HR.tar.gz: the server answered 404" in ran.err
+
+
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="XDG_CACHE_HOME is for Linux")
 def test_pull_fills_the_cache(esc_data, tmp_path):
     assert esc_data("pull", "set5").code == 0
