@@ -14,7 +14,7 @@ from esc_cli.tasks.stop import Stop
 from esc_cli.tasks.upscale.options import UpscaleOptions
 from esc_cli.tasks.upscale.video.frames import FrameUpscaler, batch_size
 from esc_cli.tasks.upscale.video.pipeline import FrameStream, Stages
-from esc_cli.tasks.upscale.video.plan import segment_frames
+from esc_cli.tasks.upscale.video.plan import scale_alone, segment_frames
 
 
 def upscale_y4m(source: BinaryIO | RawIOBase, target: BinaryIO, options: UpscaleOptions) -> None:
@@ -26,7 +26,7 @@ def upscale_y4m(source: BinaryIO | RawIOBase, target: BinaryIO, options: Upscale
     header = read_header(source, options.max_pixels)
     models = Models(options.model, options.engine, denoise=options.denoise)
     own = header.format
-    size = options.target.size(own.width, own.height, models.default_scale)
+    size = options.target.size(own.width, own.height, scale_alone(options, models))
     factor = max(size[0] / own.width, size[1] / own.height)
     upscaler = models.upscaler(models.choose(factor)) if factor > 1 else None
     result = header.enlarged(*size)

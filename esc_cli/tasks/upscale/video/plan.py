@@ -20,7 +20,7 @@ from esc_cli.media.video.codecs import (
 )
 from esc_cli.media.video.colour_tags import FULL_RANGE, UNSPECIFIED, ColourTags, resolved_matrix
 from esc_cli.media.video.info import FrameFormat, VideoFacts
-from esc_cli.tasks.models import Choice, Models
+from esc_cli.tasks.models import AUTO, Choice, Models
 from esc_cli.tasks.upscale.job import Job
 from esc_cli.tasks.upscale.options import UpscaleOptions
 
@@ -118,13 +118,18 @@ class Found:
         return int(source.path.stat().st_size * share * growth)
 
 
+def scale_alone(options: UpscaleOptions, models: Models) -> int:
+    """The scale of a video that is given by itself, when none is asked for."""
+    return DEFAULT_SCALE if options.model in {None, AUTO} else models.default_scale
+
+
 def look_at(source: Source, options: UpscaleOptions, models: Models) -> Found:
     """Probe a video. Raises the errors of `probe_video`."""
     from esc_cli.media.video.probe import probe_video
 
     facts = probe_video(source.path, options.max_pixels)
-    alone = source.folder is None and options.model is None
-    default = DEFAULT_SCALE if alone else models.default_scale
+    alone = source.folder is None
+    default = scale_alone(options, models) if alone else models.default_scale
     # The target counts for the picture as shown.
     width, height = options.target.size(*facts.upright, default)
     size = (height, width) if facts.rotation % 180 else (width, height)
