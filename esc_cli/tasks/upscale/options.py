@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from esc_cli.checkpoints.fetch import SILENT_SUPPLY, Supply
 from esc_cli.engine.options import EngineOptions, no_effect
 from esc_cli.errors import UsageError
 from esc_cli.media.paths import Selection
+from esc_cli.media.video.codecs import container_of
 
 Existing = Literal["skip", "overwrite", "error"]
 DEFAULT_MAX_PIXELS = 500_000_000
@@ -133,3 +134,19 @@ class UpscaleOptions:
         default=None, metadata=no_effect("a pass of several gives the same")
     )
     video: VideoOptions = field(default_factory=VideoOptions, metadata={ONLY: "videos"})
+
+    @property
+    def engines(self) -> tuple[EngineOptions, ...]:
+        """How to run networks on each device."""
+        each = tuple(replace(self.engine, device=device) for device in self.devices)
+        return each or (self.engine,)
+
+    @property
+    def container(self) -> str | None:
+        """The container of videos that `format` names, by FFmpeg's name of its muxer."""
+        return None if self.format is None else container_of(f".{self.format}")
+
+    @property
+    def picture_format(self) -> str | None:
+        """`format` as far as it concerns pictures: those of videos keep their own."""
+        return None if self.container else self.format

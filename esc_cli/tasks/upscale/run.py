@@ -10,13 +10,14 @@ from dataclasses import replace
 from esc_cli.files.atomic import remove_stale_parts
 from esc_cli.tasks.models import Models
 from esc_cli.tasks.stop import Stop
+from esc_cli.tasks.upscale.disk import check_disk, make_folders
 from esc_cli.tasks.upscale.events import Event, Item, ItemEvent, Planned, Summary
-from esc_cli.tasks.upscale.job import Job, item_of
+from esc_cli.tasks.upscale.job import StreamedJob, item_of
 from esc_cli.tasks.upscale.options import UpscaleOptions
 from esc_cli.tasks.upscale.pipeline import Pipeline
-from esc_cli.tasks.upscale.plan import Plan, Planner, check_disk, make_folders
+from esc_cli.tasks.upscale.plan import Plan, Planner
 from esc_cli.tasks.upscale.records import RecordShelf
-from esc_cli.tasks.upscale.video.plan import VideoJob
+from esc_cli.tasks.upscale.step import local_steps
 
 
 def upscale(options: UpscaleOptions, stop: Stop) -> Iterator[Event]:
@@ -28,15 +29,16 @@ def upscale(options: UpscaleOptions, stop: Stop) -> Iterator[Event]:
     """
     start = time.perf_counter()
     shelf = RecordShelf()
-    models = Models(options.model, options.engine, options.supply)
+    models = Models(options.model, options.engines[0], options.supply)
     plan = Planner(options, models, shelf).plan()
-    check_disk(plan)
+    check_disk(plan.jobs)
     if not options.dry_run:
         _fetch_networks(plan, models)
     yield _planned(plan)
-    pipeline = Pipeline(options, models, shelf, stop)
+    pipeline = Pipeline(options, local_steps(options, models, shelf, stop), shelf, stop)
     counts: Counter[str] = Counter()
-    for item in _items(plan, pipeline, options):
+    items = _planned_items(plan, models, options) if options.dry_run else _items(plan, pipeline)
+    for item in items:
         yield item
         if not isinstance(item, Item):
             continue
@@ -54,29 +56,25 @@ def _fetch_networks(plan: Plan, models: Models) -> None:
         models.fetch(choice)
 
 
-def _items(plan: Plan, pipeline: Pipeline, options: UpscaleOptions) -> Iterator[ItemEvent]:
+def _items(plan: Plan, pipeline: Pipeline) -> Iterator[ItemEvent]:
     yield from plan.settled
-    if options.dry_run:
-        for job in plan.jobs:
-            yield _planned_item(job, pipeline.models, options)
-        return
     if plan.jobs:
         for choice in {job.choice.sha256: job.choice for job in plan.jobs if job.choice}.values():
             pipeline.workers.prepare(choice)
-        make_folders(plan)
+        make_folders(plan.jobs)
         for folder in dict.fromkeys(job.output.parent for job in plan.jobs):
             remove_stale_parts(folder)
         yield from pipeline.run(plan.jobs)
 
 
-def _planned_item(job: Job, models: Models, options: UpscaleOptions) -> Item:
-    item = replace(item_of(job, "planned"), output_bytes=job.bytes_estimate)
-    if not isinstance(job, VideoJob):
-        return item
-    from esc_cli.tasks.upscale.video.estimate import described
-
-    notes = (job.warning, described(job, models, options))
-    return replace(item, frames=job.header.frames, notes=tuple(filter(None, notes)))
+def _planned_items(plan: Plan, models: Models, options: UpscaleOptions) -> Iterator[Item]:
+    yield from plan.settled
+    for job in plan.jobs:
+        item = replace(item_of(job, "planned"), output_bytes=job.bytes_estimate)
+        if isinstance(job, StreamedJob):
+            notes = job.forecast(models, options)
+            item = replace(item, frames=job.header.frames, notes=notes)
+        yield item
 
 
 def _planned(plan: Plan) -> Planned:
