@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Literal, get_args
 
 from esc_cli.checkpoints.fetch import SILENT_SUPPLY, Supply
 from esc_cli.engine.options import EngineOptions, no_effect
@@ -93,6 +93,9 @@ class VideoOptions:
             raise UsageError("--start is a number of seconds, 0 or more")
         if self.duration is not None and not 0 < self.duration < float("inf"):
             raise UsageError("--duration is a number of seconds above 0")
+        _check_range("crf", self.crf, 0, 63)
+        _check_range("frames", self.frames, 1)
+        _check_range("segment-frames", self.segment_frames, 1)
 
 
 @dataclass(frozen=True)
@@ -125,7 +128,7 @@ class UpscaleOptions:
     supply: Supply = field(
         default=SILENT_SUPPLY, metadata=no_effect("says how weights are fetched")
     )
-    # one worker each; the first is also `engine.device`
+    # a step each, instead of `engine.device`
     devices: tuple[str, ...] = field(
         default=(), metadata=no_effect("each device gives the same result")
     )
@@ -134,6 +137,27 @@ class UpscaleOptions:
         default=None, metadata=no_effect("a pass of several gives the same")
     )
     video: VideoOptions = field(default_factory=VideoOptions, metadata={ONLY: "videos"})
+
+    def __post_init__(self) -> None:
+        """Raise UsageError for values that mean nothing, whatever the inputs hold."""
+        if isinstance(self.inputs, str):
+            raise UsageError("inputs are a tuple of paths", advice=f"({self.inputs!r},)")
+        if not self.inputs:
+            raise UsageError("no inputs")
+        if self.existing not in get_args(Existing):
+            known = ", ".join(get_args(Existing))
+            raise UsageError(f"--existing {self.existing!r} is not known", advice=known)
+        _check_range("quality", self.quality, 1, 100)
+        _check_range("max-pixels", self.max_pixels, 1)
+        _check_range("batch-pixels", self.batch_pixels, 0)
+        self._check_devices()
+
+    def _check_devices(self) -> None:
+        if not all(self.devices) or "auto" in self.devices:
+            what = f"--devices {','.join(self.devices)!r} is no list of devices"
+            raise UsageError(what, advice="cuda:0,cuda:1")
+        if self.devices and self.engine.device not in ("auto", self.devices[0]):
+            raise UsageError("--device and --devices exclude each other")
 
     @property
     def engines(self) -> tuple[EngineOptions, ...]:
@@ -150,3 +174,10 @@ class UpscaleOptions:
     def picture_format(self) -> str | None:
         """`format` as far as it concerns pictures: those of videos keep their own."""
         return None if self.container else self.format
+
+
+def _check_range(option: str, value: int | None, least: int, most: int | None = None) -> None:
+    """Raise UsageError for a value outside; None is none."""
+    if value is not None and not (least <= value and (most is None or value <= most)):
+        known = f"{least} or more" if most is None else f"{least} to {most}"
+        raise UsageError(f"--{option} cannot be {value}", advice=known)

@@ -20,13 +20,16 @@ from esc_cli.tasks.upscale.records import RecordShelf
 from esc_cli.tasks.upscale.step import local_steps
 
 
-def upscale(options: UpscaleOptions, stop: Stop) -> Iterator[Event]:
+def upscale(options: UpscaleOptions, stop: Stop | None = None) -> Iterator[Event]:
     """Plan and run a batch: `Planned`, then an `Item` per input, then a `Summary`.
 
-    Raises UsageError, SetupError (weights, device, disk, a network that cannot be fetched) before
-    any work starts, and StoppedError while a network is fetched; later errors are in the items, and
-    in the summary's exit code.
+    `Remark` and `Progress` of a video come before its item. Work is done as the events are taken;
+    closing the iterator ends the batch, and `stop` ends it with a summary. Raises UsageError and
+    SetupError (weights, device, disk, a network that cannot be fetched) before any work starts,
+    and StoppedError while a network is fetched; later errors are in the items, and in the summary's
+    exit code.
     """
+    stop = Stop() if stop is None else stop
     start = time.perf_counter()
     shelf = RecordShelf()
     models = Models(options.model, options.engines[0], options.supply)
