@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from esc_cli.errors import UsageError
+
+PRECISIONS = ("auto", "fp32", "fp16", "bf16")
 WHOLE = 0
 """The tile side that stands for the whole picture at once."""
 
@@ -40,3 +43,13 @@ class EngineOptions:
     host_maps: bool | None = field(
         default=None, metadata=no_effect("the result is that of the whole")
     )
+
+    def __post_init__(self) -> None:
+        """Raise UsageError for values that mean nothing. Devices are looked for later."""
+        if self.precision not in PRECISIONS:
+            known = ", ".join(PRECISIONS)
+            raise UsageError(f"--precision {self.precision!r} is not known", advice=known)
+        if self.tile is not None and self.tile < 0:
+            raise UsageError(f"--tile cannot be {self.tile}", advice="a number of pixels")
+        if self.overlap < 0:
+            raise UsageError(f"--overlap cannot be {self.overlap}", advice="a number of pixels")

@@ -33,16 +33,23 @@ def test_a_light_module_is_imported_without_torch(module: str) -> None:
     assert "torch" not in loaded
 
 
+def test_the_public_api_loads_nothing_before_it_is_used() -> None:
+    assert not {"torch", "numpy", "PIL", "av"} & loaded_after("import esc_cli")
+
+
+def test_the_options_and_events_of_upscaling_need_no_torch() -> None:
+    names = "UpscaleOptions, Target, EngineOptions, Selection, VideoOptions, Stop, Summary, upscale"
+    assert "torch" not in loaded_after(f"from esc_cli import {names}")
+
+
 def test_the_public_names_are_found_when_they_are_asked_for() -> None:
     import esc_cli
 
-    assert {name for name in esc_cli.__all__ if getattr(esc_cli, name) is not None} == {
-        "Upscaler",
-        "__version__",
-        "errors",
-        "load_model",
-        "model",
-    }
+    promised = {"__version__", "errors", "load_model", "model", "upscale", "Upscaler", "Stop"}
+    promised |= {"UpscaleOptions", "Target", "EngineOptions", "Selection", "VideoOptions"}
+    promised |= {"Event", "Planned", "Item", "Remark", "Progress", "Summary"}
+    assert {name for name in esc_cli.__all__ if getattr(esc_cli, name) is not None} == promised
+    assert esc_cli.upscale.__module__ == "esc_cli.tasks.upscale.run"
     assert esc_cli.model.build.__module__ == "esc_cli.model.factory"
     with pytest.raises(AttributeError, match="nonsense"):
         _ = esc_cli.nonsense

@@ -20,14 +20,15 @@ from esc_cli.model.config import FLASHBIAS
 from esc_cli.tasks.benchmark.events import Stage, WholeJob
 from esc_cli.tasks.models import Models
 from esc_cli.tasks.stop import Stop
+from esc_cli.tasks.upscale.disk import check_disk, make_folders
 from esc_cli.tasks.upscale.events import Item
-from esc_cli.tasks.upscale.job import Job
+from esc_cli.tasks.upscale.job import Job, StreamedJob
 from esc_cli.tasks.upscale.options import DEFAULT_MAX_PIXELS, Target, UpscaleOptions
 from esc_cli.tasks.upscale.pipeline import Pipeline
-from esc_cli.tasks.upscale.plan import Planner, check_disk, make_folders
+from esc_cli.tasks.upscale.plan import Planner
 from esc_cli.tasks.upscale.records import RecordShelf
 from esc_cli.tasks.upscale.stages import decode_stage, network_stage
-from esc_cli.tasks.upscale.video.plan import VideoJob
+from esc_cli.tasks.upscale.step import local_steps
 
 STAGES = ("decode", "network", "encode")
 
@@ -59,7 +60,8 @@ class EndToEnd:
         self._alone(jobs[:1], models)  # warm
         halves = [self._alone(jobs[::2], models)]
         start = time.perf_counter()
-        events = Pipeline(options, models, shelf, self.stop).run(jobs)
+        steps = local_steps(options, models, shelf, self.stop)
+        events = Pipeline(options, steps, shelf, self.stop).run(jobs)
         items = [event for event in events if isinstance(event, Item)]
         seconds = time.perf_counter() - start
         self.stop.check()
@@ -86,11 +88,11 @@ class EndToEnd:
     def _jobs(self, options: UpscaleOptions, models: Models, shelf: RecordShelf) -> list[Job]:
         plan = Planner(options, models, shelf).plan()
         _refuse_failures(plan.settled)
-        plan.jobs = [job for job in plan.jobs if not isinstance(job, VideoJob)]
+        plan.jobs = [job for job in plan.jobs if not isinstance(job, StreamedJob)]
         if not plan.jobs:
             raise UsageError("holds no pictures", self.folder)
-        check_disk(plan)
-        make_folders(plan)
+        check_disk(plan.jobs)
+        make_folders(plan.jobs)
         return plan.jobs
 
     def _alone(self, jobs: Sequence[Job], models: Models) -> float:

@@ -6,10 +6,10 @@ import threading
 from collections import deque
 from collections.abc import Callable
 
+from esc_cli.tasks.upscale.job import StreamedJob
 from esc_cli.tasks.upscale.stages import Failure, Work
-from esc_cli.tasks.upscale.video.plan import VideoJob
 
-Decoded = Work | VideoJob | Failure | None
+Decoded = Work | StreamedJob | Failure | None
 """What the reader hands on; None after the last."""
 
 

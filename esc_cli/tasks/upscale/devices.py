@@ -5,12 +5,13 @@ from __future__ import annotations
 import queue
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TypeVar
 
-from esc_cli.tasks.models import Choice, Models
+from esc_cli.tasks.models import Choice
+from esc_cli.tasks.upscale.step import Step
 
 T = TypeVar("T")
 RUNNING_PER_DEVICE = 2
@@ -21,52 +22,44 @@ AHEAD_BYTES = 1 << 30
 
 @dataclass
 class Workers:
-    """Networks on each device of a batch; `models` serves the first of them.
+    """The steps of a batch, one for each device.
 
     apart: a thread for a single device as well, so that it has its next picture already while the
     caller is busy with the last; None for where it gains something, which is not on a CPU.
     """
 
-    models: Models
-    devices: tuple[str, ...]
+    steps: Sequence[Step]
     apart: bool | None = None
-    _all: list[Models] = field(init=False)
     _own: threading.local = field(default_factory=threading.local)
 
-    def __post_init__(self) -> None:
-        """Networks are loaded later, once per device."""
-        others = [replace(self.models.engine, device=device) for device in self.devices[1:]]
-        m = self.models
-        self._all = [m, *(Models(m.model, one, denoise=m.denoise) for one in others)]
-
     def prepare(self, choice: Choice) -> None:
-        """Load a network on every device. Raises as `Models.prepare`."""
-        for models in self._all:
-            models.prepare(choice)
+        """Load a network on every device. Raises as `Step.prepare`."""
+        for step in self.steps:
+            step.prepare(choice)
 
     @property
     def device_types(self) -> frozenset[str]:
         """The types of the devices that networks are loaded on."""
-        return frozenset[str]().union(*(models.device_types for models in self._all))
+        return frozenset[str]().union(*(step.device_types for step in self.steps))
 
     def spread(
-        self, works: Iterable[T], step: Callable[[T, Models], T], weigh: Callable[[T], int]
+        self, works: Iterable[T], run: Callable[[Step, T], T], weigh: Callable[[T], int]
     ) -> Iterator[T]:
-        """The results of `step`, which must not raise, in the order of `works`.
+        """The results of `run`, which must not raise, in the order of `works`.
 
         A single CPU works in the caller's thread. `weigh`: bytes of a result.
         """
         if not self._is_apart():
-            yield from (step(work, self.models) for work in works)
+            yield from (run(self.steps[0], work) for work in works)
             return
-        idle: queue.SimpleQueue[Models] = queue.SimpleQueue()
-        for models in self._all:
-            idle.put(models)
+        idle: queue.SimpleQueue[Step] = queue.SimpleQueue()
+        for step in self.steps:
+            idle.put(step)
         running: deque[tuple[int, Future[T]]] = deque()
-        pool = ThreadPoolExecutor(len(self._all), "network", self._begin, (idle,))
+        pool = ThreadPoolExecutor(len(self.steps), "network", self._begin, (idle,))
         try:
             for work in works:
-                running.append((weigh(work), pool.submit(self._run, step, work)))
+                running.append((weigh(work), pool.submit(self._run, run, work)))
                 while self._enough(running):
                     yield running.popleft()[1].result()
             while running:
@@ -77,26 +70,26 @@ class Workers:
     def _is_apart(self) -> bool:
         if self.apart is not None:
             return self.apart
-        return len(self._all) > 1 or not self.device_types <= {"cpu"}
+        return len(self.steps) > 1 or not self.device_types <= {"cpu"}
 
     def _enough(self, running: deque[tuple[int, Future[T]]]) -> bool:
-        count, devices = len(running), len(self._all)
+        count, devices = len(running), len(self.steps)
         if sum(weight for weight, _ in running) > AHEAD_BYTES:
             return count >= devices
         return count >= RUNNING_PER_DEVICE * devices
 
-    def _begin(self, idle: queue.SimpleQueue[Models]) -> None:
-        """Bind the thread to a device; workers on the CPU share its cores."""
+    def _begin(self, idle: queue.SimpleQueue[Step]) -> None:
+        """Bind the thread to a step; those on the CPU share its cores."""
         import torch
 
         from esc_cli.engine.threads import available_cores
 
-        self._own.models = idle.get()
-        on_cpu = sum(device.partition(":")[0] == "cpu" for device in self.devices)
+        self._own.step = idle.get()
+        on_cpu = sum("cpu" in step.device_types for step in self.steps)
         if on_cpu:
             share = max(1, available_cores() // on_cpu)
             torch.set_num_threads(min(torch.get_num_threads(), share))
 
-    def _run(self, step: Callable[[T, Models], T], work: T) -> T:
-        own: Models = self._own.models
-        return step(work, own)
+    def _run(self, run: Callable[[Step, T], T], work: T) -> T:
+        own: Step = self._own.step
+        return run(own, work)

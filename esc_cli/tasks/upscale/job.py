@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from esc_cli.errors import (
-    WriteError,
-)
+from esc_cli.errors import WriteError
 from esc_cli.media.formats import OutputPlan
 from esc_cli.media.paths import Source, absolute
 from esc_cli.media.picture import Header
-from esc_cli.tasks.models import Choice
-from esc_cli.tasks.upscale.events import Item, Status
-from esc_cli.tasks.upscale.records import FileState, OutputRecord
+from esc_cli.tasks.models import Choice, Models
+from esc_cli.tasks.stop import Stop
+from esc_cli.tasks.upscale.events import Item, ItemEvent, Status
+from esc_cli.tasks.upscale.options import UpscaleOptions
+from esc_cli.tasks.upscale.records import FileState, OutputRecord, RecordShelf
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,31 @@ class Job:
             self.settings,
             None if self.choice is None else self.choice.digest,
         )
+
+    def problem(self) -> str:
+        """Why the encoder would refuse the result, found by trying; "" if it does not.
+
+        Raises DeviceError when it refuses any, because this machine lacks what it needs.
+        """
+        return ""
+
+
+@dataclass(frozen=True)
+class StreamedJob(Job, ABC):
+    """One that is decoded, enlarged and encoded piece by piece, and has a device for itself."""
+
+    @abstractmethod
+    def forecast(self, models: Models, options: UpscaleOptions) -> tuple[str, ...]:
+        """What a dry run tells of it."""
+
+    @abstractmethod
+    def run(
+        self, options: UpscaleOptions, models: Models, shelf: RecordShelf, stop: Stop
+    ) -> Iterator[ItemEvent]:
+        """Do it: `Remark` and `Progress` on the way, at last the `Item`, its record kept.
+
+        Raises ItemError and SetupError, StoppedError, and DeadlineError when `stop` is due.
+        """
 
 
 def item_of(job: Job, status: Status, reason: str = "") -> Item:

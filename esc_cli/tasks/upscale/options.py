@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass, field, replace
+from typing import Literal, get_args
 
 from esc_cli.checkpoints.fetch import SILENT_SUPPLY, Supply
 from esc_cli.engine.options import EngineOptions, no_effect
 from esc_cli.errors import UsageError
 from esc_cli.media.paths import Selection
+from esc_cli.media.video.codecs import container_of
 from esc_cli.tasks.models import AUTO
 
 __all__ = [
@@ -104,6 +105,9 @@ class VideoOptions:
             raise UsageError("--start is a number of seconds, 0 or more")
         if self.duration is not None and not 0 < self.duration < float("inf"):
             raise UsageError("--duration is a number of seconds above 0")
+        _check_range("crf", self.crf, 0, 63)
+        _check_range("frames", self.frames, 1)
+        _check_range("segment-frames", self.segment_frames, 1)
 
 
 @dataclass(frozen=True)
@@ -137,7 +141,7 @@ class UpscaleOptions:
     supply: Supply = field(
         default=SILENT_SUPPLY, metadata=no_effect("says how weights are fetched")
     )
-    # one worker each; the first is also `engine.device`
+    # a step each, instead of `engine.device`
     devices: tuple[str, ...] = field(
         default=(), metadata=no_effect("each device gives the same result")
     )
@@ -148,6 +152,47 @@ class UpscaleOptions:
     video: VideoOptions = field(default_factory=VideoOptions, metadata={ONLY: "videos"})
 
     def __post_init__(self) -> None:
-        """Raise UsageError for values that mean nothing."""
+        """Raise UsageError for values that mean nothing, whatever the inputs hold."""
+        if isinstance(self.inputs, str):
+            raise UsageError("inputs are a tuple of paths", advice=f"({self.inputs!r},)")
+        if not self.inputs:
+            raise UsageError("no inputs")
+        if self.existing not in get_args(Existing):
+            known = ", ".join(get_args(Existing))
+            raise UsageError(f"--existing {self.existing!r} is not known", advice=known)
+        _check_range("quality", self.quality, 1, 100)
+        _check_range("max-pixels", self.max_pixels, 1)
+        _check_range("batch-pixels", self.batch_pixels, 0)
         if self.denoise is not None and not 0 <= self.denoise <= 1:
             raise UsageError(f"--denoise is a share from 0 to 1, and not {self.denoise:g}")
+        self._check_devices()
+
+    def _check_devices(self) -> None:
+        if not all(self.devices) or "auto" in self.devices:
+            what = f"--devices {','.join(self.devices)!r} is no list of devices"
+            raise UsageError(what, advice="cuda:0,cuda:1")
+        if self.devices and self.engine.device not in ("auto", self.devices[0]):
+            raise UsageError("--device and --devices exclude each other")
+
+    @property
+    def engines(self) -> tuple[EngineOptions, ...]:
+        """How to run networks on each device."""
+        each = tuple(replace(self.engine, device=device) for device in self.devices)
+        return each or (self.engine,)
+
+    @property
+    def container(self) -> str | None:
+        """The container of videos that `format` names, by FFmpeg's name of its muxer."""
+        return None if self.format is None else container_of(f".{self.format}")
+
+    @property
+    def picture_format(self) -> str | None:
+        """`format` as far as it concerns pictures: those of videos keep their own."""
+        return None if self.container else self.format
+
+
+def _check_range(option: str, value: int | None, least: int, most: int | None = None) -> None:
+    """Raise UsageError for a value outside; None is none."""
+    if value is not None and not (least <= value and (most is None or value <= most)):
+        known = f"{least} or more" if most is None else f"{least} to {most}"
+        raise UsageError(f"--{option} cannot be {value}", advice=known)

@@ -11,17 +11,16 @@ from functools import partial
 
 from esc_cli.engine.threads import available_cores
 from esc_cli.errors import DeadlineError, EscError, SetupError, StoppedError
-from esc_cli.tasks.models import Models
 from esc_cli.tasks.stop import Stop
 from esc_cli.tasks.upscale.batching import Batches, Outcome, batches
 from esc_cli.tasks.upscale.decode_queue import Ahead
 from esc_cli.tasks.upscale.devices import Workers
 from esc_cli.tasks.upscale.events import Item, ItemEvent
-from esc_cli.tasks.upscale.job import Job, item_of
+from esc_cli.tasks.upscale.job import Job, StreamedJob, item_of
 from esc_cli.tasks.upscale.options import UpscaleOptions
 from esc_cli.tasks.upscale.records import RecordShelf
 from esc_cli.tasks.upscale.stages import Failure, Work, decode_stage, encode_stage, guarded
-from esc_cli.tasks.upscale.video.plan import VideoJob
+from esc_cli.tasks.upscale.step import Step
 
 DECODED_AHEAD = 2
 PENDING_BYTES = 1 << 30
@@ -35,7 +34,7 @@ def encoder_count() -> int:
 
 @dataclass
 class _Pictures:
-    """Groups of decoded pictures up to the next video, which is kept in `video`, or to the end.
+    """Groups of decoded pictures up to the end, or to the next video, which is kept in `streamed`.
 
     A group never waits for more to come: a device that is idle gets what there is.
     """
@@ -43,12 +42,12 @@ class _Pictures:
     ahead: Ahead
     batches: Batches
     goes_on: Callable[[], bool]
-    video: VideoJob | None = None
+    streamed: StreamedJob | None = None
 
     def __iter__(self) -> Iterator[Sequence[Outcome]]:
         while self.goes_on() and (first := self.ahead.take()) is not None:
-            if isinstance(first, VideoJob):
-                self.video = first
+            if isinstance(first, StreamedJob):
+                self.streamed = first
                 return
             yield self._group(first)
 
@@ -61,14 +60,14 @@ class _Pictures:
 
 @dataclass
 class Pipeline:
-    """Runs jobs.
+    """Runs jobs by the steps that it is handed, one for each device; the first has the videos.
 
     `fatal` is set when the environment failed and the rest was not tried, `late` when the time
     that the user set was up first.
     """
 
     options: UpscaleOptions
-    models: Models
+    steps: Sequence[Step]
     shelf: RecordShelf
     stop: Stop
     fatal: EscError | None = None
@@ -78,14 +77,14 @@ class Pipeline:
 
     def __post_init__(self) -> None:
         """Nothing is loaded yet."""
-        self.workers = Workers(self.models, self.options.devices)
+        self.workers = Workers(self.steps)
 
     def run(self, jobs: Sequence[Job]) -> Iterator[ItemEvent]:
         """The items of the jobs as they finish, until all are done, a stop, or a fatal error.
 
         A video, which takes its time, tells of its progress in between.
         """
-        devices = max(1, len(self.options.devices))
+        devices = len(self.steps)
         joined = batches(self.options, self.workers.device_types)
         ahead = Ahead(max(DECODED_AHEAD, devices), joined.pixels * devices)
         reader = threading.Thread(target=self._read, args=(jobs, ahead), daemon=True)
@@ -101,7 +100,7 @@ class Pipeline:
         for job in jobs:
             if ahead.is_closed or self.stop or self.stop.is_due:
                 break
-            if isinstance(job, VideoJob):
+            if isinstance(job, StreamedJob):
                 ahead.put(job)
                 continue
             ahead.put(guarded(job, partial(self._decoded, job)))
@@ -115,17 +114,17 @@ class Pipeline:
     ) -> Iterator[ItemEvent]:
         """Pictures are shared by the devices; a video waits for them and has the first device."""
 
-        def enlarge(group: Sequence[Outcome], models: Models) -> Sequence[Outcome]:
-            return joined.enlarge(group, models, self.stop)
+        def enlarge(step: Step, group: Sequence[Outcome]) -> Sequence[Outcome]:
+            return step.enlarge(group, joined)
 
         while True:
             pictures = _Pictures(ahead, joined, self._goes_on)
             for group in self.workers.spread(pictures, enlarge, _result_bytes):
                 yield from self._take_over(group, encoders)
             yield from self._finished(lambda: True)
-            if pictures.video is None:
+            if pictures.streamed is None:
                 return
-            yield from self._video(pictures.video)
+            yield from self._streamed(pictures.streamed)
 
     def _take_over(
         self, group: Sequence[Outcome], encoders: ThreadPoolExecutor
@@ -144,10 +143,8 @@ class Pipeline:
             self.late = DeadlineError("the time is up")
         return not (self.fatal or self.late or self.stop)
 
-    def _video(self, job: VideoJob) -> Iterator[ItemEvent]:
-        from esc_cli.tasks.upscale.video.run import VideoRun
-
-        run = VideoRun(job, self.options, self.models, self.shelf.at(job.root), self.stop).run()
+    def _streamed(self, job: StreamedJob) -> Iterator[ItemEvent]:
+        run = self.steps[0].stream(job)
         while True:
             event = guarded(job, lambda: next(run, None))
             if event is None:

@@ -10,33 +10,38 @@ from dataclasses import replace
 from esc_cli.files.atomic import remove_stale_parts
 from esc_cli.tasks.models import Choice, Models
 from esc_cli.tasks.stop import Stop
+from esc_cli.tasks.upscale.disk import check_disk, make_folders
 from esc_cli.tasks.upscale.events import Event, Item, ItemEvent, Planned, Summary
-from esc_cli.tasks.upscale.job import Job, item_of
+from esc_cli.tasks.upscale.job import StreamedJob, item_of
 from esc_cli.tasks.upscale.options import UpscaleOptions
 from esc_cli.tasks.upscale.pipeline import Pipeline
-from esc_cli.tasks.upscale.plan import Plan, Planner, check_disk, make_folders
+from esc_cli.tasks.upscale.plan import Plan, Planner
 from esc_cli.tasks.upscale.records import RecordShelf
-from esc_cli.tasks.upscale.video.plan import VideoJob
+from esc_cli.tasks.upscale.step import local_steps
 
 
-def upscale(options: UpscaleOptions, stop: Stop) -> Iterator[Event]:
+def upscale(options: UpscaleOptions, stop: Stop | None = None) -> Iterator[Event]:
     """Plan and run a batch: `Planned`, then an `Item` per input, then a `Summary`.
 
-    Raises UsageError, SetupError (weights, device, disk, a network that cannot be fetched) before
-    any work starts, and StoppedError while a network is fetched; later errors are in the items, and
-    in the summary's exit code.
+    `Remark` and `Progress` of a video come before its item. Work is done as the events are taken;
+    closing the iterator ends the batch, and `stop` ends it with a summary. Raises UsageError and
+    SetupError (weights, device, disk, a network that cannot be fetched) before any work starts,
+    and StoppedError while a network is fetched; later errors are in the items, and in the summary's
+    exit code.
     """
+    stop = Stop() if stop is None else stop
     start = time.perf_counter()
     shelf = RecordShelf()
-    models = Models(options.model, options.engine, options.supply, options.denoise)
+    models = Models(options.model, options.engines[0], options.supply, options.denoise)
     plan = Planner(options, models, shelf).plan()
-    check_disk(plan)
+    check_disk(plan.jobs)
     if not options.dry_run:
         _fetch_networks(plan, models)
     yield _planned(plan)
-    pipeline = Pipeline(options, models, shelf, stop)
+    pipeline = Pipeline(options, local_steps(options, models, shelf, stop), shelf, stop)
     counts: Counter[str] = Counter()
-    for item in _items(plan, pipeline, options):
+    items = _planned_items(plan, models, options) if options.dry_run else _items(plan, pipeline)
+    for item in items:
         yield item
         if not isinstance(item, Item):
             continue
@@ -59,29 +64,25 @@ def _networks(plan: Plan) -> Iterable[Choice]:
     return {one.checkpoint.path: one for choice in choices for one in choice.networks}.values()
 
 
-def _items(plan: Plan, pipeline: Pipeline, options: UpscaleOptions) -> Iterator[ItemEvent]:
+def _items(plan: Plan, pipeline: Pipeline) -> Iterator[ItemEvent]:
     yield from plan.settled
-    if options.dry_run:
-        for job in plan.jobs:
-            yield _planned_item(job, pipeline.models, options)
-        return
     if plan.jobs:
         for choice in _networks(plan):
             pipeline.workers.prepare(choice)
-        make_folders(plan)
+        make_folders(plan.jobs)
         for folder in dict.fromkeys(job.output.parent for job in plan.jobs):
             remove_stale_parts(folder)
         yield from pipeline.run(plan.jobs)
 
 
-def _planned_item(job: Job, models: Models, options: UpscaleOptions) -> Item:
-    item = replace(item_of(job, "planned"), output_bytes=job.bytes_estimate)
-    if not isinstance(job, VideoJob):
-        return item
-    from esc_cli.tasks.upscale.video.estimate import described
-
-    notes = (job.warning, described(job, models, options))
-    return replace(item, frames=job.header.frames, notes=tuple(filter(None, notes)))
+def _planned_items(plan: Plan, models: Models, options: UpscaleOptions) -> Iterator[Item]:
+    yield from plan.settled
+    for job in plan.jobs:
+        item = replace(item_of(job, "planned"), output_bytes=job.bytes_estimate)
+        if isinstance(job, StreamedJob):
+            notes = job.forecast(models, options)
+            item = replace(item, frames=job.header.frames, notes=notes)
+        yield item
 
 
 def _planned(plan: Plan) -> Planned:

@@ -14,7 +14,6 @@ from typing import Any, Literal
 
 from esc_cli.engine.options import NO_EFFECT
 from esc_cli.tasks.upscale.options import ONLY, UpscaleOptions
-from esc_cli.tasks.upscale.video.plan import asked_container
 
 Kind = Literal["pictures", "videos"]
 
@@ -22,7 +21,7 @@ Kind = Literal["pictures", "videos"]
 def settings_key(options: UpscaleOptions, kind: Kind) -> str:
     """The key of results of a kind. The network is not in it: records hold the weights' digest."""
     values = dict(_walk(options, kind, ""))
-    container = asked_container(options) if kind == "videos" else None
+    container = options.container if kind == "videos" else None
     return _text(values if container is None else values | {"container": container})
 
 

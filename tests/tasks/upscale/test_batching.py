@@ -21,12 +21,14 @@ from esc_cli.model.esc import ESC
 from esc_cli.model.patches import Patch, Patchwork
 from esc_cli.tasks.models import Choice, Models
 from esc_cli.tasks.stop import Stop
+from esc_cli.tasks.upscale.disk import make_folders
 from esc_cli.tasks.upscale.events import Item, Summary
 from esc_cli.tasks.upscale.options import Target, UpscaleOptions
 from esc_cli.tasks.upscale.pipeline import Pipeline
-from esc_cli.tasks.upscale.plan import Planner, make_folders
+from esc_cli.tasks.upscale.plan import Planner
 from esc_cli.tasks.upscale.records import RecordShelf
 from esc_cli.tasks.upscale.run import upscale
+from esc_cli.tasks.upscale.step import local_steps
 
 SIDE = 16
 COUNT = 9
@@ -193,8 +195,9 @@ def through_pipeline(
     models, shelf = FussyModels(chosen.model, chosen.engine), RecordShelf()
     models.trouble = trouble
     plan = Planner(chosen, models, shelf).plan()
-    make_folders(plan)
-    pipeline = Pipeline(chosen, models, shelf, Stop())
+    make_folders(plan.jobs)
+    stop = Stop()
+    pipeline = Pipeline(chosen, local_steps(chosen, models, shelf, stop), shelf, stop)
     pipeline.workers.apart = apart
     assert plan.jobs[0].choice is not None
     pipeline.workers.prepare(plan.jobs[0].choice)

@@ -86,3 +86,8 @@ def test_what_concerns_every_item_is_raised_before_the_plan(photos, more, error)
     with pytest.raises(error):
         next(upscale(options(photos, **more), Stop()))
     assert not list(photos.parent.glob("in_*"))
+
+
+def test_without_a_stop_of_its_own_a_batch_runs_to_its_end(photos):
+    *_, summary = upscale(options(photos))
+    assert (summary.done, summary.left) == (6, 0)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from esc_cli.engine.threads import available_cores
-from esc_cli.errors import UnsupportedError, UsageError
+from esc_cli.errors import ItemError, UnsupportedError, UsageError
 from esc_cli.media.formats import OutputPlan
 from esc_cli.media.paths import Source
 from esc_cli.media.picture import Header
@@ -21,8 +22,11 @@ from esc_cli.media.video.codecs import (
 from esc_cli.media.video.colour_tags import FULL_RANGE, UNSPECIFIED, ColourTags, resolved_matrix
 from esc_cli.media.video.info import FrameFormat, VideoFacts
 from esc_cli.tasks.models import AUTO, Choice, Models
-from esc_cli.tasks.upscale.job import Job
+from esc_cli.tasks.stop import Stop
+from esc_cli.tasks.upscale.events import ItemEvent
+from esc_cli.tasks.upscale.job import StreamedJob
 from esc_cli.tasks.upscale.options import UpscaleOptions
+from esc_cli.tasks.upscale.records import RecordShelf
 
 DEFAULT_SCALE = 2
 """Of a video that is given by itself; in a folder, the scale of the folder holds."""
@@ -33,7 +37,7 @@ SEGMENT_FRAMES = (24, 240)
 
 
 @dataclass(frozen=True)
-class VideoJob(Job):
+class VideoJob(StreamedJob):
     """One video that is to become one video."""
 
     facts: VideoFacts
@@ -50,10 +54,29 @@ class VideoJob(Job):
         """The segments lie beside the result until it is checked."""
         return 2 * self.bytes_estimate
 
+    def problem(self) -> str:
+        """Why the encoder would refuse the video; "" if it does not. Raises DeviceError."""
+        from esc_cli.media.video.encoder import check_encoder
 
-def asked_container(options: UpscaleOptions) -> str | None:
-    """The container that --format names; names of picture formats concern pictures only."""
-    return None if options.format is None else container_of(f".{options.format}")
+        try:
+            check_encoder(self.encoding, threads=1)
+        except ItemError as error:
+            return error.reason
+        return ""
+
+    def forecast(self, models: Models, options: UpscaleOptions) -> tuple[str, ...]:
+        """What will be lost, and what the first frames tell of all."""
+        from esc_cli.tasks.upscale.video.estimate import described
+
+        return tuple(filter(None, (self.warning, described(self, models, options))))
+
+    def run(
+        self, options: UpscaleOptions, models: Models, shelf: RecordShelf, stop: Stop
+    ) -> Iterator[ItemEvent]:
+        """As `VideoRun.run`."""
+        from esc_cli.tasks.upscale.video.run import VideoRun
+
+        return VideoRun(self, options, models, shelf.at(self.root), stop).run()
 
 
 def is_full_range(tags: ColourTags) -> bool:
@@ -86,11 +109,6 @@ class Found:
     size: tuple[int, int]
     scale: float
     frames: int
-
-    @property
-    def factor(self) -> float:
-        """How much larger the result is."""
-        return max(self.size[0] / self.facts.width, self.size[1] / self.facts.height)
 
     def job(
         self,
@@ -154,7 +172,7 @@ def draft(found: Found, options: UpscaleOptions, suffix: str, own: Path | None) 
 
     facts, size, wish = found.facts, found.size, options.video
     codec = codec_by_name(wish.codec)
-    asked = asked_container(options) if own is None else _named(own)
+    asked = options.container if own is None else _named(own)
     candidates = container_candidates(codec, suffix, asked)
     container = _holding(facts, candidates, asked)
     layout = output_layout(codec, facts.layout, wish.pix_fmt)
