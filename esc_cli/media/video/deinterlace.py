@@ -78,8 +78,8 @@ class FilterChain:
         return match
 
     def push(self, frame: VideoFrame) -> Iterator[VideoFrame]:
-        """What comes out after one more frame; its `pts` is the number of a frame that went in,
-        or twice that, or twice that and one where fields become frames."""
+        """What comes out after one more frame; the times are numbers of frames at 30 per second,
+        for a second field half of one more."""
         frame.pts, frame.time_base = self._number, Fraction(1, 30)
         self._number += 1
         self._graph.push(frame)
@@ -131,6 +131,7 @@ class Deinterlacer:
         self._nominal = max(1, nominal)
         self._chain: FilterChain | None = None
         self._times: dict[int, int] = {}
+        self._durations: dict[int, int] = {}
         self._given = 0
         self._out = 0
         self._before: VideoFrame | None = None
@@ -143,7 +144,7 @@ class Deinterlacer:
             self._before = frame
             yield Timed(frame, pts * units, duration * units)
             return
-        self._times[self._given] = pts
+        self._times[self._given], self._durations[self._given] = pts, duration
         yield from self._timed(self._pushed(frame))
 
     def _begins(self, frame: VideoFrame) -> bool:
@@ -176,15 +177,15 @@ class Deinterlacer:
                 yield self._of_film(frame)
             elif self._fields.is_doubled:
                 yield from self._of_field(frame)
-            elif (pts := self._times.pop(int(frame.pts or 0), None)) is not None:
-                yield Timed(frame, pts, int(frame.duration or 0))
+            elif (number := _place(frame)[0]) in self._times:
+                yield Timed(frame, self._times.pop(number), self._durations.pop(number))
 
     def _of_field(self, frame: VideoFrame) -> Iterator[Timed]:
         """The frame before, whose end is known now.
 
         Two units make one of the source; the second field lies half way to the next frame.
         """
-        number, is_second = divmod(int(frame.pts or 0), 2)
+        number, is_second = _place(frame)
         self._forget(number)
         if number not in self._times:
             return
@@ -218,4 +219,10 @@ class Deinterlacer:
     def _forget(self, number: int) -> None:
         """Drop the times of frames before one."""
         for old in [known for known in self._times if known < number]:
-            del self._times[old]
+            del self._times[old], self._durations[old]
+
+
+def _place(frame: VideoFrame) -> tuple[int, int]:
+    """The number of the frame that a frame was made of, and 1 for its second field."""
+    halves = round((frame.pts or 0) * (frame.time_base or 0) * 60)
+    return divmod(halves, 2)
