@@ -22,8 +22,9 @@ Chain = tuple[tuple[str, str], ...]
 """Filters by name with their arguments, each fed by the one before."""
 _CYCLE = 5
 """Frames at 30 per second of which one repeats a field pair of film at 24."""
-# Formats that fieldmatch takes as they are; of others it compares a copy in 8 bits.
-_MATCHED = ("yuv420p", "yuv422p", "yuv444p", "yuv411p", "yuv410p")
+MATCHED = ("yuv420p", "yuv422p", "yuv444p", "yuv411p", "yuv410p")
+"""Formats whose fields fieldmatch can match. With more bits (its option ppsrc) it weaves only the
+left half of the rows (libavfilter 11.14)."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +58,7 @@ class FilterChain:
         )
         last = self._added(source, ("format", pixel_format))
         for filter_ in filters:
-            is_deep = filter_[0] == "fieldmatch" and pixel_format not in _MATCHED
-            last = (self._matched_deep if is_deep else self._added)(last, filter_)
+            last = self._added(last, filter_)
         last.link_to(self._graph.add("buffersink"))
         self._graph.configure()
         self._number = 0
@@ -67,15 +67,6 @@ class FilterChain:
         context = self._graph.add(*filter_)
         last.link_to(context)
         return context
-
-    def _matched_deep(self, last: Any, filter_: tuple[str, str]) -> Any:
-        """fieldmatch, which looks at a copy in 8 bits and takes the fields from the original."""
-        split = self._added(last, ("split", "2"))
-        copy = self._added(split, ("format", "|".join(_MATCHED[:3])))
-        match = self._graph.add(filter_[0], f"{filter_[1]}:ppsrc=1")
-        copy.link_to(match)
-        split.link_to(match, 1, 1)
-        return match
 
     def push(self, frame: VideoFrame) -> Iterator[VideoFrame]:
         """What comes out after one more frame; the times are numbers of frames at 30 per second,

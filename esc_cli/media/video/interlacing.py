@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from esc_cli.errors import EscError, UnsupportedError
-from esc_cli.media.video.deinterlace import Chain, FilterChain
+from esc_cli.media.video.deinterlace import MATCHED, Chain, FilterChain
 from esc_cli.media.video.fields import Fields, Measured, decided, may_be_film
 from esc_cli.media.video.info import VideoFacts
 from esc_cli.media.video.probe import main_stream
@@ -39,8 +39,12 @@ def fields_of(
     """What is to be done with a video's fields. `wish`: auto, off, bwdif or telecine.
 
     Only a sample is decoded; `check` is called on the way and may raise to stop it. Damage is not
-    raised: the reader will tell of it.
+    raised: the reader will tell of it. Raises UnsupportedError for a format whose fields cannot be
+    matched where that is asked for.
     """
+    if wish == "telecine" and facts.layout.name not in MATCHED:
+        what = f"fields of {facts.pixel_format} cannot be matched"
+        raise UnsupportedError(what, path, "use --deinterlace bwdif")
     may_be = facts.height <= _LINES and facts.rate <= _RATE
     if wish == "off" or (wish == "auto" and not facts.interlaced and not may_be):
         return decided(
@@ -56,7 +60,7 @@ def _measured(places: list[list[VideoFrame]], facts: VideoFacts) -> Measured:
     try:
         found = _verdicts(places, own, (("idet", ""),))
         measured = replace(found, flagged=flagged)
-        if not may_be_film(measured, facts.rate):
+        if own not in MATCHED or not may_be_film(measured, facts.rate):
             return measured
         order = "tff" if measured.order == "auto" else measured.order
         matching = (("fieldmatch", f"order={order}:combmatch=full"), ("idet", ""))
