@@ -99,7 +99,9 @@ def test_the_conversion_is_that_of_swscale(matrix, full_range):
     assert np.abs(rgb.permute(1, 2, 0).numpy() - converted).max() <= 1.5
 
 
-@pytest.mark.parametrize("name", ["yuv420p", "yuv422p", "yuv440p", "yuv444p", "gray", "gbrp"])
+@pytest.mark.parametrize(
+    "name", ["yuv411p", "yuv420p", "yuv422p", "yuv440p", "yuv444p", "gray", "gbrp"]
+)
 @pytest.mark.parametrize("bits", [8, 10, 16])
 @pytest.mark.parametrize("size", [(7, 5), (8, 6), (1, 1)])
 def test_there_and_back_changes_no_constant_frame(name, bits, size):
@@ -135,6 +137,20 @@ def test_chroma_stays_in_its_place_when_enlarged():
     # Chroma sample k lies on luma column 2k, which is column k - 0.25 of the source's luma.
     expected = 400 + 8 * (np.arange(32) * 2 * 0.5 - 0.25) / 2
     assert np.abs(planes[1][4, 4:-4] - expected[4:-4]).max() <= 1
+
+
+def test_chroma_of_4_1_1_is_read_between_every_fourth_column_and_written_there():
+    """A ramp of chroma, of which sample k lies on luma column 4k, is a straight line between."""
+    space = ColourSpace(planar("yuv411p"), levels(6, False, 8))
+    luma, cb = (
+        np.full((4, 32), 120, np.uint8),
+        np.broadcast_to(np.arange(100, 148, 6, dtype=np.uint8), (4, 8)),
+    )
+    rgb = space.to_rgb([(luma, cb, np.full_like(cb, 128))], torch.device("cpu"))
+    blue = rgb[0, 2, 0, :28]
+    assert torch.allclose(blue[1:] - blue[:-1], (blue[1] - blue[0]).expand(27), atol=1e-5)
+    (planes,) = space.to_planes(rgb)
+    assert np.abs(planes[1][:, 1:-1].astype(int) - cb[:, 1:-1]).max() <= 1
 
 
 def test_the_size_decides_where_the_matrix_is_not_stated(tmp_path):
