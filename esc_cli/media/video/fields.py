@@ -105,6 +105,8 @@ class Measured:
 
 
 _ENOUGH = 4
+_CLEAR = 12
+"""Combed frames without which a video that is not called interlaced is none."""
 _AGREED = 0.9
 _STRAY = 0.1
 """A smaller share of combed frames is a film's few, or noise."""
@@ -138,6 +140,8 @@ def decided(measured: Measured, wish: str, *, doubled: bool, rate: Fraction) -> 
 def _by_share(measured: Measured, doubled: bool, rate: Fraction) -> Fields:
     share, flagged = measured.combed_share, measured.flagged / max(1, measured.frames)
     told = measured.combed + measured.progressive
+    if not flagged and (measured.combed < _CLEAR or measured.order == "auto"):
+        return Fields("flagged", doubled=doubled)  # fine patterns look combed, of either order
     if share >= _STRAY or (flagged and not told):
         if 1 - _AGREED < flagged < _AGREED:
             return _told(Fields("flagged", measured.order, doubled), measured, "partly", rate)

@@ -19,8 +19,10 @@ from esc_cli.media.video.colour_tags import UNSPECIFIED, ColourTags
 from esc_cli.media.video.info import VideoFacts
 from esc_cli.media.video.mux import is_gap, title_of
 from esc_cli.media.video.probe import ATTACHED_PICTURE, DISCARD_ALL, probe_video
+from esc_cli.media.video.reader import WHOLE, Part
 from esc_cli.media.video.side_data import Riding
 from esc_cli.media.video.source import open_video
+from esc_cli.media.video.verify_pixels import colour_difference
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -37,7 +39,7 @@ class Expected:
 
     shift_s: what became 0. earliest_s: the first time of any packet, 0 or below.
     whole: all of the source was done, with all its chapters. intact: and nothing of it was damaged,
-    so that the result must be as long as it says.
+    so that the result must be as long as it says. part: what of the source was done.
     """
 
     facts: VideoFacts
@@ -48,6 +50,7 @@ class Expected:
     earliest_s: Fraction = Fraction(0)
     whole: bool = True
     intact: bool = True
+    part: Part = WHOLE
 
 
 @dataclass
@@ -78,6 +81,9 @@ def _differences(part: Path, source: Path, expected: Expected, read: _Read) -> I
     found = probe_video(part, 1 << 62)
     yield from _picture_differences(found, expected)
     yield from _length_differences(found, expected)
+    colours = colour_difference(part, found, source, expected.facts, expected.part)
+    if colours:
+        yield colours
     with open_video(part) as result:
         _fill(read, result, found.stream)
         yield from _time_differences(read, expected)

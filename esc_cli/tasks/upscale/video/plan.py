@@ -19,8 +19,16 @@ from esc_cli.media.video.codecs import (
     container_candidates,
     container_of,
 )
-from esc_cli.media.video.colour_tags import FULL_RANGE, UNSPECIFIED, ColourTags, resolved_matrix
+from esc_cli.media.video.colour_tags import (
+    FULL_RANGE,
+    LIMITED_RANGE,
+    RGB,
+    UNSPECIFIED,
+    ColourTags,
+    resolved_matrix,
+)
 from esc_cli.media.video.info import FrameFormat, VideoFacts
+from esc_cli.media.video.pixel_formats import Layout
 from esc_cli.tasks.models import AUTO, Choice, Models
 from esc_cli.tasks.stop import Stop
 from esc_cli.tasks.upscale.events import ItemEvent
@@ -176,6 +184,9 @@ def draft(found: Found, options: UpscaleOptions, suffix: str, own: Path | None) 
     candidates = container_candidates(codec, suffix, asked)
     container = _holding(facts, candidates, asked)
     layout = output_layout(codec, facts.layout, wish.pix_fmt)
+    tags = result_tags(facts, size, layout)
+    if codec.encoder == "prores_ks":  # the format knows no other range
+        tags = replace(tags, full_range=LIMITED_RANGE)
     rate = facts.rate if facts.rate > 0 else facts.time_base
     encoding = Encoding(
         codec.encoder,
@@ -186,7 +197,7 @@ def draft(found: Found, options: UpscaleOptions, suffix: str, own: Path | None) 
         facts.time_base,
         rate,
         facts.sar,
-        result_tags(facts, size),
+        tags,
         facts.display_matrix,
     )
     known = CONTAINERS[container]
@@ -214,9 +225,17 @@ def _holding(facts: VideoFacts, candidates: tuple[str, ...], asked: str | None) 
     raise UnsupportedError(f"{container} cannot hold {refused}", advice=advice)
 
 
-def result_tags(facts: VideoFacts, size: tuple[int, int]) -> ColourTags:
-    """The source's tags. A matrix that it leaves to the size is stated when the size tips it."""
+def result_tags(facts: VideoFacts, size: tuple[int, int], layout: Layout) -> ColourTags:
+    """The source's tags, with the matrix that the result really has.
+
+    One that the source leaves to the size is stated when the size tips it; RGB that becomes YUV
+    gets the one that players take for the size, and YUV that becomes RGB has none.
+    """
     tags = facts.tags
+    if layout.kind == "rgb":
+        return replace(tags, matrix=RGB, full_range=FULL_RANGE)
+    if facts.layout.kind == "rgb":
+        return replace(tags, matrix=resolved_matrix(ColourTags(), *size), full_range=LIMITED_RANGE)
     own = resolved_matrix(tags, facts.width, facts.height)
     left_open = tags.matrix == UNSPECIFIED and facts.layout.kind == "yuv"
     if left_open and resolved_matrix(tags, *size) != own:

@@ -209,6 +209,7 @@ class VideoRun:
             muxer.earliest_s,
             whole=window is None,
             intact=not reader.damage,
+            part=reader.part,
         )
 
     def _window(self, reader: Reader) -> Window | None:
