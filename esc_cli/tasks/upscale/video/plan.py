@@ -52,10 +52,16 @@ class VideoJob(StreamedJob):
     encoding: Encoding
 
     @property
-    def warning(self) -> str:
-        """What of the frames' metadata the result will not have; empty if nothing is lost."""
-        lost, encoder = self.facts.riding.lost(self.encoding.encoder), self.encoding.encoder
-        return f"will be lost, as {encoder} is not given it: {', '.join(lost)}" if lost else ""
+    def warnings(self) -> tuple[str, ...]:
+        """What is told before the work: what is done about fields, and what will be lost."""
+        encoder, own = self.encoding.encoder, self.facts.layout
+        lost, bits = self.facts.riding.lost(encoder), self.encoding.layout.bits
+        told = (
+            self.facts.fields.found,
+            f"will be lost, as {encoder} is not given it: {', '.join(lost)}" if lost else "",
+            f"{own.bits} bits become {bits}" if bits < own.bits else "",
+        )
+        return tuple(filter(None, told))
 
     @property
     def disk_bytes(self) -> int:

@@ -75,8 +75,7 @@ class VideoRun:
         fits = partial(reason_against, fresh=fresh, upscaler=upscaler, source=job.facts.format)
         journal = open_journal(job.output, self._fingerprint(status), fresh, fits)
         try:
-            fields = job.facts.fields.found
-            told = (fields, journal.unlocked, journal.dropped, job.warning)
+            told = (*job.warnings, journal.unlocked, journal.dropped)
             for text in filter(None, told):
                 yield Remark(job.source.path, text)
             if upscaler is not None and journal.settled.tile is not None:
@@ -227,8 +226,7 @@ class VideoRun:
         tiles = [done.tile for done in network.passes]
         used = {done.precision for done in network.passes}
         notes = [note for done in network.passes for note in done.notes]
-        notes += [job.facts.fields.found] if job.facts.fields.found else []
-        notes += self._notes
+        notes += [*job.warnings, *self._notes]
         notes += [f"lost: {name}" for name in reader.riding if name not in job.facts.riding.others]
         notes += [f"left out: {other}, which no container holds" for other in self._lost]
         return replace(
