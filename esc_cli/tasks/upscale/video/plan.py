@@ -78,11 +78,13 @@ class VideoJob(StreamedJob):
             return error.reason
         return ""
 
-    def forecast(self, models: Models, options: UpscaleOptions) -> tuple[str, ...]:
-        """What will be lost, and what the first frames tell of all."""
+    def forecast(self, models: Models, options: UpscaleOptions) -> tuple[int, tuple[str, ...]]:
+        """Measured on a sample and its first frames; nothing is written or fetched."""
         from esc_cli.tasks.upscale.video.estimate import described
+        from esc_cli.tasks.upscale.video.fields import with_fields_decided
 
-        return tuple(filter(None, (self.warning, described(self, models, options))))
+        job = with_fields_decided(self, options)
+        return job.header.frames, (*job.warnings, described(job, models, options))
 
     def run(
         self, options: UpscaleOptions, models: Models, shelf: RecordShelf, stop: Stop
