@@ -219,6 +219,18 @@ def upscale_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per o
             help="Frames that are safe at a time. Default: 24 to 240, by their size.",
         ),
     ] = None,
+    deinterlace: Annotated[
+        Literal["auto", "off", "bwdif", "telecine"],
+        typer.Option(
+            rich_help_panel=_VIDEO,
+            help="auto: measure, and do what is needed. bwdif: every frame. telecine: film of 24 "
+            "frames per second from 30. off: leave the fields woven.",
+        ),
+    ] = "auto",
+    deinterlace_rate: Annotated[
+        Literal["frame", "field"],
+        typer.Option(rich_help_panel=_VIDEO, help="field: a frame from each field, 50 or 60."),
+    ] = "frame",
     input_format: Annotated[
         str | None,
         typer.Option(rich_help_panel=_VIDEO, help="y4m: stdin is a video, and so is stdout."),
@@ -268,6 +280,8 @@ def upscale_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per o
             verify,
             allow_truncated,
             segment_frames,
+            deinterlace,
+            deinterlace_rate,
         ),
     )
     seconds = seconds_left(deadline, max_minutes, datetime.now())

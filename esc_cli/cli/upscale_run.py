@@ -48,6 +48,7 @@ class Renderer:
     _task: TaskID | None = None
     _total: int = 0
     _seen: int = 0
+    _told: set[tuple[Path, str]] = field(default_factory=set)
     _start: float = field(default_factory=time.monotonic)
     _last_line: float = field(default_factory=time.monotonic)
 
@@ -61,6 +62,7 @@ class Renderer:
                 elif isinstance(event, Item):
                     self._item(event)
                 elif isinstance(event, Remark):
+                    self._told.add((event.input, event.text))
                     print_line(f"note: {shown(event.input)}: {event.text}", "yellow")
                 elif isinstance(event, VideoProgress):
                     self._video(event)
@@ -101,7 +103,8 @@ class Renderer:
         elif item.status == "done" and item.output is not None and not self.quiet:
             print_result(shown(item.output))
         for note in item.notes:
-            self._say(f"note: {shown(item.input)}: {note}")
+            if (item.input, note) not in self._told:
+                self._say(f"note: {shown(item.input)}: {note}")
         self._advance()
 
     def _video(self, video: VideoProgress) -> None:

@@ -14,7 +14,7 @@ from esc_cli.media.formats import INPUT_SUFFIXES, SUFFIXES
 
 PICTURES = frozenset(suffix for suffixes in SUFFIXES.values() for suffix in suffixes)
 
-_VIDEO_NAMES = "mkv webm mp4 m4v mov avi flv ts m2ts mts mpg mpeg vob ogv wmv 3gp y4m"
+_VIDEO_NAMES = "mkv webm mp4 m4v mov avi flv ts m2ts mts mpg mpeg vob ogv wmv 3gp y4m dv m2v"
 VIDEOS = frozenset(f".{name}" for name in _VIDEO_NAMES.split())
 """Every suffix that a folder scan takes for a video."""
 

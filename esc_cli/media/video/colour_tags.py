@@ -13,8 +13,9 @@ UNSPECIFIED = 2
 RGB = 0
 BT709 = 1
 BT601 = 6
-FULL_RANGE = 2
-"""FFmpeg's AVCOL_RANGE_JPEG; 1 is limited and 0 unspecified, which means limited."""
+BT2020 = 9
+LIMITED_RANGE, FULL_RANGE = 1, 2
+"""FFmpeg's AVCOL_RANGE_MPEG and AVCOL_RANGE_JPEG; 0 is unspecified, which means limited."""
 
 _LUMA_WEIGHTS = {  # (Kr, Kb), ITU-T H.273 table 4
     1: (0.2126, 0.0722),

@@ -21,6 +21,7 @@ _MAGIC = (
     (b"OggS", "ogg"),
     (b"0&\xb2u\x8ef\xcf\x11", "asf"),
     (b"YUV4MPEG2 ", "yuv4mpegpipe"),
+    (b"\x1f\x07\0", "dv"),  # IEC 61834: a header block; what follows differs for 60 and 50 fields
 )
 _PICTURE_BRANDS = frozenset(
     b"heic heix heim heis hevc hevx hevm hevs mif1 msf1 avif avis crx ".split()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from esc_cli.media.video.colour_tags import ColourTags
+from esc_cli.media.video.fields import AS_CALLED, Fields
 from esc_cli.media.video.pixel_formats import Layout
 from esc_cli.media.video.side_data import Riding
 
@@ -51,7 +52,8 @@ class VideoFacts:
     beside it. refused: for each container, those of `others` that it cannot hold. riding: what the
     first frame carries beside its samples. codec: of the frames, as FFmpeg names it.
     bits_per_pixel: of the stream, or of the file where the stream tells no rate; None where
-    neither does.
+    neither does. interlaced: what the file calls its frames. fields: what
+    is done about that; `time_base`, `rate` and `frames` are of what comes out.
     """
 
     demuxer: str
@@ -76,6 +78,8 @@ class VideoFacts:
     riding: Riding
     codec: str = ""
     bits_per_pixel: float | None = None
+    interlaced: bool = False
+    fields: Fields = AS_CALLED
 
     @property
     def format(self) -> FrameFormat:

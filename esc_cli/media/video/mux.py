@@ -12,6 +12,7 @@ from esc_cli.errors import EscError, WriteError
 from esc_cli.media.video.codecs import Encoding
 from esc_cli.media.video.encoder import StoredPacket, configure
 from esc_cli.media.video.info import VideoFacts
+from esc_cli.media.video.matroska_aspect import PLACEHOLDER, state_aspect
 from esc_cli.media.video.probe import ATTACHED_PICTURE
 from esc_cli.media.video.segments import read_segment
 from esc_cli.media.video.source import is_ffmpeg_error, load_av, open_video
@@ -72,6 +73,7 @@ class Muxer:
     threads: int
     window: Window | None = None
     copied: dict[int, int] = field(default_factory=dict)
+    _is_stereo: bool = False
     earliest_s: Fraction = Fraction(0)
 
     def write(self, target: BinaryIO, segments: Iterable[Path]) -> None:
@@ -96,6 +98,16 @@ class Muxer:
                     raise
                 reason = getattr(error, "strerror", None) or error
                 raise WriteError(f"cannot be written: {reason}") from error
+            if self._is_stated_later:
+                encoding = self.encoding
+                sar = encoding.sar or Fraction(1)
+                state_aspect(target, encoding.width, encoding.height, sar)
+
+    @property
+    def _is_stated_later(self) -> bool:
+        """Whether the muxer has to be helped to state the sample aspect ratio."""
+        is_matroska = self.encoding.container in ("matroska", "webm")
+        return is_matroska and (self.encoding.sar or 1) != 1 and not self._is_stereo
 
     def _has_long_tags(self, source: InputContainer) -> bool:
         """Whether tags such as com.apple.quicktime.make ask for the kind that leaves no covers."""
@@ -137,6 +149,9 @@ class Muxer:
         configure(stream.codec_context, encoding, self.threads)
         stream.time_base = encoding.time_base
         stream.metadata.update(_tags_of(source))
+        self._is_stereo = PLACEHOLDER[0] in stream.metadata
+        if self._is_stated_later:
+            stream.metadata[PLACEHOLDER[0]] = PLACEHOLDER[1]
         stream.disposition = source.disposition
         if encoding.display_matrix is not None:
             stream.set_display_matrix(encoding.display_matrix)

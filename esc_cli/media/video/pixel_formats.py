@@ -43,13 +43,14 @@ _REARRANGED = {
     **dict.fromkeys(("nv16", "yuyv422", "uyvy422", "yvyu422"), "yuv422p"),
     **dict.fromkeys(("nv24", "nv42"), "yuv444p"),
     **dict.fromkeys(("rgb24", "bgr24", "rgb0", "bgr0", "0rgb", "0bgr"), "gbrp"),
+    "uyyvyy411": "yuv411p",
     "p010le": "yuv420p10le",
     "p016le": "yuv420p16le",
     "p210le": "yuv422p10le",
     "y210le": "yuv422p10le",
 }
-_SUBSAMPLING = {"420": (2, 2), "422": (2, 1), "444": (1, 1), "440": (1, 2)}
-_YUV = re.compile(r"yuvj?(420|422|444|440)p(?:(9|10|12|14|16)le)?\Z")
+_SUBSAMPLING = {"411": (4, 1), "420": (2, 2), "422": (2, 1), "444": (1, 1), "440": (1, 2)}
+_YUV = re.compile(r"yuvj?(411|420|422|444|440)p(?:(9|10|12|14|16)le)?\Z")
 _PLAIN = re.compile(r"(gray|gbrp)(?:(9|10|12|14|16)le)?\Z")
 
 

@@ -27,14 +27,13 @@ if TYPE_CHECKING:
 ATTACHED_PICTURE = 1 << 10  # AV_DISPOSITION_ATTACHED_PIC
 DISCARD_ALL = 48  # AVDISCARD_ALL: how FFmpeg marks the track that holds QuickTime's chapters
 _INTERLACED_ORDERS = (2, 3, 4, 5)  # AV_FIELD_TT, BB, TB, BT
-_ADVICE = "deinterlace it first, e.g. with FFmpeg's filter bwdif"
 
 
 def probe_video(path: Path, max_pixels: int) -> VideoFacts:
     """The facts of a video, from its headers and its first frame.
 
     Raises ReadError (damaged, no frame), UnsupportedError (no video stream, no decoder,
-    interlaced, transparency, a rare pixel format or matrix), TooLargeError over `max_pixels` a
+    transparency, a rare pixel format or matrix), TooLargeError over `max_pixels` a
     frame, MissingExtraError without PyAV.
     """
     with open_video(path) as container, decoding(path, "the video is damaged"):
@@ -62,13 +61,10 @@ def main_stream(container: InputContainer) -> VideoStream:
 def _facts(container: InputContainer, max_pixels: int) -> VideoFacts:
     stream = main_stream(container)
     context: Any = stream.codec_context
-    if getattr(context, "field_order", 0) in _INTERLACED_ORDERS:  # PyAV 18 and later tell
-        raise UnsupportedError("the video is interlaced", advice=_ADVICE)
     if context.width * context.height > max_pixels:
         what = f"{context.width} x {context.height} is more than the limit of {max_pixels:,} pixels"
         raise TooLargeError(what, advice="raise it with --max-pixels")
     frame = _first_frame(container, stream)
-    check_progressive(frame)
     layout, tags = planar(frame.format.name), _tags(frame)
     if layout.kind != "rgb":
         levels(resolved_matrix(tags, frame.width, frame.height), False, layout.bits)
@@ -103,6 +99,7 @@ def _facts(container: InputContainer, max_pixels: int) -> VideoFacts:
         riding=riding_on(frame),
         codec=context.name,
         bits_per_pixel=_bits_per_pixel(container, stream, frame.width * frame.height * rate),
+        interlaced=frame.interlaced_frame or context.field_order in _INTERLACED_ORDERS,
     )
 
 
@@ -127,12 +124,6 @@ def _first_frame(container: InputContainer, stream: VideoStream) -> VideoFrame:
             container.seek(0)
             return frame
     raise ReadError("the video stream holds no frame that can be decoded")
-
-
-def check_progressive(frame: VideoFrame) -> None:
-    """Raise UnsupportedError for a frame of two fields."""
-    if frame.interlaced_frame:
-        raise UnsupportedError("the video is interlaced", advice=_ADVICE)
 
 
 def _tags(frame: VideoFrame) -> ColourTags:

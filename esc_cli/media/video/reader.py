@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from esc_cli.errors import EscError, ReadError, UnsupportedError
+from esc_cli.media.video.deinterlace import Deinterlacer, Timed
 from esc_cli.media.video.frames import Plane, RawFrame
 from esc_cli.media.video.info import VideoFacts
 from esc_cli.media.video.pixel_formats import Layout
-from esc_cli.media.video.probe import check_progressive, main_stream, riding_on
+from esc_cli.media.video.probe import main_stream, riding_on
 from esc_cli.media.video.source import is_ffmpeg_error, open_video
 
 if TYPE_CHECKING:
@@ -66,12 +67,13 @@ class Reader:
     end_s: float = 0.0
     riding: dict[str, None] = field(default_factory=dict)
     _packets: int = 0
+    _last: int | None = None
 
     def frames(self) -> Iterator[RawFrame]:
         """The frames in order of presentation.
 
         Raises ReadError where timestamps do not increase, UnsupportedError where the picture
-        changes its size or format or becomes interlaced. Damage is not raised but noted.
+        changes its size or format. Damage is not raised but noted.
         """
         with open_video(self.path) as container:
             try:
@@ -86,33 +88,49 @@ class Reader:
         first, last = part.span_s(self.facts.start_s)
         if first is not None:
             container.seek(max(0, int(first * 1_000_000)))
+        for timed in self._deinterlaced(container, first):
+            time = float(timed.pts * base)
+            if first is not None and time < first - 1e-9:
+                continue
+            if last is not None and time >= last - 1e-9:
+                return
+            self.pts.append(timed.pts)
+            planes = planes_of(timed.frame, self.facts.layout)
+            yield RawFrame(timed.pts, timed.duration, planes)
+            if part.frames is not None and len(self.pts) >= part.frames:
+                return
+
+    def _deinterlaced(self, container: InputContainer, first: float | None) -> Iterator[Timed]:
+        """Frames as they are shown, also some before `first`, from which the filters begin."""
+        facts = self.facts
+        base = facts.time_base * facts.fields.time_units  # of the source
+        nominal = round(facts.fields.growth / facts.rate / base)
+        fields = Deinterlacer(facts.fields, facts.layout.name, nominal)
         for frame in self._decoded(container):
             pts = frame.pts if frame.pts is not None else frame.dts
             if pts is None:
                 raise ReadError("a frame has no timestamp", advice=_REMUX)
             time = float(pts * base)
-            if first is not None and time < first - 1e-9:
-                continue
-            if last is not None and time >= last - 1e-9:
-                return
-            yield self._checked(frame, pts, time)
-            if part.frames is not None and len(self.pts) >= part.frames:
-                return
+            self._check(frame, pts, time)
+            if first is None or time >= first - 1e-9:
+                self._note(frame, time)
+            yield from fields.push(frame, pts, int(frame.duration or 0))
+        yield from fields.finish()
 
-    def _checked(self, frame: VideoFrame, pts: int, time: float) -> RawFrame:
+    def _check(self, frame: VideoFrame, pts: int, time: float) -> None:
         where = f"at {time:.3f} s"
-        if self.pts and pts <= self.pts[-1]:
+        if self._last is not None and pts <= self._last:
             raise ReadError(f"timestamps do not increase {where}", advice=_REMUX)
         if (frame.width, frame.height) != (self.facts.width, self.facts.height):
             raise UnsupportedError(f"the size changes {where}", advice="split the video there")
         if frame.format.name != self.facts.pixel_format:
             raise UnsupportedError(f"the pixel format changes {where}", advice="split it there")
-        check_progressive(frame)
+        self._last = pts
+
+    def _note(self, frame: VideoFrame, time: float) -> None:
         if frame.is_corrupt:
-            self.damage.append(f"the frame {where} is damaged")
-        self.pts.append(pts)
+            self.damage.append(f"the frame at {time:.3f} s is damaged")
         self.riding.update(dict.fromkeys(riding_on(frame).others))
-        return RawFrame(pts, int(frame.duration or 0), planes_of(frame, self.facts.layout))
 
     def _decoded(self, container: InputContainer) -> Iterator[VideoFrame]:
         stream = main_stream(container)

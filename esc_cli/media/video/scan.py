@@ -74,13 +74,13 @@ def count_frames(
                 if packet.pts is None and not part.whole:
                     return None
                 count += _within(packet, first, last)
-                if count == part.frames:
-                    break
+                if part.frames is not None and facts.fields.count(count) >= part.frames:
+                    return part.frames
     except Exception as error:
         if not is_ffmpeg_error(error):
             raise
         return None  # decoding will say what is wrong
-    return count
+    return facts.fields.count(count)
 
 
 def _shown(

@@ -19,12 +19,18 @@ from esc_cli.media.video.colour_tags import UNSPECIFIED, ColourTags
 from esc_cli.media.video.info import VideoFacts
 from esc_cli.media.video.mux import is_gap, title_of
 from esc_cli.media.video.probe import ATTACHED_PICTURE, DISCARD_ALL, probe_video
+from esc_cli.media.video.reader import WHOLE, Part
 from esc_cli.media.video.side_data import Riding
 from esc_cli.media.video.source import open_video
+from esc_cli.media.video.verify_pixels import colour_difference
 
 if TYPE_CHECKING:
     from av.container import InputContainer
     from av.stream import Stream
+
+
+_ASPECT_TOLERANCE = Fraction(1, 250)
+"""Matroska states the ratio by whole pixels of a size; FFmpeg's muxers allow as much."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +39,7 @@ class Expected:
 
     shift_s: what became 0. earliest_s: the first time of any packet, 0 or below.
     whole: all of the source was done, with all its chapters. intact: and nothing of it was damaged,
-    so that the result must be as long as it says.
+    so that the result must be as long as it says. part: what of the source was done.
     """
 
     facts: VideoFacts
@@ -44,6 +50,7 @@ class Expected:
     earliest_s: Fraction = Fraction(0)
     whole: bool = True
     intact: bool = True
+    part: Part = WHOLE
 
 
 @dataclass
@@ -74,6 +81,9 @@ def _differences(part: Path, source: Path, expected: Expected, read: _Read) -> I
     found = probe_video(part, 1 << 62)
     yield from _picture_differences(found, expected)
     yield from _length_differences(found, expected)
+    colours = colour_difference(part, found, source, expected.facts, expected.part)
+    if colours:
+        yield colours
     with open_video(part) as result:
         _fill(read, result, found.stream)
         yield from _time_differences(read, expected)
@@ -87,13 +97,16 @@ def _picture_differences(found: VideoFacts, expected: Expected) -> Iterator[str]
     encoding = expected.encoding
     pairs: tuple[tuple[str, Any, Any], ...] = (
         ("size", (found.width, found.height), (encoding.width, encoding.height)),
-        ("bits", found.layout.bits, encoding.layout.bits),
         ("rotation", found.rotation, expected.facts.rotation),
-        ("sample aspect ratio", found.sar or 1, encoding.sar or 1),
     )
     for name, one, other in pairs:
         if one != other:
             yield f"{name} {one} instead of {other}"
+    if found.layout.bits < encoding.layout.bits:  # the decoder of ProRes 4444 gives 12 for 10
+        yield f"bits {found.layout.bits} instead of {encoding.layout.bits}"
+    one, other = found.sar or Fraction(1), encoding.sar or Fraction(1)
+    if abs(one / other - 1) > _ASPECT_TOLERANCE:
+        yield f"sample aspect ratio {one} instead of {other}"
     yield from _tag_differences(found.tags, encoding)
     yield from _riding_differences(found.riding, expected.facts.riding, encoding.encoder)
 

@@ -68,8 +68,8 @@ class StreamedJob(Job, ABC):
     """One that is decoded, enlarged and encoded piece by piece, and has a device for itself."""
 
     @abstractmethod
-    def forecast(self, models: Models, options: UpscaleOptions) -> tuple[str, ...]:
-        """What a dry run tells of it."""
+    def forecast(self, models: Models, options: UpscaleOptions) -> tuple[int, tuple[str, ...]]:
+        """About how many frames the result will have, and what else a dry run tells of it."""
 
     @abstractmethod
     def run(

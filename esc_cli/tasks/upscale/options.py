@@ -24,6 +24,8 @@ __all__ = [
 ]
 
 Existing = Literal["skip", "overwrite", "error"]
+Deinterlace = Literal["auto", "off", "bwdif", "telecine"]
+DeinterlaceRate = Literal["frame", "field"]
 DEFAULT_MAX_PIXELS = 500_000_000
 ONLY = "only"
 """The metadata of a field that concerns results of one kind: "pictures" or "videos"."""
@@ -83,7 +85,8 @@ class VideoOptions:
     codec: a name as in `media.video.settings.CODECS`. crf: its quality, lower is better. start,
     duration: seconds. frames: at most so many. verify: compare the written file with its source.
     allow_truncated: accept a file that is cut short or damaged, also a picture. segment_frames:
-    frames that are finished at a time, None to decide by their size.
+    frames that are finished at a time, None to decide by their size. deinterlace: what is done
+    about interlaced frames. deinterlace_rate: whether a frame or each of its fields becomes one.
     """
 
     codec: str | None = None
@@ -98,6 +101,8 @@ class VideoOptions:
         default=False, metadata=no_effect("without it there is no result")
     )
     segment_frames: int | None = None
+    deinterlace: Deinterlace = "auto"
+    deinterlace_rate: DeinterlaceRate = "frame"
 
     def __post_init__(self) -> None:
         """Raise UsageError for values that mean nothing."""

@@ -80,8 +80,8 @@ def _planned_items(plan: Plan, models: Models, options: UpscaleOptions) -> Itera
     for job in plan.jobs:
         item = replace(item_of(job, "planned"), output_bytes=job.bytes_estimate)
         if isinstance(job, StreamedJob):
-            notes = job.forecast(models, options)
-            item = replace(item, frames=job.header.frames, notes=notes)
+            frames, notes = job.forecast(models, options)
+            item = replace(item, frames=frames, notes=notes)
         yield item
 
 

@@ -16,7 +16,8 @@ OTHER = {
     "tile": 64, "overlap": 48, "self_ensemble": True, "format": "webp", "quality": 80,
     "denoise": 0.5,
     "codec": "hevc", "crf": 30, "preset": "slow", "pix_fmt": "yuv444p", "start": 1.5,
-    "duration": 2.0, "frames": 7, "segment_frames": 12,
+    "duration": 2.0, "frames": 7, "segment_frames": 12, "deinterlace": "off",
+    "deinterlace_rate": "field",
 }  # fmt: skip
 """A value for each field that counts, other than its default."""
 

@@ -74,11 +74,11 @@ class ColourSpace:
                 chroma[:, None], scale_factor=(2.0, 1.0), mode="bilinear", align_corners=False
             )
             chroma = rows[:, 0, :height]
-        if self.layout.sub_x == 2:
+        for _ in range(self.layout.sub_x // 2):  # 4:1:1 halves its columns twice
             following = torch.cat((chroma[:, :, 1:], chroma[:, :, -1:]), dim=2)
             between = (chroma + following) / 2
-            chroma = torch.stack((chroma, between), dim=3).flatten(2)[:, :, :width]
-        return chroma
+            chroma = torch.stack((chroma, between), dim=3).flatten(2)
+        return chroma[:, :, :width]
 
     def _downsampled(self, chroma: Tensor) -> Tensor:
         """(B, H, W) -> (B, h, w)."""
@@ -86,7 +86,7 @@ class ColourSpace:
             if chroma.shape[1] % 2:
                 chroma = torch.cat((chroma, chroma[:, -1:]), dim=1)
             chroma = (chroma[:, 0::2] + chroma[:, 1::2]) / 2
-        if self.layout.sub_x == 2:
+        for _ in range(self.layout.sub_x // 2):
             if chroma.shape[2] % 2:
                 chroma = torch.cat((chroma, chroma[:, :, -1:]), dim=2)
             even, odd = chroma[:, :, 0::2], chroma[:, :, 1::2]

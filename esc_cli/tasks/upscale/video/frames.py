@@ -14,10 +14,9 @@ from torch import Tensor
 from esc_cli.engine import memory
 from esc_cli.engine.precision import DTYPES
 from esc_cli.media.resize import resize_lanczos
-from esc_cli.media.video.colour_tags import BT601, RGB, levels, resolved_matrix
+from esc_cli.media.video.colour_tags import levels, resolved_matrix
 from esc_cli.media.video.frames import Plane, RawFrame
 from esc_cli.media.video.info import FrameFormat
-from esc_cli.media.video.pixel_formats import Layout
 from esc_cli.tasks.upscale.video.colour import ColourSpace
 from esc_cli.tasks.upscale.video.journal import Settled
 from esc_cli.tasks.upscale.video.plan import is_full_range
@@ -73,20 +72,18 @@ class FrameUpscaler:
 
     @cached_property
     def _reading(self) -> ColourSpace:
-        return self._space(self.source.layout)
+        return self._space(self.source)
 
     @cached_property
     def _writing(self) -> ColourSpace:
-        return self._space(self.target.layout)
+        return self._space(self.target)
 
-    def _space(self, layout: Layout) -> ColourSpace:
-        """RGB sources that become YUV are written as their tags say, by default as BT.601."""
+    def _space(self, form: FrameFormat) -> ColourSpace:
+        """As its tags say; a matrix that they leave to the size is that of the source's size."""
+        layout, tags = form.layout, form.tags
         if layout.kind == "rgb":
             return ColourSpace(layout, None)
-        tags = self.target.tags
         matrix = resolved_matrix(tags, self.source.width, self.source.height)
-        if matrix == RGB:
-            matrix = BT601
         return ColourSpace(layout, levels(matrix, is_full_range(tags), layout.bits))
 
 

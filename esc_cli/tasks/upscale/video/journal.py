@@ -164,6 +164,7 @@ _CAUSES = {
     "size": "the size",
     "weights": "the weights",
     "segment_frames": "the length of segments",
+    "fields": "the deinterlacing",
     "libraries": "the version of a library",
     "version": "the version of esc",
 }

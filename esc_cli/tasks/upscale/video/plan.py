@@ -19,8 +19,16 @@ from esc_cli.media.video.codecs import (
     container_candidates,
     container_of,
 )
-from esc_cli.media.video.colour_tags import FULL_RANGE, UNSPECIFIED, ColourTags, resolved_matrix
+from esc_cli.media.video.colour_tags import (
+    FULL_RANGE,
+    LIMITED_RANGE,
+    RGB,
+    UNSPECIFIED,
+    ColourTags,
+    resolved_matrix,
+)
 from esc_cli.media.video.info import FrameFormat, VideoFacts
+from esc_cli.media.video.pixel_formats import Layout
 from esc_cli.tasks.models import AUTO, Choice, Models
 from esc_cli.tasks.stop import Stop
 from esc_cli.tasks.upscale.events import ItemEvent
@@ -44,10 +52,16 @@ class VideoJob(StreamedJob):
     encoding: Encoding
 
     @property
-    def warning(self) -> str:
-        """What of the frames' metadata the result will not have; empty if nothing is lost."""
-        lost, encoder = self.facts.riding.lost(self.encoding.encoder), self.encoding.encoder
-        return f"will be lost, as {encoder} is not given it: {', '.join(lost)}" if lost else ""
+    def warnings(self) -> tuple[str, ...]:
+        """What is told before the work: what is done about fields, and what will be lost."""
+        encoder, own = self.encoding.encoder, self.facts.layout
+        lost, bits = self.facts.riding.lost(encoder), self.encoding.layout.bits
+        told = (
+            self.facts.fields.found,
+            f"will be lost, as {encoder} is not given it: {', '.join(lost)}" if lost else "",
+            f"{own.bits} bits become {bits}" if bits < own.bits else "",
+        )
+        return tuple(filter(None, told))
 
     @property
     def disk_bytes(self) -> int:
@@ -64,11 +78,13 @@ class VideoJob(StreamedJob):
             return error.reason
         return ""
 
-    def forecast(self, models: Models, options: UpscaleOptions) -> tuple[str, ...]:
-        """What will be lost, and what the first frames tell of all."""
+    def forecast(self, models: Models, options: UpscaleOptions) -> tuple[int, tuple[str, ...]]:
+        """Measured on a sample and its first frames; nothing is written or fetched."""
         from esc_cli.tasks.upscale.video.estimate import described
+        from esc_cli.tasks.upscale.video.fields import with_fields_decided
 
-        return tuple(filter(None, (self.warning, described(self, models, options))))
+        job = with_fields_decided(self, options)
+        return job.header.frames, (*job.warnings, described(job, models, options))
 
     def run(
         self, options: UpscaleOptions, models: Models, shelf: RecordShelf, stop: Stop
@@ -176,6 +192,9 @@ def draft(found: Found, options: UpscaleOptions, suffix: str, own: Path | None) 
     candidates = container_candidates(codec, suffix, asked)
     container = _holding(facts, candidates, asked)
     layout = output_layout(codec, facts.layout, wish.pix_fmt)
+    tags = result_tags(facts, size, layout)
+    if codec.encoder == "prores_ks":  # the format knows no other range
+        tags = replace(tags, full_range=LIMITED_RANGE)
     rate = facts.rate if facts.rate > 0 else facts.time_base
     encoding = Encoding(
         codec.encoder,
@@ -186,7 +205,7 @@ def draft(found: Found, options: UpscaleOptions, suffix: str, own: Path | None) 
         facts.time_base,
         rate,
         facts.sar,
-        result_tags(facts, size),
+        tags,
         facts.display_matrix,
     )
     known = CONTAINERS[container]
@@ -214,9 +233,17 @@ def _holding(facts: VideoFacts, candidates: tuple[str, ...], asked: str | None) 
     raise UnsupportedError(f"{container} cannot hold {refused}", advice=advice)
 
 
-def result_tags(facts: VideoFacts, size: tuple[int, int]) -> ColourTags:
-    """The source's tags. A matrix that it leaves to the size is stated when the size tips it."""
+def result_tags(facts: VideoFacts, size: tuple[int, int], layout: Layout) -> ColourTags:
+    """The source's tags, with the matrix that the result really has.
+
+    One that the source leaves to the size is stated when the size tips it; RGB that becomes YUV
+    gets the one that players take for the size, and YUV that becomes RGB has none.
+    """
     tags = facts.tags
+    if layout.kind == "rgb":
+        return replace(tags, matrix=RGB, full_range=FULL_RANGE)
+    if facts.layout.kind == "rgb":
+        return replace(tags, matrix=resolved_matrix(ColourTags(), *size), full_range=LIMITED_RANGE)
     own = resolved_matrix(tags, facts.width, facts.height)
     left_open = tags.matrix == UNSPECIFIED and facts.layout.kind == "yuv"
     if left_open and resolved_matrix(tags, *size) != own:

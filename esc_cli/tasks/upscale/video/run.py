@@ -30,6 +30,7 @@ from esc_cli.tasks.upscale.events import Item, ItemEvent, Progress, Remark
 from esc_cli.tasks.upscale.job import check_overwriting, item_of
 from esc_cli.tasks.upscale.options import UpscaleOptions
 from esc_cli.tasks.upscale.records import FileState, Records
+from esc_cli.tasks.upscale.video.fields import fingerprint_of, with_fields_decided
 from esc_cli.tasks.upscale.video.frames import (
     FrameUpscaler,
     batch_size,
@@ -66,15 +67,16 @@ class VideoRun:
         Raises the errors of reading, engine and writing, StoppedError, and DeadlineError saying
         how much is left. Finished segments stay for the next run, whatever is raised.
         """
-        job = self.job
-        check_overwriting(job)
+        check_overwriting(self.job)
+        job = self.job = with_fields_decided(self.job, self.options, self.stop.check)
         status = status_of(job.source.path)
         upscaler = None if job.choice is None else self.models.upscaler(job.choice)
         fresh = self._settled(upscaler)
         fits = partial(reason_against, fresh=fresh, upscaler=upscaler, source=job.facts.format)
         journal = open_journal(job.output, self._fingerprint(status), fresh, fits)
         try:
-            for text in filter(None, (journal.unlocked, journal.dropped, job.warning)):
+            told = (*job.warnings, journal.unlocked, journal.dropped)
+            for text in filter(None, told):
                 yield Remark(job.source.path, text)
             if upscaler is not None and journal.settled.tile is not None:
                 upscaler = upscaler.with_tile(journal.settled.tile)
@@ -120,7 +122,7 @@ class VideoRun:
             "weights": None if job.choice is None else job.choice.digest,
             "segment_frames": self.options.video.segment_frames,
             "libraries": libraries | {"torch": torch.__version__},
-        }
+        } | fingerprint_of(job.facts.fields)
 
     def _encode(
         self, journal: Journal, reader: Reader, network: FrameUpscaler
@@ -206,6 +208,7 @@ class VideoRun:
             muxer.earliest_s,
             whole=window is None,
             intact=not reader.damage,
+            part=reader.part,
         )
 
     def _window(self, reader: Reader) -> Window | None:
@@ -223,7 +226,7 @@ class VideoRun:
         tiles = [done.tile for done in network.passes]
         used = {done.precision for done in network.passes}
         notes = [note for done in network.passes for note in done.notes]
-        notes += self._notes
+        notes += [*job.warnings, *self._notes]
         notes += [f"lost: {name}" for name in reader.riding if name not in job.facts.riding.others]
         notes += [f"left out: {other}, which no container holds" for other in self._lost]
         return replace(

@@ -153,13 +153,6 @@ def test_a_size_or_a_clock_that_jumps_fails_with_the_time(tmp_path):
     assert re.search(r"timestamps do not increase at \d\.\d+ s", failure(path))
 
 
-def test_interlaced_video_is_refused_with_advice(tmp_path):
-    path = Clip(frames=4, size=(64, 64), interlaced=True).write(tmp_path / "fields.mp4")
-    reason = failure(path)
-    assert "interlaced" in reason
-    assert "deinterlace it first" in reason
-
-
 def test_transparency_is_refused(tmp_path):
     path = Clip(frames=2, pix_fmt="yuva420p", codec="ffv1", options={}).write(tmp_path / "clip.mkv")
     assert "transparency" in failure(path)

@@ -99,7 +99,9 @@ def test_the_conversion_is_that_of_swscale(matrix, full_range):
     assert np.abs(rgb.permute(1, 2, 0).numpy() - converted).max() <= 1.5
 
 
-@pytest.mark.parametrize("name", ["yuv420p", "yuv422p", "yuv440p", "yuv444p", "gray", "gbrp"])
+@pytest.mark.parametrize(
+    "name", ["yuv411p", "yuv420p", "yuv422p", "yuv440p", "yuv444p", "gray", "gbrp"]
+)
 @pytest.mark.parametrize("bits", [8, 10, 16])
 @pytest.mark.parametrize("size", [(7, 5), (8, 6), (1, 1)])
 def test_there_and_back_changes_no_constant_frame(name, bits, size):
@@ -137,6 +139,20 @@ def test_chroma_stays_in_its_place_when_enlarged():
     assert np.abs(planes[1][4, 4:-4] - expected[4:-4]).max() <= 1
 
 
+def test_chroma_of_4_1_1_is_read_between_every_fourth_column_and_written_there():
+    """A ramp of chroma, of which sample k lies on luma column 4k, is a straight line between."""
+    space = ColourSpace(planar("yuv411p"), levels(6, False, 8))
+    luma, cb = (
+        np.full((4, 32), 120, np.uint8),
+        np.broadcast_to(np.arange(100, 148, 6, dtype=np.uint8), (4, 8)),
+    )
+    rgb = space.to_rgb([(luma, cb, np.full_like(cb, 128))], torch.device("cpu"))
+    blue = rgb[0, 2, 0, :28]
+    assert torch.allclose(blue[1:] - blue[:-1], (blue[1] - blue[0]).expand(27), atol=1e-5)
+    (planes,) = space.to_planes(rgb)
+    assert np.abs(planes[1][:, 1:-1].astype(int) - cb[:, 1:-1]).max() <= 1
+
+
 def test_the_size_decides_where_the_matrix_is_not_stated(tmp_path):
     assert resolved_matrix(ColourTags(), 720, 576) == 6
     assert resolved_matrix(ColourTags(), 1280, 720) == 1
@@ -170,3 +186,57 @@ def test_the_closest_pixel_format_keeps_bits_first_and_then_chroma():
     ):
         assert closest(planar(source), known).name == expected
     assert closest(planar("yuv420p"), ["pal8"]) is None
+
+
+RGB_SOURCES = {"qtrle": ("rgb24", "mov"), "ffv1": ("bgr0", "mkv"), "png": ("rgb24", "mov")}
+QUARTERS = np.array([[(220, 30, 40), (30, 200, 60)], [(40, 50, 210), (200, 200, 30)]], np.uint8)
+
+
+def shown(path):
+    """The colours of the quarters of the first frame, by FFmpeg's scaler, which heeds the tags."""
+    with av.open(str(path)) as container:
+        frame = next(container.decode(video=0))
+    tags = int(frame.colorspace), int(frame.color_range)
+    graph = av.filter.Graph()
+    source = graph.add(
+        "buffer",
+        video_size=f"{frame.width}x{frame.height}",
+        pix_fmt=frame.format.name,
+        time_base="1/30",
+        colorspace=str(tags[0]),
+        range=str(tags[1]),
+    )
+    graph.link_nodes(source, graph.add("format", "rgb24"), graph.add("buffersink")).configure()
+    graph.push(frame)
+    rgb = graph.pull().to_ndarray(format="rgb24")
+    rows, columns = (slice(side // 4, None, side // 2) for side in rgb.shape[:2])
+    return rgb[rows, columns], tags, frame.format.is_rgb
+
+
+@pytest.mark.parametrize("codec", RGB_SOURCES)
+@pytest.mark.parametrize("result", ["h264", "hevc", "av1", "ffv1", "prores"])
+def test_rgb_keeps_its_colours_in_every_codec_and_says_the_matrix_that_it_got(
+    tmp_path, codec, result
+):
+    pix_fmt, suffix = RGB_SOURCES[codec]
+    source = tmp_path / f"source.{suffix}"
+    picture = QUARTERS.repeat(24, 0).repeat(32, 1)
+    with av.open(str(source), "w") as container:
+        stream = container.add_stream(codec, rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, pix_fmt
+        for _ in range(2):
+            frame = av.VideoFrame.from_ndarray(picture, "rgb24").reformat(format=pix_fmt)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    options = UpscaleOptions(
+        (str(source),),
+        output=str(tmp_path / "result.mkv"),
+        target=Target(1),
+        video=VideoOptions(codec=result),
+    )
+    *_, item, summary = upscale(options, Stop())
+    assert summary.exit_code == 0, item.reason
+    colours, (matrix, full_range), is_rgb = shown(item.output)
+    assert np.abs(colours.astype(int) - QUARTERS).max() <= 3
+    assert is_rgb == (result in {"hevc", "ffv1"})
+    assert (matrix, full_range) == ((0, 2) if is_rgb else (6, 1))

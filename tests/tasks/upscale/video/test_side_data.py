@@ -9,7 +9,7 @@ from clips import Clip
 from esc_cli.media.video.side_data import Mastering, joined
 from esc_cli.tasks.stop import Stop
 from esc_cli.tasks.upscale.events import Item, Remark
-from esc_cli.tasks.upscale.options import UpscaleOptions, VideoOptions
+from esc_cli.tasks.upscale.options import Target, UpscaleOptions, VideoOptions
 from esc_cli.tasks.upscale.run import upscale
 
 P3 = Mastering(
@@ -82,7 +82,7 @@ def test_closed_captions_are_named_before_the_work(tmp_path):
     plain = Clip(frames=4).write(tmp_path / "in" / "plain.mkv")
     remarks, item, found = run(captioned(plain, tmp_path / "clip.mkv"))
     assert remarks == ["will be lost, as libx264 is not given it: closed captions"]
-    assert item.notes == ()
+    assert item.notes == tuple(remarks)  # in the report as well
     assert "A53_CC" not in found
 
 
@@ -101,3 +101,11 @@ def test_encoders_get_the_mastering_display_in_their_own_steps():
 def test_lists_of_parameters_follow_each_other_and_other_options_replace():
     options = [("crf", "1"), ("x264-params", "a=1"), ("crf", "2"), ("x264-params", "b=2")]
     assert joined(options) == {"crf": "2", "x264-params": "a=1:b=2"}
+
+
+def test_what_will_be_lost_is_in_the_report_as_well(tmp_path):
+    clip = Clip(4, (64, 48), "yuv420p12le", "ffv1", {}).write(tmp_path / "deep.mkv")
+    options = UpscaleOptions((str(clip),), target=Target(1))
+    *_, item, summary = upscale(options, Stop())
+    assert summary.exit_code == 0, item.reason
+    assert "12 bits become 10" in item.notes
