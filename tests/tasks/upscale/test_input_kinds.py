@@ -37,9 +37,9 @@ class TextJob(StreamedJob):
         """The encoder of this kind knows no dollars."""
         return "no encoder for $" if "$" in self.source.path.read_text() else ""
 
-    def forecast(self, models: Models, options: UpscaleOptions) -> tuple[str, ...]:
+    def forecast(self, models: Models, options: UpscaleOptions) -> tuple[int, tuple[str, ...]]:
         """As a dry run tells."""
-        return ("about as long as it takes to read",)
+        return (1, ("about as long as it takes to read",))
 
     def run(
         self, options: UpscaleOptions, models: Models, shelf: RecordShelf, stop: Stop
