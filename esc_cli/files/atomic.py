@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import itertools
 import os
 import platform
@@ -19,7 +20,8 @@ import psutil
 from esc_cli.errors import DiskError, WriteError
 
 PART_SUFFIX = ".esc-part"
-# Names end at 255 bytes on nearly every file system; the rest of this one is for the numbers.
+_MAX_NAME_BYTES = 255  # on nearly every file system
+# Of a name in a longer one; the rest is for the numbers.
 _KEPT_NAME_BYTES = 120
 _PART_NAME = re.compile(r"\.([0-9a-f]{8})-(\d+)-(\d+)" + re.escape(PART_SUFFIX) + r"\Z")
 _counter = itertools.count()
@@ -83,10 +85,25 @@ def atomic_file(
 
 
 def _part_name(name: str) -> str:
-    short = name
-    while len(os.fsencode(short)) > _KEPT_NAME_BYTES:
-        short = short[:-1]
-    return f".{short}.{_host()}-{os.getpid()}-{next(_counter)}{PART_SUFFIX}"
+    return f".{_shortened(name)}.{_host()}-{os.getpid()}-{next(_counter)}{PART_SUFFIX}"
+
+
+def hidden_sibling(path: Path, suffix: str) -> Path:
+    """`.NAME` and `suffix` beside `path`, the same each time.
+
+    Where that is too long for a name, NAME is its beginning and a digest of it.
+    """
+    name = path.name
+    if len(os.fsencode(f".{name}{suffix}")) > _MAX_NAME_BYTES:
+        digest = hashlib.sha256(os.fsencode(name)).hexdigest()
+        name = f"{_shortened(name)}.{digest[:16]}"
+    return path.with_name(f".{name}{suffix}")
+
+
+def _shortened(name: str) -> str:
+    while len(os.fsencode(name)) > _KEPT_NAME_BYTES:
+        name = name[:-1]
+    return name
 
 
 def _host() -> str:

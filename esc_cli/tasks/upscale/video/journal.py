@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from esc_cli.errors import WriteError, counted, shown
-from esc_cli.files.atomic import remove_stale_parts, write_atomic
+from esc_cli.files.atomic import hidden_sibling, remove_stale_parts, write_atomic
 from esc_cli.files.jsonl import append_line, read_lines
 from esc_cli.files.lock import Lock
 from esc_cli.media.video.segments import SegmentState
@@ -106,7 +106,7 @@ class Journal:
 
 def folder_of(output: Path) -> Path:
     """Where the segments of an output lie until it is complete."""
-    return output.with_name(f".{output.name}.esc-segments")
+    return hidden_sibling(output, ".esc-segments")
 
 
 def open_journal(

@@ -272,3 +272,22 @@ def test_the_deadline_stops_a_batch_of_pictures_between_two(tmp_path):
     *_, summary = upscale(UpscaleOptions((str(folder),)), Stop())
     assert summary.exit_code == 0
     assert summary.done + summary.skipped == 8
+
+
+def test_a_video_of_the_longest_name_goes_on_too(clip, whole):
+    name = "n" * 251 + ".mkv"
+
+    class Soon(Stop):
+        @property
+        def is_due(self):
+            return len(list(clip.parent.glob(".n*.esc-segments/*.segment"))) >= 2
+
+    *_, summary = events_of(clip, name, Soon())
+    assert summary.exit_code == 75
+    finished = [path.stat().st_mtime_ns for path in clip.parent.glob(".n*/*.segment")]
+    assert len(finished) >= 2
+    *events, _, summary = events_of(clip, name)
+    assert summary.exit_code == 0
+    assert remarks_of(events) == []
+    assert look(clip.with_name(name)) == whole
+    assert not list(clip.parent.glob(".n*"))
