@@ -8,8 +8,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from esc_cli.errors import ReadError
-from esc_cli.media.picture import Frame
+from esc_cli.media.picture import Frame, Truncation
 
 _BIT_FIELDS = frozenset((3, 6))  # without and with a mask for alpha
 _HEAD_BYTES = 14 + 56
@@ -51,12 +50,14 @@ def bit_fields(stream: BinaryIO) -> BitFields | None:
     return BitFields(width, abs(height), height > 0, bits, start, masks)
 
 
-def frame(content: bytes, fields: BitFields) -> Frame:
-    """The (H, W, 3 or 4) pixels in uint8, each field scaled to it; ReadError where cut short."""
+def frame(content: bytes, fields: BitFields, truncation: Truncation) -> Frame:
+    """The (H, W, 3 or 4) pixels in uint8, each field scaled to it; what is missing is 0."""
     row_bytes = (fields.width * fields.bits // 8 + 3) // 4 * 4
-    rows = np.frombuffer(content[fields.start :][: row_bytes * fields.height], np.uint8)
-    if rows.size < row_bytes * fields.height:
-        raise ReadError("the picture is damaged: the file is cut short")
+    stored_bytes = content[fields.start :][: row_bytes * fields.height]
+    if len(stored_bytes) < row_bytes * fields.height:
+        truncation.found()
+        stored_bytes = stored_bytes.ljust(row_bytes * fields.height, b"\0")
+    rows = np.frombuffer(stored_bytes, np.uint8)
     stored = rows.reshape(fields.height, row_bytes).view(f"<u{fields.bits // 8}")
     stored = stored[:: -1 if fields.upside_down else 1, : fields.width].astype(np.uint32)
     return np.stack([_scaled(stored, mask) for mask in fields.masks], axis=-1)

@@ -20,15 +20,16 @@ from esc_cli.media.sniff import HEAD_BYTES, sniff
 FRAMES_FACTOR = 8
 
 
-def probe(source: bytes | Path, max_pixels: int) -> Header:
+def probe(source: bytes | Path, max_pixels: int, allow_truncated: bool = False) -> Header:
     """The header of a picture, without decoding a pixel.
 
     Raises ReadError (no picture, damaged, cannot be opened), UnsupportedError (refused by name),
     TooLargeError (over `max_pixels` a frame, or `FRAMES_FACTOR` times as many in all frames) and
     MissingExtraError (HEIF without pillow-heif). The error carries the path if there is one.
+    `allow_truncated` as in `decode`.
     """
     with open_source(source) as stream, reading(_path(source)):
-        return _inspect(stream, max_pixels).header
+        return _inspect(stream, max_pixels, Truncation(allow_truncated)).header
 
 
 def decode(source: bytes | Path, max_pixels: int, allow_truncated: bool = False) -> Picture:
@@ -40,7 +41,7 @@ def decode(source: bytes | Path, max_pixels: int, allow_truncated: bool = False)
     truncation = Truncation(allow_truncated)
     content = source if isinstance(source, bytes) else read_source(source)
     with open_source(content) as stream, reading(_path(source)):
-        contents = _inspect(stream, max_pixels)
+        contents = _inspect(stream, max_pixels, truncation)
         header, metadata = contents.header, contents.metadata
         if header.format in ("AVIF", "HEIF") and metadata.png_colour:
             truncation.notes.append("its colour space (nclx) is kept by PNG only: --format png")
@@ -62,26 +63,26 @@ def _path(source: bytes | Path) -> Path | None:
     return None if isinstance(source, bytes) else source
 
 
-def _inspect(stream: BinaryIO, max_pixels: int) -> Contents:
+def _inspect(stream: BinaryIO, max_pixels: int, truncation: Truncation) -> Contents:
     format_name = sniff(stream.read(HEAD_BYTES))
     stream.seek(0, io.SEEK_SET)
     if format_name == "PNG":
-        contents = png.inspect(stream)
+        contents = png.inspect(stream, truncation)
     elif format_name == "TIFF":
         contents = tiff.inspect(stream, max_pixels)
     elif format_name == "GIF":
-        contents = _gif_contents(stream, max_pixels)
+        contents = _gif_contents(stream, max_pixels, truncation)
     elif format_name == "BMP" and (fields := bmp.bit_fields(stream)):
         header = Header("BMP", fields.width, fields.height, len(fields.masks), 8, 1)
         contents = Contents(header, 1, Metadata())
     else:
-        contents = pillow.inspect(stream, format_name, max_pixels)
+        contents = pillow.inspect(stream, format_name, max_pixels, truncation)
     check_pixels(contents.header, max_pixels)
     return contents
 
 
-def _gif_contents(stream: BinaryIO, max_pixels: int) -> Contents:
-    blocks = gif.inspect(stream, max_pixels)
+def _gif_contents(stream: BinaryIO, max_pixels: int, truncation: Truncation) -> Contents:
+    blocks = gif.inspect(stream, max_pixels, truncation)
     delays_ms = blocks.delays_ms
     header = Header("GIF", blocks.width, blocks.height, 4 if blocks.alpha else 3, 8, len(delays_ms))
     moving = len(delays_ms) > 1
@@ -106,11 +107,11 @@ def check_pixels(header: Header, max_pixels: int) -> None:
 
 def _frames(content: bytes, contents: Contents, truncation: Truncation) -> Iterator[Frame]:
     if contents.header.format == "PNG":
-        return png.frames(content, contents)
+        return png.frames(content, contents, truncation)
     if contents.header.format == "GIF":
-        return gif.frames(content, contents.header)
+        return gif.frames(content, contents.header, truncation)
     if contents.header.format == "BMP" and (fields := bmp.bit_fields(io.BytesIO(content))):
-        return iter((bmp.frame(content, fields),))
+        return iter((bmp.frame(content, fields, truncation),))
     reader = {"TIFF": tiff.frames}.get(contents.header.format, pillow.frames)
     return reader(content, contents, truncation)
 

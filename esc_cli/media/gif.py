@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 
 from esc_cli.errors import ReadError, TooLargeError
 from esc_cli.media.animation import Box
-from esc_cli.media.picture import Frame, Header
+from esc_cli.media.picture import Frame, Header, Truncation
 
 _RESTORE_BACKGROUND, _RESTORE_PREVIOUS = 2, 3
 _NO_LIMIT = 2**32
+_IMAGE_HEAD_BYTES = 9 + 1
 
 
 @dataclass(frozen=True)
@@ -78,11 +79,12 @@ def _covers(image: Image, box: Box) -> bool:
     )
 
 
-def inspect(stream: BinaryIO, max_pixels: int, with_pixels: bool = False) -> Contents:
+def inspect(stream: BinaryIO, max_pixels: int, truncation: Truncation) -> Contents:
     """Walk over the blocks without decoding a pixel.
 
-    Raises ReadError where the file is cut short, TooLargeError where an image takes more pixels
-    than allowed, also outside the canvas.
+    Raises ReadError where the file is cut short, unless `truncation` allows that behind the head
+    of the first image, and TooLargeError where an image takes more pixels than allowed, also
+    outside the canvas.
     """
     size = stream.seek(0, os.SEEK_END)
     stream.seek(6)
@@ -93,15 +95,18 @@ def inspect(stream: BinaryIO, max_pixels: int, with_pixels: bool = False) -> Con
     # Programs leave the trailer (0x3B) out, so the end of the file ends it as well.
     while (introducer := stream.read(1)) not in (b";", b""):
         if introducer == b"!":
-            label = _exactly(stream, 1)[0]
-            start, blocks = stream.tell(), list(_sub_blocks(stream))
+            label = (stream.read(1) or b"\0")[0]
+            start, blocks = stream.tell(), list(_sub_blocks(stream, truncation))
             if label == 0xF9 and blocks and len(blocks[0]) >= 4:
                 control = blocks[0]
             elif label == 0xFF and blocks:
                 plays = _plays(blocks, plays)
                 xmp = xmp or _xmp(stream, blocks, start)
         elif introducer == b",":
-            images.append(_image(stream, control, palette, with_pixels))
+            if images and size - stream.tell() < _IMAGE_HEAD_BYTES:
+                truncation.found()
+                break
+            images.append(_image(stream, control, palette, truncation))
             _check(images[-1].box, max_pixels)
             control = b"\0\0\0\0"
         elif stream.tell() < size and not images:
@@ -115,14 +120,11 @@ def inspect(stream: BinaryIO, max_pixels: int, with_pixels: bool = False) -> Con
     return Contents(width, height, tuple(images), plays, xmp)
 
 
-def _image(stream: BinaryIO, control: bytes, palette: bytes, with_pixels: bool) -> Image:
+def _image(stream: BinaryIO, control: bytes, palette: bytes, truncation: Truncation) -> Image:
     left, top, width, height, packed = struct.unpack("<HHHHB", _exactly(stream, 9))
     table = _table(stream, packed) or palette
     code_size = _exactly(stream, 1)[0]
-    blocks = _sub_blocks(stream)
-    kept = tuple(blocks) if with_pixels else ()
-    for _ in blocks:
-        pass
+    blocks = tuple(_sub_blocks(stream, truncation))
     return Image(
         Box(left, top, width, height),
         bool(packed & 0x40),
@@ -131,7 +133,7 @@ def _image(stream: BinaryIO, control: bytes, palette: bytes, with_pixels: bool) 
         control[3] if control[0] & 1 else None,
         control[0] >> 2 & 7,
         10.0 * struct.unpack_from("<H", control, 1)[0],
-        kept,
+        blocks,
     )
 
 
@@ -151,19 +153,19 @@ def _xmp(stream: BinaryIO, blocks: list[bytes], start: int) -> bytes | None:
     return packet[:-258] or None
 
 
-def frames(content: bytes, header: Header) -> Iterator[Frame]:
+def frames(content: bytes, header: Header, truncation: Truncation) -> Iterator[Frame]:
     """The composed (H, W, 3 or 4) frames, as browsers show them.
 
     What no image covers or what one clears is transparent, and black; images end at the canvas.
     """
     canvas: Frame = np.zeros((header.height, header.width, 4), np.uint8)
     # The header is that of `inspect`, which had the limit.
-    for image in inspect(io.BytesIO(content), _NO_LIMIT, with_pixels=True).images:
+    for image in inspect(io.BytesIO(content), _NO_LIMIT, truncation).images:
         before = canvas.copy() if image.disposal == _RESTORE_PREVIOUS else canvas
         canvas = canvas.copy()
         part = canvas[image.box.top :, image.box.left :][: image.box.height, : image.box.width]
         if part.size:
-            pixels, seen = _coloured(image, part.shape)
+            pixels, seen = _coloured(image, part.shape, truncation)
             part[seen] = pixels[seen]
         yield canvas[..., :3].copy() if header.channels == 3 else canvas.copy()
         if image.disposal == _RESTORE_BACKGROUND:
@@ -172,23 +174,50 @@ def frames(content: bytes, header: Header) -> Iterator[Frame]:
             canvas = before
 
 
-def _coloured(image: Image, shape: tuple[int, ...]) -> tuple[Frame, NDArray[np.bool_]]:
+def _coloured(
+    image: Image, shape: tuple[int, ...], truncation: Truncation
+) -> tuple[Frame, NDArray[np.bool_]]:
     """(the first rows and columns in colour, which of them are there)."""
+    try:
+        indices = _indices(image, image.packed)
+        there = np.ones_like(indices, dtype=bool)
+    except OSError:
+        truncation.found("the file is cut short or broken")
+        zeros = bytes(2 * image.box.width * image.box.height + 2)
+        filled = (zeros[at : at + 255] for at in range(0, len(zeros), 255))
+        indices = _indices(image, (*image.packed, *filled))
+        there = _in_front_of_zeros(indices, image.interlaced)
+    indices, there = (plane[: shape[0], : shape[1]] for plane in (indices, there))
+    table = np.frombuffer(image.table[:768].ljust(768, b"\0"), np.uint8).reshape(256, 3)
+    if not image.table:
+        table = np.arange(256, dtype=np.uint8)[:, None].repeat(3, axis=1)
+    colours = np.concatenate([table, np.full((256, 1), 255, np.uint8)], axis=1)
+    return colours[indices], there & (indices != (-1 if image.clear is None else image.clear))
+
+
+def _in_front_of_zeros(indices: Frame, interlaced: bool) -> NDArray[np.bool_]:
+    """Which (H, W) indices stand before the zeros at the end, in the order of the file."""
+    rows = np.arange(len(indices))
+    if interlaced:
+        rows = np.concatenate([rows[0::8], rows[4::8], rows[2::4], rows[1::2]])
+    end = np.flatnonzero(indices[rows]).max(initial=-1) + 1
+    there = np.empty(indices.shape, bool)
+    there[rows] = (np.arange(indices.size) < end).reshape(indices.shape)
+    return there
+
+
+def _indices(image: Image, packed: tuple[bytes, ...]) -> Frame:
+    """(H, W) indices; OSError where too few are packed."""
     from PIL import Image as Pillow
 
     box = image.box
     screen = struct.pack("<HHBBB", box.width, box.height, 0, 0, 0)
     place = struct.pack("<HHHHB", 0, 0, box.width, box.height, 0x40 * image.interlaced)
-    blocks = (bytes([len(block)]) + block for block in image.packed)
+    blocks = (bytes([len(block)]) + block for block in packed)
     parts = b"GIF89a", screen, b",", place, bytes([image.code_size]), *blocks, b"\0;"
     # Without a colour table Pillow gives the indices themselves.
     with Pillow.open(io.BytesIO(b"".join(parts)), formats=("GIF",)) as opened:
-        indices = np.asarray(opened)[: shape[0], : shape[1]]
-    table = np.frombuffer(image.table[:768].ljust(768, b"\0"), np.uint8).reshape(256, 3)
-    if not image.table:
-        table = np.arange(256, dtype=np.uint8)[:, None].repeat(3, axis=1)
-    colours = np.concatenate([table, np.full((256, 1), 255, np.uint8)], axis=1)
-    return colours[indices], indices != (-1 if image.clear is None else image.clear)
+        return np.asarray(opened)
 
 
 def _plays(blocks: list[bytes], before: int) -> int:
@@ -204,9 +233,15 @@ def _table(stream: BinaryIO, packed: int) -> bytes:
     return _exactly(stream, 3 * 2 ** ((packed & 7) + 1)) if packed & 0x80 else b""
 
 
-def _sub_blocks(stream: BinaryIO) -> Iterator[bytes]:
-    while length := _exactly(stream, 1)[0]:
-        yield _exactly(stream, length)
+def _sub_blocks(stream: BinaryIO, truncation: Truncation) -> Iterator[bytes]:
+    while (length := stream.read(1)) != b"\0":
+        block = stream.read(length[0]) if length else b""
+        if len(block) < (length or b"\1")[0]:
+            truncation.found()
+            if block:
+                yield block
+            return
+        yield block
 
 
 def _exactly(stream: BinaryIO, count: int) -> bytes:

@@ -92,6 +92,9 @@ class Picture:
     notes: tuple[str, ...] = ()
 
 
+_EMPTY = ": what is missing is empty"
+
+
 @dataclass
 class Truncation:
     """What a reader does about missing data: an error, or a note where that is `allowed`."""
@@ -104,7 +107,8 @@ class Truncation:
         if not self.allowed:
             advice = "--allow-truncated keeps what can be decoded"
             raise ReadError(f"the picture is damaged: {what}", advice=advice)
-        self.notes.append(f"{what}: what is missing is empty")
+        if not any(note.endswith(_EMPTY) for note in self.notes):
+            self.notes.append(what + _EMPTY)
 
 
 def to_eight_bits(frame: Frame) -> Frame:

@@ -9,14 +9,14 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import BinaryIO, cast
 
 import numpy as np
 from PIL import Image, ImageCms, UnidentifiedImageError
 
-from esc_cli.errors import UnsupportedError
-from esc_cli.media import jpeg, webp
+from esc_cli.errors import ReadError, UnsupportedError
+from esc_cli.media import cut, jpeg, webp
 from esc_cli.media.formats import load_heif
 from esc_cli.media.metadata import bare_exif, fitting_icc, orientation, upright_size
 from esc_cli.media.picture import Contents, Frame, Header, Metadata, Truncation
@@ -27,6 +27,7 @@ _CHANNELS = {
 }
 _TARGET = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 _BOXES_BYTES = 1 << 16  # the boxes in front of the pixels
+_WITHOUT_END = frozenset(("BMP", "TGA", "PCX"))
 _DEEP = {"I": "32-bit integer", "F": "32-bit floating point"}
 
 
@@ -129,7 +130,9 @@ def _opened(stream: BinaryIO, format_name: str) -> Image.Image:
         return Image.open(io.BytesIO(jpeg.split(stream.read()).content), formats=("JPEG",))
 
 
-def inspect(stream: BinaryIO, format_name: str, max_pixels: int) -> Contents:
+def inspect(
+    stream: BinaryIO, format_name: str, max_pixels: int, truncation: Truncation
+) -> Contents:
     """Everything but the pixels.
 
     Raises UnsupportedError for kinds of pixels that do not fit 8 bits, and TooLargeError where
@@ -139,6 +142,7 @@ def inspect(stream: BinaryIO, format_name: str, max_pixels: int) -> Contents:
         _refuse_deep_jpeg(stream)
     if format_name == "WEBP":
         webp.check_canvas(stream, max_pixels)  # Pillow allocates it in opening
+        stream = _whole_webp(stream, truncation)
     with open_image(stream, format_name) as image:
         metadata = metadata_of(image)
         if format_name in ("AVIF", "HEIF") and metadata.icc is None:
@@ -215,12 +219,55 @@ def frames(content: bytes, contents: Contents, truncation: Truncation) -> Iterat
     header = contents.header
     if header.format == "JPEG":
         yield _jpeg_frame(content, header, truncation)
-        return
+    elif header.format == "WEBP" and cut.is_cut_webp(content):
+        yield from _cut_webp_frames(content, header)
+    elif header.format in _WITHOUT_END:
+        yield _plain_frame(content, header, truncation)
+    else:
+        yield from _complete_frames(content, header)
+
+
+def _complete_frames(content: bytes, header: Header) -> Iterator[Frame]:
     with open_image(io.BytesIO(content), header.format) as image:
         for number in range(header.frames):
             if number:
                 image.seek(number)
             yield to_frame(image, header.channels)
+
+
+def _whole_webp(stream: BinaryIO, truncation: Truncation) -> BinaryIO:
+    content = stream.read()
+    stream.seek(0)
+    if not cut.is_cut_webp(content):
+        return stream
+    truncation.found()
+    return io.BytesIO(cut.whole_webp(content))
+
+
+def _cut_webp_frames(content: bytes, header: Header) -> Iterator[Frame]:
+    """The frames of an animation that are complete, or the rows of a still."""
+    if header.frames > 1:
+        return _complete_frames(cut.whole_webp(content), header)
+    return iter((cut.common_rows(partial(_filled_webp_frame, content, header)),))
+
+
+def _filled_webp_frame(content: bytes, header: Header, filler: bytes) -> Frame:
+    try:
+        return next(_complete_frames(cut.whole_webp(content, filler), header))
+    except OSError as error:  # lossless ones are coded so that nothing stands for itself
+        raise ReadError(
+            "the picture is damaged: too much of it is missing to decode any"
+        ) from error
+
+
+def _plain_frame(content: bytes, header: Header, truncation: Truncation) -> Frame:
+    try:
+        return next(_complete_frames(content, header))
+    except OSError:
+        truncation.found("the file is cut short or broken")
+        # In all of these zeros are black pixels or the end of a row, of up to 5 bytes a pixel.
+        filled = content + bytes(5 * header.width * header.height + 4 * header.height)
+        return next(_complete_frames(filled, header))
 
 
 def _jpeg_frame(content: bytes, header: Header, truncation: Truncation) -> Frame:

@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import partial
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -18,8 +19,9 @@ import numpy as np
 from esc_cli.errors import ReadError, UnsupportedError
 from esc_cli.media import apng
 from esc_cli.media.animation import changed_box
+from esc_cli.media.cut import whole_png
 from esc_cli.media.metadata import bare_exif, fitting_icc, orientation, upright_size
-from esc_cli.media.picture import Contents, Frame, Header, Metadata, Picture
+from esc_cli.media.picture import Contents, Frame, Header, Metadata, Picture, Truncation
 
 COMPRESSION_LEVEL = 1
 AT_ONCE_BYTES = 1 << 28
@@ -89,9 +91,9 @@ class _Chunks:
     apart: bool = False  # the default image is no frame of the animation
 
 
-def inspect(stream: BinaryIO) -> Contents:
+def inspect(stream: BinaryIO, truncation: Truncation | None = None) -> Contents:
     """Everything but the pixels; ReadError where the chunks do not add up."""
-    chunks = _collect(stream)
+    chunks = _collect(stream, truncation or Truncation())
     width, height, depth, colour_type = struct.unpack_from(">IIBB", chunks.single[b"IHDR"])
     if colour_type not in _CHANNELS or 0 in (width, height):
         raise ReadError("the picture is damaged: its header cannot be read")
@@ -115,9 +117,9 @@ def inspect(stream: BinaryIO) -> Contents:
     )
 
 
-def _collect(stream: BinaryIO) -> _Chunks:
+def _collect(stream: BinaryIO, truncation: Truncation) -> _Chunks:
     chunks = _Chunks()
-    for kind, payload in read_chunks(stream):
+    for kind, payload in read_chunks(stream, truncation):
         if kind == b"IDAT" and not chunks.controls:
             chunks.apart = True
         if kind == b"fcTL":
@@ -134,18 +136,21 @@ def _collect(stream: BinaryIO) -> _Chunks:
     return chunks
 
 
-def read_chunks(stream: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
-    """(type, payload) up to IEND; the payload of chunks that are not wanted here is skipped."""
+def read_chunks(stream: BinaryIO, truncation: Truncation) -> Iterator[tuple[bytes, bytes]]:
+    """(type, payload) up to IEND; the payload of chunks that are not wanted here is skipped.
+
+    Ends before a chunk that is cut short where `truncation` allows that.
+    """
     end = stream.seek(0, os.SEEK_END)
     stream.seek(len(SIGNATURE))
     while True:
         start = stream.read(8)
         if len(start) < 8:
-            raise ReadError("the picture is damaged: the file is cut short")
+            return truncation.found()
         length, kind = struct.unpack(">I4s", start)
         after = stream.tell() + length + 4
         if after > end:
-            raise ReadError("the picture is damaged: the file is cut short")
+            return truncation.found()
         yield kind, stream.read(length) if kind in _READ else b""
         if kind == b"IEND":
             return
@@ -195,18 +200,24 @@ def _inflate(packed: bytes) -> bytes | None:
         return None  # a damaged profile is no reason to refuse the picture
 
 
-def frames(content: bytes, contents: Contents) -> Iterator[Frame]:
+def frames(content: bytes, contents: Contents, truncation: Truncation) -> Iterator[Frame]:
     """The composed (H, W, C) frames, uint8 or uint16, not yet turned upright."""
+    decode = partial(_still_frame, truncation=truncation)
     if contents.header.frames > 1 or contents.moving:
-        yield from apng.frames(content, contents.header, _still_frame)
+        yield from apng.frames(content, contents.header, decode)
     else:
-        yield _still_frame(content)
+        yield decode(content)
 
 
-def _still_frame(content: bytes) -> Frame:
+def _still_frame(content: bytes, truncation: Truncation) -> Frame:
     import imagecodecs
 
-    frame: Frame = imagecodecs.png_decode(content)
+    frame: Frame
+    try:
+        frame = imagecodecs.png_decode(content)
+    except imagecodecs.PngError:
+        truncation.found("the file is cut short or broken")
+        frame = imagecodecs.png_decode(whole_png(content))
     return frame[..., None] if frame.ndim == 2 else frame
 
 

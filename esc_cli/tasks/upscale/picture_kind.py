@@ -44,7 +44,7 @@ class PictureKind:
         if record is not None and record.source.fits(source.path, options.checksum):
             check_pixels(record.header, options.max_pixels)
             return record.header
-        return probe(source.path, options.max_pixels)
+        return probe(source.path, options.max_pixels, options.video.allow_truncated)
 
     def _format(self, source: Source, header: Header, size: tuple[int, int]) -> OutputPlan:
         """The format that is asked for, by --format or the name in -o, or that of the input."""
