@@ -45,6 +45,8 @@ def decode(source: bytes | Path, max_pixels: int, allow_truncated: bool = False)
         header, metadata = contents.header, contents.metadata
         if header.format in ("AVIF", "HEIF") and metadata.png_colour:
             truncation.notes.append("its colour space (nclx) is kept by PNG only: --format png")
+        if header.format in ("AVIF", "HEIF") and (bits := pillow.stored_bits(content)) > 8:
+            truncation.notes.append(f"its {bits} bits per channel are read as 8")
         exif = tiff.exif(content) if header.format == "TIFF" else metadata.exif
         return Picture(
             header,

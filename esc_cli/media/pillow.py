@@ -27,6 +27,10 @@ _CHANNELS = {
 }
 _TARGET = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 _BOXES_BYTES = 1 << 16  # the boxes in front of the pixels
+_JPEG_PROCESSES = {  # that no decoder here knows, by their SOF marker (ITU-T T.81, table B.1)
+    **dict.fromkeys((0xC3, 0xCB), "lossless"),
+    **dict.fromkeys((0xC5, 0xC6, 0xC7, 0xCD, 0xCE, 0xCF), "hierarchical"),
+}
 _WITHOUT_END = frozenset(("BMP", "TGA", "PCX"))
 _DEEP = {"I": "32-bit integer", "F": "32-bit floating point"}
 
@@ -163,7 +167,15 @@ def inspect(
 
 
 _COLOUR_BOX = re.compile(rb"colrnclx(..)(..)..(.)", re.DOTALL)
+# ISO/IEC 23008-12, 6.5.6: version and flags, number of channels, bits of each.
+_BITS_BOX = re.compile(rb"pixi\0{4}[\1-\4](.)", re.DOTALL)
 _USUAL = frozenset((0, 1, 2, 5, 6, 13))  # sRGB, Rec. 601 and 709, unspecified (ITU-T H.273)
+
+
+def stored_bits(content: bytes) -> int:
+    """The bits per channel that the first pixi box of an AVIF or HEIF states; 8 without one."""
+    found = _BITS_BOX.search(content[:_BOXES_BYTES])
+    return found[1][0] if found else 8
 
 
 def _coded_colour(stream: BinaryIO) -> tuple[tuple[bytes, bytes], ...]:
@@ -185,6 +197,8 @@ def _refuse_deep_jpeg(stream: BinaryIO) -> None:
     while (start := stream.read(4))[:1] == b"\xff" and len(start) == 4:
         if 0xC0 <= start[1] <= 0xCF and start[1] not in (0xC4, 0xC8, 0xCC):
             bits = stream.read(1)
+            if start[1] in _JPEG_PROCESSES:
+                raise UnsupportedError(f"{_JPEG_PROCESSES[start[1]]} JPEG is not supported")
             if bits not in (b"\x08", b""):
                 raise UnsupportedError(f"JPEG with {bits[0]} bits per channel is not supported")
             break

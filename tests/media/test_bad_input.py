@@ -239,3 +239,10 @@ def test_a_stream_is_closed_after_use(tmp_path):
     with open_source(tmp_path / "file") as stream:
         assert stream.read() == b"content"
     assert stream.closed
+
+
+@pytest.mark.parametrize(("marker", "name"), [(0xC3, "lossless"), (0xC7, "hierarchical")])
+def test_jpeg_of_a_process_that_nobody_reads_is_not_called_damaged(save, marker, name):
+    content = save(Image.new("RGB", (16, 16)), "JPEG").replace(b"\xff\xc0", bytes((0xFF, marker)))
+    with pytest.raises(UnsupportedError, match=f"^{name} JPEG is not supported"):
+        probe(content, LIMIT)
