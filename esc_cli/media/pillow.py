@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import logging
-import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +15,7 @@ import numpy as np
 from PIL import Image, ImageCms, UnidentifiedImageError
 
 from esc_cli.errors import ReadError, UnsupportedError
-from esc_cli.media import cut, jpeg, webp
+from esc_cli.media import cut, heif_boxes, jpeg, webp
 from esc_cli.media.formats import load_heif
 from esc_cli.media.metadata import bare_exif, fitting_icc, orientation, upright_size
 from esc_cli.media.picture import Contents, Frame, Header, Metadata, Truncation
@@ -26,7 +25,6 @@ _CHANNELS = {
     **{"RGBa": 4, "CMYK": 3, "YCbCr": 3, "LAB": 3, "HSV": 3},
 }
 _TARGET = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
-_BOXES_BYTES = 1 << 16  # the boxes in front of the pixels
 _JPEG_PROCESSES = {  # that no decoder here knows, by their SOF marker (ITU-T T.81, table B.1)
     **dict.fromkeys((0xC3, 0xCB), "lossless"),
     **dict.fromkeys((0xC5, 0xC6, 0xC7, 0xCD, 0xCE, 0xCF), "hierarchical"),
@@ -150,9 +148,13 @@ def inspect(
     with open_image(stream, format_name) as image:
         metadata = metadata_of(image)
         if format_name in ("AVIF", "HEIF") and metadata.icc is None:
-            metadata = replace(metadata, png_colour=_coded_colour(stream))
+            metadata = replace(metadata, png_colour=heif_boxes.coded_colour(stream))
         turned = orientation(metadata.exif, metadata.xmp)
-        size = upright_size(*image.size, turned)
+        size = image.size
+        if format_name == "AVIF":  # libheif crops, libavif does not
+            box = heif_boxes.clean_aperture(stream, *size)
+            size = box.width, box.height
+        size = upright_size(*size, turned)
         channels = channels_of(image)
         if format_name == "AVIF" and getattr(image, "is_animated", False):
             raise UnsupportedError("animated AVIF is not supported")
@@ -164,31 +166,6 @@ def inspect(
         return Contents(Header(format_name, *size, channels, 8, 1), turned, metadata)
     header = Header(format_name, *size, channels, 8, len(durations_ms))
     return Contents(header, turned, metadata, durations_ms, plays)
-
-
-_COLOUR_BOX = re.compile(rb"colrnclx(..)(..)..(.)", re.DOTALL)
-# ISO/IEC 23008-12, 6.5.6: version and flags, number of channels, bits of each.
-_BITS_BOX = re.compile(rb"pixi\0{4}[\1-\4](.)", re.DOTALL)
-_USUAL = frozenset((0, 1, 2, 5, 6, 13))  # sRGB, Rec. 601 and 709, unspecified (ITU-T H.273)
-
-
-def stored_bits(content: bytes) -> int:
-    """The bits per channel that the first pixi box of an AVIF or HEIF states; 8 without one."""
-    found = _BITS_BOX.search(content[:_BOXES_BYTES])
-    return found[1][0] if found else 8
-
-
-def _coded_colour(stream: BinaryIO) -> tuple[tuple[bytes, bytes], ...]:
-    """A cICP chunk for primaries and transfer of an nclx box that are not those of sRGB."""
-    stream.seek(0)
-    found = _COLOUR_BOX.search(stream.read(_BOXES_BYTES))
-    stream.seek(0)
-    if found is None:
-        return ()
-    numbers = found[1][1], found[2][1]
-    if _USUAL.issuperset(numbers):
-        return ()
-    return ((b"cICP", bytes((*numbers, 0, 1))),)  # decoded to full-range RGB
 
 
 def _refuse_deep_jpeg(stream: BinaryIO) -> None:
@@ -246,7 +223,10 @@ def _complete_frames(content: bytes, header: Header) -> Iterator[Frame]:
         for number in range(header.frames):
             if number:
                 image.seek(number)
-            yield to_frame(image, header.channels)
+            frame = to_frame(image, header.channels)
+            if header.format == "AVIF":
+                frame = heif_boxes.clean_aperture(io.BytesIO(content), *image.size).cut(frame)
+            yield frame
 
 
 def _whole_webp(stream: BinaryIO, truncation: Truncation) -> BinaryIO:
