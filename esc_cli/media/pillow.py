@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import logging
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from functools import lru_cache, partial
 from typing import BinaryIO, cast
@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image, ImageCms, UnidentifiedImageError
 
 from esc_cli.errors import ReadError, UnsupportedError
-from esc_cli.media import cut, heif_boxes, jpeg, webp
+from esc_cli.media import cut, heif_boxes, jpeg, tga, webp
 from esc_cli.media.formats import load_heif
 from esc_cli.media.metadata import bare_exif, fitting_icc, orientation, upright_size
 from esc_cli.media.picture import Contents, Frame, Header, Metadata, Truncation
@@ -113,7 +113,7 @@ logging.getLogger("PIL").addHandler(logging.NullHandler())
 Image.MAX_IMAGE_PIXELS = None
 
 
-@contextmanager
+@contextlib.contextmanager
 def open_image(stream: BinaryIO, format_name: str) -> Iterator[Image.Image]:
     """A lazily opened Pillow image of exactly this format; an MPO opens as its first JPEG."""
     if format_name == "HEIF":
@@ -128,8 +128,12 @@ def _opened(stream: BinaryIO, format_name: str) -> Image.Image:
     except UnidentifiedImageError:
         if format_name != "JPEG":
             raise
-        stream.seek(0)
-        return Image.open(io.BytesIO(jpeg.split(stream.read()).content), formats=("JPEG",))
+    except OSError as error:  # of a variant that Pillow knows and does not read
+        if not str(error).startswith("Unsupported"):
+            raise
+        raise UnsupportedError(f"this kind of {format_name} is not supported") from error
+    stream.seek(0)
+    return Image.open(io.BytesIO(jpeg.split(stream.read()).content), formats=("JPEG",))
 
 
 def inspect(
@@ -255,13 +259,13 @@ def _filled_webp_frame(content: bytes, header: Header, filler: bytes) -> Frame:
 
 
 def _plain_frame(content: bytes, header: Header, truncation: Truncation) -> Frame:
-    try:
-        return next(_complete_frames(content, header))
-    except OSError:
-        truncation.found("the file is cut short or broken")
-        # In all of these zeros are black pixels or the end of a row, of up to 5 bytes a pixel.
-        filled = content + bytes(5 * header.width * header.height + 4 * header.height)
-        return next(_complete_frames(filled, header))
+    for plain in (content, tga.unpacked(content)) if header.format == "TGA" else (content,):
+        with contextlib.suppress(OSError, ValueError):
+            return next(_complete_frames(plain, header))
+    truncation.found("the file is cut short or broken")
+    # In all of these zeros are black pixels or the end of a row, of up to 5 bytes a pixel.
+    filled = plain + bytes(5 * header.width * header.height + 4 * header.height)
+    return next(_complete_frames(filled, header))
 
 
 def _jpeg_frame(content: bytes, header: Header, truncation: Truncation) -> Frame:

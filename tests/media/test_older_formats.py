@@ -84,3 +84,20 @@ def test_a_cursor_is_still_a_cursor():
     cursor = b"\0\0\2\0\1\0\x20\x20\0\0\0\0\0\0\xa8\x10\0\0\x16\0\0\0" + bytes(60)
     with pytest.raises(UnsupportedError, match="CUR cursors"):
         probe(cursor, LIMIT)
+
+
+@pytest.mark.parametrize("bits", [1, 2])
+def test_a_bmp_of_a_kind_that_nobody_reads_is_not_called_damaged(save, bits):
+    content = bytearray(save(Image.new("RGB", (8, 8)), "BMP"))
+    content[28], content[30] = (2, 0) if bits == 2 else (24, 4)
+    with pytest.raises(UnsupportedError, match="this kind of BMP is not supported"):
+        probe(bytes(content), LIMIT)
+
+
+def test_packets_of_a_tga_may_go_on_over_the_end_of_a_row():
+    head = bytes((0, 0, 10, *bytes(9), 5, 0, 4, 0, 24, 0x20))
+    packets = b"\x86\1\2\3" + b"\1\4\5\6\7\x08\x09" + b"\x8a\x0a\x0b\x0c"
+    frame = decode(head + packets, LIMIT).frames[0].reshape(-1, 3)
+    assert frame.tolist() == [[3, 2, 1]] * 7 + [[6, 5, 4], [9, 8, 7]] + [[12, 11, 10]] * 11
+    with pytest.raises(ReadError, match="cut short"):
+        decode(head + packets[:-5], LIMIT)
