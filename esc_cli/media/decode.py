@@ -42,6 +42,7 @@ def decode(source: bytes | Path, max_pixels: int, allow_truncated: bool = False)
     with open_source(content) as stream, reading(_path(source)):
         contents = _inspect(stream, max_pixels)
         header, metadata = contents.header, contents.metadata
+        truncation.notes.extend(contents.notes)
         if header.format in ("AVIF", "HEIF") and metadata.png_colour:
             truncation.notes.append("its colour space (nclx) is kept by PNG only: --format png")
         exif = tiff.exif(content) if header.format == "TIFF" else metadata.exif

@@ -17,7 +17,7 @@ class Contents:
 
     `orientation` (1 to 8) is what the reader's frames still need to be upright; `header` already
     counts it in. `durations_ms` and `loop` are as in `Picture`. `moving`: the frames, even a single
-    one, lie beside a default image that is none of them.
+    one, lie beside a default image that is none of them. `notes` say what the reader leaves out.
     """
 
     header: Header
@@ -26,6 +26,7 @@ class Contents:
     durations_ms: tuple[float, ...] = ()
     loop: int | None = None
     moving: bool = False
+    notes: tuple[str, ...] = ()
 
 
 Frame: TypeAlias = NDArray[Any]

@@ -18,7 +18,13 @@ from PIL import Image, ImageCms, UnidentifiedImageError
 from esc_cli.errors import UnsupportedError
 from esc_cli.media import jpeg, webp
 from esc_cli.media.formats import load_heif
-from esc_cli.media.metadata import bare_exif, fitting_icc, orientation, upright_size
+from esc_cli.media.metadata import (
+    bare_exif,
+    damaged_exif,
+    fitting_icc,
+    orientation,
+    upright_size,
+)
 from esc_cli.media.picture import Contents, Frame, Header, Metadata, Truncation
 
 _CHANNELS = {
@@ -140,7 +146,7 @@ def inspect(stream: BinaryIO, format_name: str, max_pixels: int) -> Contents:
     if format_name == "WEBP":
         webp.check_canvas(stream, max_pixels)  # Pillow allocates it in opening
     with open_image(stream, format_name) as image:
-        metadata = metadata_of(image)
+        metadata, notes = metadata_of(image), damaged_exif(image.info.get("exif"))
         if format_name in ("AVIF", "HEIF") and metadata.icc is None:
             metadata = replace(metadata, png_colour=_coded_colour(stream))
         turned = orientation(metadata.exif, metadata.xmp)
@@ -153,9 +159,9 @@ def inspect(stream: BinaryIO, format_name: str, max_pixels: int) -> Contents:
     if format_name == "WEBP":
         durations_ms, plays = webp.timing(stream)
     if len(durations_ms) < 2:
-        return Contents(Header(format_name, *size, channels, 8, 1), turned, metadata)
+        return Contents(Header(format_name, *size, channels, 8, 1), turned, metadata, notes=notes)
     header = Header(format_name, *size, channels, 8, len(durations_ms))
-    return Contents(header, turned, metadata, durations_ms, plays)
+    return Contents(header, turned, metadata, durations_ms, plays, notes=notes)
 
 
 _COLOUR_BOX = re.compile(rb"colrnclx(..)(..)..(.)", re.DOTALL)

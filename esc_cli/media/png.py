@@ -18,7 +18,7 @@ import numpy as np
 from esc_cli.errors import ReadError, UnsupportedError
 from esc_cli.media import apng
 from esc_cli.media.animation import changed_box
-from esc_cli.media.metadata import bare_exif, fitting_icc, orientation, upright_size
+from esc_cli.media.metadata import bare_exif, damaged_exif, fitting_icc, orientation, upright_size
 from esc_cli.media.picture import Contents, Frame, Header, Metadata, Picture
 
 COMPRESSION_LEVEL = 1
@@ -112,6 +112,7 @@ def inspect(stream: BinaryIO) -> Contents:
         delays if moving else (),
         struct.unpack_from(">II", chunks.single[b"acTL"])[1] if moving else None,
         moving=b"acTL" in chunks.single and bool(delays) and chunks.apart,
+        notes=damaged_exif(chunks.single.get(b"eXIf")),
     )
 
 

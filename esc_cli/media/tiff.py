@@ -12,6 +12,7 @@ import numpy as np
 
 from esc_cli.errors import ReadError, TooLargeError, UnsupportedError
 from esc_cli.media import tiff_segments, tiff_tags
+from esc_cli.media.losses import is_big_tiff
 from esc_cli.media.metadata import (
     descriptive,
     exif_of_tiff,
@@ -37,7 +38,6 @@ _SAMPLES = 4  # of a pixel, at most, where no sample is dropped
 _REDUCED = 1  # NewSubfileType
 _UNSIGNED, _SIGNED, _FLOAT = 1, 2, 3  # SampleFormat
 _PER_INCH = {2: 1.0, 3: 2.54}  # ResolutionUnit: inch, centimetre
-_CLASSIC_BYTES = 2**32 - 2**25  # offsets of 32 bits, with room for directories
 
 
 def inspect(stream: BinaryIO, max_pixels: int) -> Contents:
@@ -238,7 +238,7 @@ def encode_tiff(picture: Picture, exif_block: bytes | None) -> bytes:
     """
     from tifffile import TiffWriter
 
-    big = sum(frame.nbytes for frame in picture.frames) > _CLASSIC_BYTES
+    big = is_big_tiff(picture)
     order: Literal["<", ">"] = "<" if exif_block is None else tiff_tags.byte_order(exif_block)
     target = io.BytesIO()
     with TiffWriter(target, bigtiff=big, byteorder=order) as writer:
