@@ -86,7 +86,7 @@ def _gif_contents(stream: BinaryIO, max_pixels: int) -> Contents:
     delays_ms = blocks.delays_ms
     header = Header("GIF", blocks.width, blocks.height, 4 if blocks.alpha else 3, 8, len(delays_ms))
     moving = len(delays_ms) > 1
-    metadata = Metadata(xmp=blocks.xmp)
+    metadata = Metadata(xmp=blocks.xmp, comments=blocks.comments)
     return Contents(
         header, 1, metadata, delays_ms if moving else (), blocks.plays if moving else None
     )

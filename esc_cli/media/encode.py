@@ -13,10 +13,11 @@ from PIL import Image
 from esc_cli.errors import UnsupportedError, WriteError
 from esc_cli.media.formats import OutputPlan, load_heif
 from esc_cli.media.gif_encode import encode_gif
-from esc_cli.media.losses import JPEG_EXIF_BYTES, JPEG_XMP_BYTES
+from esc_cli.media.losses import JPEG_EXIF_BYTES, JPEG_SEGMENT_BYTES, JPEG_XMP_BYTES
 from esc_cli.media.metadata import EXIF_PREFIX, fitting_icc, upright_exif
-from esc_cli.media.picture import Frame, Picture, to_eight_bits
+from esc_cli.media.picture import Frame, Metadata, Picture, to_eight_bits
 from esc_cli.media.png import encode_png
+from esc_cli.media.profiles import PHOTOSHOP, resources_of
 from esc_cli.media.tiff import encode_tiff
 from esc_cli.media.webp import encode_webp
 
@@ -94,6 +95,18 @@ def _encode_plain(picture: Picture, format_name: str, quality: int, exif: bytes 
         icc_profile=fitting_icc(metadata.icc, grey),
         exif=None if exif is None else EXIF_PREFIX + exif,
         xmp=_up_to(metadata.xmp, JPEG_XMP_BYTES),
+        extra=_further_segments(metadata),
+    )
+
+
+def _further_segments(metadata: Metadata) -> bytes:
+    """The segments of a JPEG that Pillow has no option for: IPTC and comments."""
+    resources = b"" if metadata.iptc is None else PHOTOSHOP + resources_of(metadata.iptc)
+    payloads = [(b"\xff\xed", resources), *((b"\xff\xfe", text) for text in metadata.comments)]
+    return b"".join(
+        marker + struct.pack(">H", len(payload) + 2) + payload
+        for marker, payload in payloads
+        if 0 < len(payload) <= JPEG_SEGMENT_BYTES
     )
 
 

@@ -43,6 +43,7 @@ class Contents:
     images: tuple[Image, ...]
     plays: int
     xmp: bytes | None = None
+    comments: tuple[bytes, ...] = ()
 
     @property
     def delays_ms(self) -> tuple[float, ...]:
@@ -89,6 +90,7 @@ def inspect(stream: BinaryIO, max_pixels: int, with_pixels: bool = False) -> Con
     width, height, packed = struct.unpack("<HHBxx", _exactly(stream, 7))
     palette = _table(stream, packed)
     images: list[Image] = []
+    comments: list[bytes] = []
     plays, xmp, control = 1, None, b"\0\0\0\0"
     # Programs leave the trailer (0x3B) out, so the end of the file ends it as well.
     while (introducer := stream.read(1)) not in (b";", b""):
@@ -97,6 +99,8 @@ def inspect(stream: BinaryIO, max_pixels: int, with_pixels: bool = False) -> Con
             start, blocks = stream.tell(), list(_sub_blocks(stream))
             if label == 0xF9 and blocks and len(blocks[0]) >= 4:
                 control = blocks[0]
+            elif label == 0xFE and blocks:
+                comments.append(b"".join(blocks))
             elif label == 0xFF and blocks:
                 plays = _plays(blocks, plays)
                 xmp = xmp or _xmp(stream, blocks, start)
@@ -112,7 +116,7 @@ def inspect(stream: BinaryIO, max_pixels: int, with_pixels: bool = False) -> Con
         raise ReadError("the picture is damaged: a GIF without a picture")
     first = images[0].box
     width, height = width or first.left + first.width, height or first.top + first.height
-    return Contents(width, height, tuple(images), plays, xmp)
+    return Contents(width, height, tuple(images), plays, xmp, tuple(comments))
 
 
 def _image(stream: BinaryIO, control: bytes, palette: bytes, with_pixels: bool) -> Image:

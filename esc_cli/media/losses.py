@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from esc_cli.media.metadata import EXIF_PREFIX, fitting_icc
 from esc_cli.media.picture import Metadata, Picture
+from esc_cli.media.profiles import PHOTOSHOP, resources_of
 
 # A JPEG segment states its length, itself included, in 16 bits; both begin with a name.
 JPEG_SEGMENT_BYTES = 65533
@@ -25,7 +26,12 @@ def lost(picture: Picture, format_name: str) -> tuple[str, ...]:
     missing = [*_blocks(picture, format_name), *_texts(metadata, format_name)]
     notes = [f"left out: {what}, which {format_name} does not hold" for what in missing]
     if format_name == "JPEG":
-        sizes = (("EXIF", metadata.exif, JPEG_EXIF_BYTES), ("XMP", metadata.xmp, JPEG_XMP_BYTES))
+        sizes = (
+            ("EXIF", metadata.exif, JPEG_EXIF_BYTES),
+            ("XMP", metadata.xmp, JPEG_XMP_BYTES),
+            ("IPTC", metadata.iptc, JPEG_SEGMENT_BYTES - len(PHOTOSHOP + resources_of(b"")) - 1),
+            *(("a comment", comment, JPEG_SEGMENT_BYTES) for comment in metadata.comments),
+        )
         notes += [
             f"left out: {name}, whose {len(block):,} bytes are more than JPEG holds"
             for name, block, most in sizes
@@ -54,5 +60,9 @@ def _blocks(picture: Picture, format_name: str) -> list[str]:
 
 
 def _texts(metadata: Metadata, format_name: str) -> list[str]:
-    named = (("PNG texts", metadata.png_text, ("PNG",)),)
+    named = (
+        ("PNG texts", metadata.png_text, ("PNG",)),
+        ("IPTC", metadata.iptc, ("JPEG", "PNG", "TIFF")),
+        ("comments", metadata.comments, ("JPEG", "PNG", "GIF")),
+    )
     return [name for name, block, holders in named if block and format_name not in holders]

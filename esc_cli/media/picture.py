@@ -65,7 +65,8 @@ class Metadata:
     `exif` is a TIFF structure without the ``Exif\\0\\0`` prefix, its orientation reset to 1.
     `dpi` is (horizontal, vertical) dots per inch. `png_colour` holds the (type, payload) of the
     PNG chunks that define colour besides ICC: cICP, gAMA, cHRM, sRGB, mDCV and cLLI; `png_text`
-    those of its tEXt, zTXt and iTXt in their order, XMP excepted.
+    those of its tEXt, zTXt and iTXt in their order, XMP and raw profiles excepted. `iptc` is the
+    bare record, `comments` are those of JPEG and GIF, in whatever encoding they have.
     """
 
     icc: bytes | None = None
@@ -74,6 +75,8 @@ class Metadata:
     dpi: tuple[float, float] | None = None
     png_colour: tuple[tuple[bytes, bytes], ...] = ()
     png_text: tuple[tuple[bytes, bytes], ...] = ()
+    iptc: bytes | None = None
+    comments: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True)

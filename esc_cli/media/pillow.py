@@ -26,6 +26,7 @@ from esc_cli.media.metadata import (
     upright_size,
 )
 from esc_cli.media.picture import Contents, Frame, Header, Metadata, Truncation
+from esc_cli.media.profiles import PHOTOSHOP, iptc_of
 
 _CHANNELS = {
     **{"1": 1, "L": 1, "LA": 2, "La": 2, "P": 3, "PA": 4, "RGB": 3, "RGBX": 3, "RGBA": 4},
@@ -204,7 +205,24 @@ def metadata_of(image: Image.Image) -> Metadata:
         exif=bare_exif(image.info.get("exif")),
         xmp=xmp if isinstance(xmp, bytes) and xmp else None,
         dpi=clean_dpi(image.info.get("dpi")),
+        iptc=_iptc(image),
+        comments=_comments(image),
     )
+
+
+def _segments(image: Image.Image, name: str) -> tuple[bytes, ...]:
+    """The payloads of a JPEG's segments of this name, in their order."""
+    return tuple(payload for found, payload in getattr(image, "applist", ()) if found == name)
+
+
+def _iptc(image: Image.Image) -> bytes | None:
+    # A long record is spread over several segments.
+    parts = (part.removeprefix(PHOTOSHOP) for part in _segments(image, "APP13"))
+    return iptc_of(b"".join(parts))
+
+
+def _comments(image: Image.Image) -> tuple[bytes, ...]:
+    return tuple(part for part in _segments(image, "COM") if part.strip(b"\0"))
 
 
 def clean_dpi(dpi: object) -> tuple[float, float] | None:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 _EXTRA_SAMPLES = 338
-_XMP, _ICC, _DNG_VERSION = 700, 34675, 50706
+_XMP, _IPTC, _ICC, _DNG_VERSION = 700, 33723, 34675, 50706
 _MIN_IS_WHITE, _MIN_IS_BLACK, _RGB, _CFA = 0, 1, 2, 32803
 _ASSOCIATED, _UNASSOCIATED = 1, 2  # ExtraSamples: premultiplied and straight alpha
 _SAMPLES = 4  # of a pixel, at most, where no sample is dropped
@@ -252,7 +252,7 @@ def encode_tiff(picture: Picture, exif_block: bytes | None) -> bytes:
 def _page_options(picture: Picture) -> dict[str, Any]:
     header, metadata = picture.header, picture.metadata
     icc = fitting_icc(metadata.icc, grey=header.channels <= 2)
-    blocks = ((_ICC, 7, icc, False), (_XMP, 1, metadata.xmp, True))
+    blocks = ((_ICC, 7, icc, False), (_XMP, 1, metadata.xmp, True), (_IPTC, 7, metadata.iptc, True))
     options: dict[str, Any] = {
         "photometric": "minisblack" if header.channels <= 2 else "rgb",
         "extrasamples": ["unassalpha"] if header.has_alpha else None,
