@@ -14,6 +14,7 @@ from esc_cli.media import bmp, gif, pillow, png, tiff
 from esc_cli.media.metadata import upright, upright_exif, upright_xmp
 from esc_cli.media.picture import Contents, Frame, Header, Metadata, Picture, Truncation
 from esc_cli.media.sniff import HEAD_BYTES, sniff
+from esc_cli.media.xmp import without_promises
 
 # All frames are in memory at once. Eight times the pixels of the largest still allows animations
 # of ordinary length and stops the small file that claims to hold thousands of large frames.
@@ -42,7 +43,8 @@ def decode(source: bytes | Path, max_pixels: int, allow_truncated: bool = False)
     with open_source(content) as stream, reading(_path(source)):
         contents = _inspect(stream, max_pixels)
         header, metadata = contents.header, contents.metadata
-        truncation.notes.extend(contents.notes)
+        packet, promised = without_promises(metadata.xmp)
+        truncation.notes.extend((*contents.notes, *promised))
         if header.format in ("AVIF", "HEIF") and metadata.png_colour:
             truncation.notes.append("its colour space (nclx) is kept by PNG only: --format png")
         exif = tiff.exif(content) if header.format == "TIFF" else metadata.exif
@@ -54,7 +56,7 @@ def decode(source: bytes | Path, max_pixels: int, allow_truncated: bool = False)
             ),
             contents.durations_ms,
             contents.loop,
-            replace(metadata, exif=upright_exif(exif), xmp=upright_xmp(metadata.xmp)),
+            replace(metadata, exif=upright_exif(exif), xmp=upright_xmp(packet)),
             tuple(dict.fromkeys(truncation.notes)),
         )
 

@@ -147,7 +147,8 @@ def inspect(stream: BinaryIO, format_name: str, max_pixels: int) -> Contents:
     if format_name == "WEBP":
         webp.check_canvas(stream, max_pixels)  # Pillow allocates it in opening
     with open_image(stream, format_name) as image:
-        metadata, notes = metadata_of(image), damaged_exif(image.info.get("exif"))
+        metadata = metadata_of(image)
+        notes = (*damaged_exif(image.info.get("exif")), *_others(image))
         if format_name in ("AVIF", "HEIF") and metadata.icc is None:
             metadata = replace(metadata, png_colour=_coded_colour(stream))
         turned = orientation(metadata.exif, metadata.xmp)
@@ -195,6 +196,12 @@ def _refuse_deep_jpeg(stream: BinaryIO) -> None:
             break
         stream.seek(int.from_bytes(start[2:], "big") - 2, io.SEEK_CUR)
     stream.seek(0)
+
+
+def _others(image: Image.Image) -> tuple[str, ...]:
+    """A note on the pictures beside the first of an MPO or HEIF file."""
+    count = getattr(image, "n_frames", 1) - 1 if image.format in ("MPO", "HEIF") else 0
+    return (f"left out: {count} further picture{'s' * (count > 1)} of the file",) if count else ()
 
 
 def metadata_of(image: Image.Image) -> Metadata:

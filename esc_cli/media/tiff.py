@@ -33,6 +33,7 @@ logging.getLogger("tifffile").addHandler(logging.NullHandler())
 _EXTRA_SAMPLES = 338
 _XMP, _IPTC, _ICC, _DNG_VERSION = 700, 33723, 34675, 50706
 _MIN_IS_WHITE, _MIN_IS_BLACK, _RGB, _CFA = 0, 1, 2, 32803
+_COLOURS = {2: 3, 5: 4, 6: 3, 8: 3, 9: 3, 10: 3}  # RGB, CMYK, YCbCr and the three of L*a*b*
 _ASSOCIATED, _UNASSOCIATED = 1, 2  # ExtraSamples: premultiplied and straight alpha
 _SAMPLES = 4  # of a pixel, at most, where no sample is dropped
 _REDUCED = 1  # NewSubfileType
@@ -57,7 +58,7 @@ def inspect(stream: BinaryIO, max_pixels: int) -> Contents:
         channels = _direct_channels(first)
         metadata = _metadata(first, grey=channels <= 2)
         header = Header("TIFF", *size, channels, first.bitspersample, len(pages))
-        return Contents(header, turned, metadata)
+        return Contents(header, turned, metadata, notes=_further_samples(first))
     if first.bitspersample > 8:
         raise _too_deep(first)
     if tiff_segments.is_planar_ycbcr(first):
@@ -70,7 +71,12 @@ def inspect(stream: BinaryIO, max_pixels: int) -> Contents:
         # Pillow turns these pages upright itself, where the tag is a plain number.
         left = 1 if isinstance(_tag(first, tiff_tags.ORIENTATION), int) else turned
     metadata = _metadata(first, grey=channels <= 2, icc=icc)
-    return Contents(Header("TIFF", *size, channels, 8, len(pages)), left, metadata)
+    return Contents(
+        Header("TIFF", *size, channels, 8, len(pages)),
+        left,
+        metadata,
+        notes=_further_samples(first),
+    )
 
 
 def _pages(stream: BinaryIO) -> list[TiffPage]:
@@ -164,6 +170,14 @@ def _alpha_kind(page: TiffPage) -> int | None:
         return _UNASSOCIATED if alone else None
     kind = int(page.extrasamples[0]) if page.extrasamples else None
     return kind if kind in (_ASSOCIATED, _UNASSOCIATED) else None
+
+
+def _further_samples(page: TiffPage) -> tuple[str, ...]:
+    """A note on the samples of a pixel beyond colour and alpha."""
+    colours = _COLOURS.get(int(page.photometric or 0), 1)
+    count = page.samplesperpixel - colours - (_alpha_kind(page) is not None)
+    what = f"left out: {count} further sample{'s' * (count > 1)} of each pixel"
+    return (what,) if count > 0 else ()
 
 
 def _too_deep(page: TiffPage) -> UnsupportedError:
