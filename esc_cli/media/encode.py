@@ -37,14 +37,15 @@ def encode(picture: Picture, plan: OutputPlan, quality: int | None) -> bytes:
     EXIF sizes become those of the result. What a format has no place for is left out, and named
     by `losses.lost`.
 
-    Raises WriteError with the codec's reason when it fails.
+    Raises WriteError when the codec fails.
     """
     picture = replace(picture, frames=tuple(map(np.ascontiguousarray, picture.frames)))
     try:
         return _encode(picture, plan.format, quality)
     # What Pillow, pillow-heif, tifffile and imagecodecs (its errors are RuntimeErrors) raise.
     except (OSError, ValueError, SyntaxError, RuntimeError, TypeError, struct.error) as error:
-        raise WriteError(f"{plan.format} cannot be encoded: {error}") from error
+        what = f"the result cannot be encoded as {plan.format}"
+        raise WriteError(what, advice="try another --format") from error
 
 
 def _encode(picture: Picture, format_name: str, quality: int | None) -> bytes:
