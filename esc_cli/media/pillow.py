@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import io
 import logging
 import re
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import lru_cache
+from pathlib import Path
 from typing import BinaryIO, cast
 
 import numpy as np
@@ -109,9 +111,30 @@ def srgb_profile() -> bytes:
     return _srgb().tobytes()
 
 
-# Decoders warn about oddities here; what matters becomes an error, and the rest must not reach the
-# terminal. catch_warnings is not safe with threads, so the filter is set once.
-warnings.filterwarnings("ignore", module=r"PIL\.|pillow_heif")
+def _quiet() -> None:
+    """Decoders warn about oddities; what matters becomes an error, the rest stays off the terminal.
+
+    catch_warnings is not safe with threads, and where other code leaves one, filters set since are
+    gone: so it is set each time.
+    """
+    warnings.filterwarnings("ignore", module=r"PIL\.|pillow_heif")
+    _quiet_libtiff()
+
+
+@lru_cache(maxsize=1)
+def _quiet_libtiff() -> None:
+    """libtiff writes to stderr, without the file's name, what Pillow learns from its results too.
+
+    Only the library inside Pillow's packages can be told; another one stays as its maker built it.
+    """
+    folder = Path(Image.__file__).parent
+    for library in (*folder.glob("../pillow.libs/libtiff*"), *folder.glob(".dylibs/libtiff*")):
+        loaded = ctypes.CDLL(str(library.resolve()))
+        for setter in (loaded.TIFFSetErrorHandler, loaded.TIFFSetWarningHandler):
+            setter.restype = ctypes.c_void_p
+            setter(None)
+
+
 logging.getLogger("PIL").addHandler(logging.NullHandler())
 # Decompression bombs: `decode.check_pixels` has a limit that the user sets, and no warning.
 Image.MAX_IMAGE_PIXELS = None
@@ -120,6 +143,7 @@ Image.MAX_IMAGE_PIXELS = None
 @contextmanager
 def open_image(stream: BinaryIO, format_name: str) -> Iterator[Image.Image]:
     """A lazily opened Pillow image of exactly this format; an MPO opens as its first JPEG."""
+    _quiet()
     if format_name == "HEIF":
         load_heif()
     with _opened(stream, format_name) as image:

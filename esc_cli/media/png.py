@@ -5,6 +5,7 @@ Pillow has no 16-bit RGB, so still pictures never go through it.
 
 from __future__ import annotations
 
+import logging
 import os
 import struct
 import zlib
@@ -21,6 +22,9 @@ from esc_cli.media.animation import changed_box
 from esc_cli.media.metadata import bare_exif, damaged_exif, fitting_icc, orientation, upright_size
 from esc_cli.media.picture import Contents, Frame, Header, Metadata, Picture
 from esc_cli.media.profiles import RAW_PREFIX, RawProfiles, inflate, raw_profile, resources_of
+
+# imagecodecs logs what libpng warns of; without a handler Python would print that.
+logging.getLogger("imagecodecs").addHandler(logging.NullHandler())
 
 COMPRESSION_LEVEL = 1
 AT_ONCE_BYTES = 1 << 28
@@ -73,9 +77,10 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 # With the bytes that each holds; one of another length is damaged and not copied.
 _COLOUR_CHUNKS = {b"cICP": 4, b"gAMA": 4, b"cHRM": 32, b"sRGB": 1, b"mDCV": 24, b"cLLI": 8}
 _TEXT_CHUNKS = frozenset((b"tEXt", b"zTXt", b"iTXt"))
-_WANTED = frozenset((b"IHDR", b"tRNS", b"acTL", b"fcTL", b"iCCP", b"eXIf", b"pHYs"))
+_WANTED = frozenset((b"IHDR", b"PLTE", b"tRNS", b"acTL", b"fcTL", b"iCCP", b"eXIf", b"pHYs"))
 _READ = _WANTED | _TEXT_CHUNKS | _COLOUR_CHUNKS.keys()
 _XMP_KEYWORD = b"XML:com.adobe.xmp"
+_PALETTE = 3
 _CHANNELS = {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}  # by colour type
 
 
@@ -95,7 +100,7 @@ def inspect(stream: BinaryIO) -> Contents:
     width, height, depth, colour_type = struct.unpack_from(">IIBB", chunks.single[b"IHDR"])
     if colour_type not in _CHANNELS or 0 in (width, height):
         raise ReadError("the picture is damaged: its header cannot be read")
-    alpha = b"tRNS" in chunks.single and colour_type in (0, 2, 3)
+    alpha = b"tRNS" in chunks.single and _is_transparency(chunks.single[b"tRNS"], chunks.single)
     channels = _CHANNELS[colour_type] + alpha
     delays = tuple(_delay_ms(control) for control in chunks.controls)
     moving = len(delays) > 1 and b"acTL" in chunks.single
@@ -210,6 +215,13 @@ def _still_frame(content: bytes) -> Frame:
 
     frame: Frame = imagecodecs.png_decode(content)
     return frame[..., None] if frame.ndim == 2 else frame
+
+
+def _is_transparency(payload: bytes, single: dict[bytes, bytes]) -> bool:
+    """Whether a tRNS chunk fits the colour type; libpng ignores it else."""
+    if single[b"IHDR"][9] == _PALETTE:
+        return 0 < len(payload) <= len(single.get(b"PLTE", b"")) // 3
+    return len(payload) == {0: 2, 2: 6}.get(single[b"IHDR"][9])
 
 
 def encode_png(picture: Picture, exif: bytes | None) -> bytes:
