@@ -51,10 +51,13 @@ def _blocks(picture: Picture, format_name: str) -> list[str]:
     metadata, plain = picture.metadata, format_name in _NO_BLOCKS
     grey = picture.header.channels <= 2 and format_name in _GREY
     unfit = metadata.icc is not None and (plain or fitting_icc(metadata.icc, grey) is None)
+    # Of other files the decoder says it.
+    coded = picture.header.format == "PNG" and b"cICP" in dict(metadata.png_colour)
     named = (
         ("EXIF", plain and metadata.exif is not None),
         ("XMP", plain and metadata.xmp is not None),
         ("the colour profile", unfit),
+        ("the colour space of its cICP chunk", coded and format_name != "PNG"),
     )
     return [name for name, gone in named if gone]
 

@@ -10,6 +10,7 @@ from PIL import Image
 
 from esc_cli.media.decode import decode
 from esc_cli.media.losses import lost
+from esc_cli.media.picture import Header, Metadata, Picture
 
 XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"/>'
 
@@ -50,3 +51,12 @@ def test_damaged_exif_is_named_and_an_empty_block_is_not() -> None:
         "left out: EXIF, which is damaged",
     )
     assert decode(webp(b"Exif\0\0"), 10**6).notes == ()
+
+
+def test_the_colour_space_of_a_png_is_named_elsewhere() -> None:
+    header = Header("PNG", 8, 6, 3, 8, 1)
+    metadata = Metadata(png_colour=((b"cICP", bytes((9, 16, 0, 1))),))
+    picture = Picture(header, (), (), None, metadata)
+    assert lost(picture, "PNG") == ()
+    (note,) = lost(picture, "WEBP")
+    assert note == "left out: the colour space of its cICP chunk, which WEBP does not hold"
