@@ -117,7 +117,7 @@ def inspect(stream: BinaryIO) -> Contents:
         delays if moving else (),
         struct.unpack_from(">II", chunks.single[b"acTL"])[1] if moving else None,
         moving=b"acTL" in chunks.single and bool(delays) and chunks.apart,
-        notes=(*damaged_exif(_exif(chunks)), *chunks.raw.notes),
+        notes=(*damaged_exif(_exif(chunks)), *_unfit_profile(chunks, metadata), *chunks.raw.notes),
     )
 
 
@@ -192,6 +192,11 @@ def _metadata(chunks: _Chunks, grey: bool) -> Metadata:
         png_text=tuple(chunks.texts),
         iptc=chunks.raw.iptc,
     )
+
+
+def _unfit_profile(chunks: _Chunks, metadata: Metadata) -> tuple[str, ...]:
+    gone = b"iCCP" in chunks.single and metadata.icc is None
+    return ("left out: the colour profile, which is damaged or for other pixels",) if gone else ()
 
 
 def _xmp(payload: bytes) -> bytes | None:
