@@ -5,13 +5,14 @@ from __future__ import annotations
 import errno
 import io
 import os
+import re
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from esc_cli.errors import EscError, ReadError
+from esc_cli.errors import EscError, ReadError, UnsupportedError
 
 # Without O_NONBLOCK the opening of a FIFO waits for a writer, for ever if need be.
 _FLAGS = (
@@ -98,16 +99,26 @@ def reading(path: Path | None) -> Iterator[None]:
         raise ReadError("not enough memory to decode it", path) from error
     # Decoders raise anything at all over damaged bytes: struct.error, SyntaxError, ValueError...
     except Exception as error:
-        raise ReadError(_decoder_reason(error), path) from error
+        raise _in_words(error, path) from error
 
 
-def _decoder_reason(error: Exception) -> str:
-    # Pillow's message for an unreadable header names its stream object, which tells nobody anything
+# What decoders say of files that end too early, and of kinds that they do not know.
+_CUT = re.compile("truncated|too short|not enough|unexpected end|premature|ran out", re.IGNORECASE)
+_UNKNOWN = re.compile("not supported|unsupported|not available|not implemented", re.IGNORECASE)
+
+
+def _in_words(error: Exception, path: Path | None) -> EscError:
+    """What a decoder raised, without its text, which names objects and bytes of its own."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return ReadError(f"cannot be read: {error.strerror}", path)
+    if isinstance(error, NotImplementedError) or _UNKNOWN.search(str(error)):
+        return UnsupportedError("this variant of its format is not supported", path)
+    what = "its data cannot be decoded"
     if type(error).__name__ == "UnidentifiedImageError":
-        return "the picture is damaged: its header cannot be read"
-    if isinstance(error, EOFError):
-        return "the picture is damaged: the file is cut short"
-    return f"the picture is damaged: {error or type(error).__name__}"
+        what = "its header cannot be read"
+    elif isinstance(error, EOFError) or _CUT.search(str(error)):
+        what = "the file is cut short"
+    return ReadError(f"the picture is damaged: {what}", path)
 
 
 def status_of(path: Path) -> os.stat_result:

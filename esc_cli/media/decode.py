@@ -14,6 +14,7 @@ from esc_cli.media import bmp, gif, heif_boxes, pillow, png, tiff
 from esc_cli.media.metadata import upright, upright_exif, upright_xmp
 from esc_cli.media.picture import Contents, Frame, Header, Metadata, Picture, Truncation
 from esc_cli.media.sniff import HEAD_BYTES, sniff
+from esc_cli.media.xmp import without_promises
 
 # All frames are in memory at once. Eight times the pixels of the largest still allows animations
 # of ordinary length and stops the small file that claims to hold thousands of large frames.
@@ -43,6 +44,8 @@ def decode(source: bytes | Path, max_pixels: int, allow_truncated: bool = False)
     with open_source(content) as stream, reading(_path(source)):
         contents = _inspect(stream, max_pixels, truncation)
         header, metadata = contents.header, contents.metadata
+        packet, promised = without_promises(metadata.xmp)
+        truncation.notes.extend((*contents.notes, *promised))
         if header.format in ("AVIF", "HEIF") and metadata.png_colour:
             truncation.notes.append("its colour space (nclx) is kept by PNG only: --format png")
         if header.format in ("AVIF", "HEIF") and (bits := heif_boxes.stored_bits(content)) > 8:
@@ -56,7 +59,7 @@ def decode(source: bytes | Path, max_pixels: int, allow_truncated: bool = False)
             ),
             contents.durations_ms,
             contents.loop,
-            replace(metadata, exif=upright_exif(exif), xmp=upright_xmp(metadata.xmp)),
+            replace(metadata, exif=upright_exif(exif), xmp=upright_xmp(packet)),
             tuple(dict.fromkeys(truncation.notes)),
         )
 
@@ -88,7 +91,7 @@ def _gif_contents(stream: BinaryIO, max_pixels: int, truncation: Truncation) -> 
     delays_ms = blocks.delays_ms
     header = Header("GIF", blocks.width, blocks.height, 4 if blocks.alpha else 3, 8, len(delays_ms))
     moving = len(delays_ms) > 1
-    metadata = Metadata(xmp=blocks.xmp)
+    metadata = Metadata(xmp=blocks.xmp, comments=blocks.comments)
     return Contents(
         header, 1, metadata, delays_ms if moving else (), blocks.plays if moving else None
     )

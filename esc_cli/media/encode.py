@@ -13,18 +13,16 @@ from PIL import Image
 from esc_cli.errors import UnsupportedError, WriteError
 from esc_cli.media.formats import OutputPlan, load_heif
 from esc_cli.media.gif_encode import encode_gif
+from esc_cli.media.losses import JPEG_EXIF_BYTES, JPEG_SEGMENT_BYTES, JPEG_XMP_BYTES
 from esc_cli.media.metadata import EXIF_PREFIX, fitting_icc, upright_exif
-from esc_cli.media.picture import Frame, Picture, to_eight_bits
+from esc_cli.media.picture import Frame, Metadata, Picture, to_eight_bits
 from esc_cli.media.png import encode_png
+from esc_cli.media.profiles import PHOTOSHOP, resources_of
 from esc_cli.media.tiff import encode_tiff
 from esc_cli.media.webp import encode_webp
 
 # High enough that the codec does not undo what the network drew; 100 is lossless for WebP only.
 DEFAULT_QUALITY = {"JPEG": 95, "WEBP": 95, "AVIF": 90, "HEIF": 90}
-# A JPEG segment states its length, itself included, in 16 bits; both begin with a name.
-_JPEG_SEGMENT_BYTES = 65533
-_JPEG_EXIF_BYTES = _JPEG_SEGMENT_BYTES - len(EXIF_PREFIX)
-_JPEG_XMP_BYTES = _JPEG_SEGMENT_BYTES - len(b"http://ns.adobe.com/xap/1.0/\0")
 
 
 def encode(picture: Picture, plan: OutputPlan, quality: int | None) -> bytes:
@@ -36,17 +34,18 @@ def encode(picture: Picture, plan: OutputPlan, quality: int | None) -> bytes:
     95, always 4:4:4), WebP (95; 100 is lossless), AVIF and HEIF (90); the others are lossless, but
     for GIF's palette.
 
-    EXIF sizes become those of the result. What a format has no place for is left out: XMP and
-    EXIF in BMP and GIF, blocks over 64 KiB in JPEG, profiles that are for other pixels.
+    EXIF sizes become those of the result. What a format has no place for is left out, and named
+    by `losses.lost`.
 
-    Raises WriteError with the codec's reason when it fails.
+    Raises WriteError when the codec fails.
     """
     picture = replace(picture, frames=tuple(map(np.ascontiguousarray, picture.frames)))
     try:
         return _encode(picture, plan.format, quality)
     # What Pillow, pillow-heif, tifffile and imagecodecs (its errors are RuntimeErrors) raise.
     except (OSError, ValueError, SyntaxError, RuntimeError, TypeError, struct.error) as error:
-        raise WriteError(f"{plan.format} cannot be encoded: {error}") from error
+        what = f"the result cannot be encoded as {plan.format}"
+        raise WriteError(what, advice="try another --format") from error
 
 
 def _encode(picture: Picture, format_name: str, quality: int | None) -> bytes:
@@ -87,7 +86,7 @@ def _encode_plain(picture: Picture, format_name: str, quality: int, exif: bytes 
     frame = to_eight_bits(picture.frames[0])
     if format_name == "BMP":
         return _save(frame, "BMP", dpi=metadata.dpi)
-    exif = _up_to(exif, _JPEG_EXIF_BYTES)
+    exif = _up_to(exif, JPEG_EXIF_BYTES)
     return _save(
         frame,
         "JPEG",
@@ -96,7 +95,19 @@ def _encode_plain(picture: Picture, format_name: str, quality: int, exif: bytes 
         dpi=metadata.dpi,
         icc_profile=fitting_icc(metadata.icc, grey),
         exif=None if exif is None else EXIF_PREFIX + exif,
-        xmp=_up_to(metadata.xmp, _JPEG_XMP_BYTES),
+        xmp=_up_to(metadata.xmp, JPEG_XMP_BYTES),
+        extra=_further_segments(metadata),
+    )
+
+
+def _further_segments(metadata: Metadata) -> bytes:
+    """The segments of a JPEG that Pillow has no option for: IPTC and comments."""
+    resources = b"" if metadata.iptc is None else PHOTOSHOP + resources_of(metadata.iptc)
+    payloads = [(b"\xff\xed", resources), *((b"\xff\xfe", text) for text in metadata.comments)]
+    return b"".join(
+        marker + struct.pack(">H", len(payload) + 2) + payload
+        for marker, payload in payloads
+        if 0 < len(payload) <= JPEG_SEGMENT_BYTES
     )
 
 

@@ -51,8 +51,8 @@ SUFFIXES: Mapping[str, tuple[str, ...]] = {
 }
 """Every suffix that a result may have, by format, in lower case; the first is canonical."""
 
-INPUT_SUFFIXES = frozenset((".mpo", ".avifs", ".heics", ".heifs", ".btf", ".tf8"))
-"""Suffixes of what is read too, for files that a result is not: series, and BigTIFF."""
+INPUT_SUFFIXES = frozenset((".mpo", ".avifs", ".heics", ".heifs", ".btf", ".tf8", ".tga", ".pcx"))
+"""Suffixes of what is read too, for files that a result is not: series, BigTIFF, TGA and PCX."""
 
 
 @dataclass(frozen=True)

@@ -44,6 +44,7 @@ class Contents:
     images: tuple[Image, ...]
     plays: int
     xmp: bytes | None = None
+    comments: tuple[bytes, ...] = ()
 
     @property
     def delays_ms(self) -> tuple[float, ...]:
@@ -91,6 +92,7 @@ def inspect(stream: BinaryIO, max_pixels: int, truncation: Truncation) -> Conten
     width, height, packed = struct.unpack("<HHBxx", _exactly(stream, 7))
     palette = _table(stream, packed)
     images: list[Image] = []
+    comments: list[bytes] = []
     plays, xmp, control = 1, None, b"\0\0\0\0"
     # Programs leave the trailer (0x3B) out, so the end of the file ends it as well.
     while (introducer := stream.read(1)) not in (b";", b""):
@@ -99,6 +101,8 @@ def inspect(stream: BinaryIO, max_pixels: int, truncation: Truncation) -> Conten
             start, blocks = stream.tell(), list(_sub_blocks(stream, truncation))
             if label == 0xF9 and blocks and len(blocks[0]) >= 4:
                 control = blocks[0]
+            elif label == 0xFE and blocks:
+                comments.append(b"".join(blocks))
             elif label == 0xFF and blocks:
                 plays = _plays(blocks, plays)
                 xmp = xmp or _xmp(stream, blocks, start)
@@ -113,11 +117,16 @@ def inspect(stream: BinaryIO, max_pixels: int, truncation: Truncation) -> Conten
             raise ReadError("the picture is damaged: unknown GIF block")
         else:
             break  # bytes behind the last picture
+    width, height = _canvas(width, height, images)
+    return Contents(width, height, tuple(images), plays, xmp, tuple(comments))
+
+
+def _canvas(width: int, height: int, images: list[Image]) -> tuple[int, int]:
+    """The size of the canvas: that of the first image where the file leaves it out."""
     if not images:
         raise ReadError("the picture is damaged: a GIF without a picture")
     first = images[0].box
-    width, height = width or first.left + first.width, height or first.top + first.height
-    return Contents(width, height, tuple(images), plays, xmp)
+    return width or first.left + first.width, height or first.top + first.height
 
 
 def _image(stream: BinaryIO, control: bytes, palette: bytes, truncation: Truncation) -> Image:

@@ -28,6 +28,7 @@ def encode_gif(picture: Picture) -> bytes:
     if len(frames) > 1 and picture.loop != 1:
         repeats = min((picture.loop or 1) - 1, 65535)
         parts.append(b"!\xff\x0bNETSCAPE2.0\x03\x01" + struct.pack("<H", repeats) + b"\0")
+    parts += [_comment(comment) for comment in picture.metadata.comments]
     ticks = on_clock(picture.durations_ms or [0.0], tick_ms=10, most=65535)
     previous = None
     for frame, mask, delay in zip(frames, seen, ticks, strict=True):
@@ -37,6 +38,11 @@ def encode_gif(picture: Picture) -> bytes:
         parts.append(_frame(box, box.cut(rgb), None if opaque else mask, delay))
         previous = rgb
     return b"".join((*parts, b";"))
+
+
+def _comment(comment: bytes) -> bytes:
+    blocks = (comment[at : at + 255] for at in range(0, len(comment), 255))
+    return b"!\xfe" + b"".join(bytes([len(block)]) + block for block in blocks) + b"\0"
 
 
 def _frame(box: Box, rgb: Frame, mask: NDArray[np.bool_] | None, delay: int) -> bytes:

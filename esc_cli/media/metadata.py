@@ -46,6 +46,12 @@ def bare_exif(block: bytes | None) -> bytes | None:
     return block if readable else None
 
 
+def damaged_exif(block: bytes | None) -> tuple[str, ...]:
+    """A note where there is an EXIF block that `bare_exif` makes nothing of."""
+    empty = block is None or not block.removeprefix(EXIF_PREFIX).strip(b"\0")
+    return () if empty or bare_exif(block) is not None else ("left out: EXIF, which is damaged",)
+
+
 def orientation(exif: bytes | None, xmp: bytes | None) -> int:
     """How the picture was turned, 1 to 8 (EXIF 2.3, tag 274); EXIF goes before XMP, default 1."""
     if exif is not None:

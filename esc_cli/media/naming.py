@@ -81,7 +81,8 @@ def check_pattern(pattern: str) -> None:
     try:
         fields = [field for field in string.Formatter().parse(pattern) if field[1] is not None]
     except ValueError as error:
-        raise UsageError(f"--name {pattern!r}: {error}", advice=f"use {known}") from error
+        what = f"--name {pattern!r}: its braces do not match"
+        raise UsageError(what, advice=f"use {known}") from error
     for _, name, spec, conversion in fields:
         if name not in PLACEHOLDERS or spec or conversion:
             raise UsageError(f"--name {pattern!r}: no placeholder {name!r}", advice=f"use {known}")

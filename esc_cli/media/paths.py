@@ -19,7 +19,7 @@ VIDEOS = frozenset(f".{name}" for name in _VIDEO_NAMES.split())
 """Every suffix that a folder scan takes for a video."""
 
 _REFUSED_NAMES = (
-    "psd psb svg svgz ico cur icns jp2 j2k jpx jpf jpc j2c jxl jxr wdp jls tga pcx dcx sgi ras "
+    "psd psb svg svgz ico cur icns jp2 j2k jpx jpf jpc j2c jxl jxr wdp jls dcx sgi ras "
     "ppm pgm pbm pnm pam exr hdr rgbe dds dng cr2 cr3 crw nef nrw arw srf sr2 raf orf rw2 pef "
     "srw raw 3fr iiq x3f mrw erf kdc dcr xcf eps fits fts qoi cbz"
 )

@@ -17,7 +17,7 @@ class Contents:
 
     `orientation` (1 to 8) is what the reader's frames still need to be upright; `header` already
     counts it in. `durations_ms` and `loop` are as in `Picture`. `moving`: the frames, even a single
-    one, lie beside a default image that is none of them.
+    one, lie beside a default image that is none of them. `notes` say what the reader leaves out.
     """
 
     header: Header
@@ -26,6 +26,7 @@ class Contents:
     durations_ms: tuple[float, ...] = ()
     loop: int | None = None
     moving: bool = False
+    notes: tuple[str, ...] = ()
 
 
 Frame: TypeAlias = NDArray[Any]
@@ -64,7 +65,8 @@ class Metadata:
     `exif` is a TIFF structure without the ``Exif\\0\\0`` prefix, its orientation reset to 1.
     `dpi` is (horizontal, vertical) dots per inch. `png_colour` holds the (type, payload) of the
     PNG chunks that define colour besides ICC: cICP, gAMA, cHRM, sRGB, mDCV and cLLI; `png_text`
-    those of its tEXt, zTXt and iTXt in their order, XMP excepted.
+    those of its tEXt, zTXt and iTXt in their order, XMP and raw profiles excepted. `iptc` is the
+    bare record, `comments` are those of JPEG and GIF, in whatever encoding they have.
     """
 
     icc: bytes | None = None
@@ -73,6 +75,8 @@ class Metadata:
     dpi: tuple[float, float] | None = None
     png_colour: tuple[tuple[bytes, bytes], ...] = ()
     png_text: tuple[tuple[bytes, bytes], ...] = ()
+    iptc: bytes | None = None
+    comments: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import io
 import logging
 import warnings
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache, partial
+from pathlib import Path
 from typing import BinaryIO, cast
 
 import numpy as np
@@ -17,8 +19,15 @@ from PIL import Image, ImageCms, UnidentifiedImageError
 from esc_cli.errors import ReadError, UnsupportedError
 from esc_cli.media import cut, heif_boxes, jpeg, tga, webp
 from esc_cli.media.formats import load_heif
-from esc_cli.media.metadata import bare_exif, fitting_icc, orientation, upright_size
+from esc_cli.media.metadata import (
+    bare_exif,
+    damaged_exif,
+    fitting_icc,
+    orientation,
+    upright_size,
+)
 from esc_cli.media.picture import Contents, Frame, Header, Metadata, Truncation
+from esc_cli.media.profiles import PHOTOSHOP, iptc_of
 
 _CHANNELS = {
     **{"1": 1, "L": 1, "LA": 2, "La": 2, "P": 3, "PA": 4, "RGB": 3, "RGBX": 3, "RGBA": 4},
@@ -105,9 +114,30 @@ def srgb_profile() -> bytes:
     return _srgb().tobytes()
 
 
-# Decoders warn about oddities here; what matters becomes an error, and the rest must not reach the
-# terminal. catch_warnings is not safe with threads, so the filter is set once.
-warnings.filterwarnings("ignore", module=r"PIL\.|pillow_heif")
+def _quiet() -> None:
+    """Decoders warn about oddities; what matters becomes an error, the rest stays off the terminal.
+
+    catch_warnings is not safe with threads, and where other code leaves one, filters set since are
+    gone: so it is set each time.
+    """
+    warnings.filterwarnings("ignore", module=r"PIL\.|pillow_heif")
+    _quiet_libtiff()
+
+
+@lru_cache(maxsize=1)
+def _quiet_libtiff() -> None:
+    """libtiff writes to stderr, without the file's name, what Pillow learns from its results too.
+
+    Only the library inside Pillow's packages can be told; another one stays as its maker built it.
+    """
+    folder = Path(Image.__file__).parent
+    for library in (*folder.glob("../pillow.libs/libtiff*"), *folder.glob(".dylibs/libtiff*")):
+        loaded = ctypes.CDLL(str(library.resolve()))
+        for setter in (loaded.TIFFSetErrorHandler, loaded.TIFFSetWarningHandler):
+            setter.restype = ctypes.c_void_p
+            setter(None)
+
+
 logging.getLogger("PIL").addHandler(logging.NullHandler())
 # Decompression bombs: `decode.check_pixels` has a limit that the user sets, and no warning.
 Image.MAX_IMAGE_PIXELS = None
@@ -116,6 +146,7 @@ Image.MAX_IMAGE_PIXELS = None
 @contextlib.contextmanager
 def open_image(stream: BinaryIO, format_name: str) -> Iterator[Image.Image]:
     """A lazily opened Pillow image of exactly this format; an MPO opens as its first JPEG."""
+    _quiet()
     if format_name == "HEIF":
         load_heif()
     with _opened(stream, format_name) as image:
@@ -151,6 +182,7 @@ def inspect(
         stream = _whole_webp(stream, truncation)
     with open_image(stream, format_name) as image:
         metadata = metadata_of(image)
+        notes = (*damaged_exif(image.info.get("exif")), *_others(image))
         if format_name in ("AVIF", "HEIF") and metadata.icc is None:
             metadata = replace(metadata, png_colour=heif_boxes.coded_colour(stream))
         turned = orientation(metadata.exif, metadata.xmp)
@@ -167,9 +199,9 @@ def inspect(
     if format_name == "WEBP":
         durations_ms, plays = webp.timing(stream)
     if len(durations_ms) < 2:
-        return Contents(Header(format_name, *size, channels, 8, 1), turned, metadata)
+        return Contents(Header(format_name, *size, channels, 8, 1), turned, metadata, notes=notes)
     header = Header(format_name, *size, channels, 8, len(durations_ms))
-    return Contents(header, turned, metadata, durations_ms, plays)
+    return Contents(header, turned, metadata, durations_ms, plays, notes=notes)
 
 
 def _refuse_deep_jpeg(stream: BinaryIO) -> None:
@@ -189,6 +221,12 @@ def _refuse_deep_jpeg(stream: BinaryIO) -> None:
     stream.seek(0)
 
 
+def _others(image: Image.Image) -> tuple[str, ...]:
+    """A note on the pictures beside the first of an MPO or HEIF file."""
+    count = getattr(image, "n_frames", 1) - 1 if image.format in ("MPO", "HEIF") else 0
+    return (f"left out: {count} further picture{'s' * (count > 1)} of the file",) if count else ()
+
+
 def metadata_of(image: Image.Image) -> Metadata:
     """The raw blocks of an opened image; the profile is the one that fits `to_frame`'s pixels."""
     xmp = image.info.get("xmp")
@@ -197,7 +235,24 @@ def metadata_of(image: Image.Image) -> Metadata:
         exif=bare_exif(image.info.get("exif")),
         xmp=xmp if isinstance(xmp, bytes) and xmp else None,
         dpi=clean_dpi(image.info.get("dpi")),
+        iptc=_iptc(image),
+        comments=_comments(image),
     )
+
+
+def _segments(image: Image.Image, name: str) -> tuple[bytes, ...]:
+    """The payloads of a JPEG's segments of this name, in their order."""
+    return tuple(payload for found, payload in getattr(image, "applist", ()) if found == name)
+
+
+def _iptc(image: Image.Image) -> bytes | None:
+    # A long record is spread over several segments.
+    parts = (part.removeprefix(PHOTOSHOP) for part in _segments(image, "APP13"))
+    return iptc_of(b"".join(parts))
+
+
+def _comments(image: Image.Image) -> tuple[bytes, ...]:
+    return tuple(part for part in _segments(image, "COM") if part.strip(b"\0"))
 
 
 def clean_dpi(dpi: object) -> tuple[float, float] | None:

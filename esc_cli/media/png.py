@@ -5,6 +5,7 @@ Pillow has no 16-bit RGB, so still pictures never go through it.
 
 from __future__ import annotations
 
+import logging
 import os
 import struct
 import zlib
@@ -20,8 +21,12 @@ from esc_cli.errors import ReadError, UnsupportedError
 from esc_cli.media import apng
 from esc_cli.media.animation import changed_box
 from esc_cli.media.cut import whole_png
-from esc_cli.media.metadata import bare_exif, fitting_icc, orientation, upright_size
+from esc_cli.media.metadata import bare_exif, damaged_exif, fitting_icc, orientation, upright_size
 from esc_cli.media.picture import Contents, Frame, Header, Metadata, Picture, Truncation
+from esc_cli.media.profiles import RAW_PREFIX, RawProfiles, inflate, raw_profile, resources_of
+
+# imagecodecs logs what libpng warns of; without a handler Python would print that.
+logging.getLogger("imagecodecs").addHandler(logging.NullHandler())
 
 COMPRESSION_LEVEL = 1
 AT_ONCE_BYTES = 1 << 28
@@ -74,11 +79,10 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 # With the bytes that each holds; one of another length is damaged and not copied.
 _COLOUR_CHUNKS = {b"cICP": 4, b"gAMA": 4, b"cHRM": 32, b"sRGB": 1, b"mDCV": 24, b"cLLI": 8}
 _TEXT_CHUNKS = frozenset((b"tEXt", b"zTXt", b"iTXt"))
-_WANTED = frozenset((b"IHDR", b"tRNS", b"acTL", b"fcTL", b"iCCP", b"eXIf", b"pHYs"))
+_WANTED = frozenset((b"IHDR", b"PLTE", b"tRNS", b"acTL", b"fcTL", b"iCCP", b"eXIf", b"pHYs"))
 _READ = _WANTED | _TEXT_CHUNKS | _COLOUR_CHUNKS.keys()
 _XMP_KEYWORD = b"XML:com.adobe.xmp"
-_RAW_PROFILE = b"Raw profile type "  # states the size and orientation of the old pixels
-_MAX_INFLATED_BYTES = 64 << 20  # of a profile or a packet: no real one comes near
+_PALETTE = 3
 _CHANNELS = {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}  # by colour type
 
 
@@ -87,6 +91,7 @@ class _Chunks:
     single: dict[bytes, bytes] = field(default_factory=dict)
     controls: list[bytes] = field(default_factory=list)
     texts: list[tuple[bytes, bytes]] = field(default_factory=list)
+    raw: RawProfiles = field(default_factory=RawProfiles)
     xmp: bytes | None = None
     apart: bool = False  # the default image is no frame of the animation
 
@@ -97,7 +102,7 @@ def inspect(stream: BinaryIO, truncation: Truncation | None = None) -> Contents:
     width, height, depth, colour_type = struct.unpack_from(">IIBB", chunks.single[b"IHDR"])
     if colour_type not in _CHANNELS or 0 in (width, height):
         raise ReadError("the picture is damaged: its header cannot be read")
-    alpha = b"tRNS" in chunks.single and colour_type in (0, 2, 3)
+    alpha = b"tRNS" in chunks.single and _is_transparency(chunks.single[b"tRNS"], chunks.single)
     channels = _CHANNELS[colour_type] + alpha
     delays = tuple(_delay_ms(control) for control in chunks.controls)
     moving = len(delays) > 1 and b"acTL" in chunks.single
@@ -114,6 +119,7 @@ def inspect(stream: BinaryIO, truncation: Truncation | None = None) -> Contents:
         delays if moving else (),
         struct.unpack_from(">II", chunks.single[b"acTL"])[1] if moving else None,
         moving=b"acTL" in chunks.single and bool(delays) and chunks.apart,
+        notes=(*damaged_exif(_exif(chunks)), *_unfit_profile(chunks, metadata), *chunks.raw.notes),
     )
 
 
@@ -127,7 +133,9 @@ def _collect(stream: BinaryIO, truncation: Truncation) -> _Chunks:
         elif kind == b"iTXt" and payload.startswith(_XMP_KEYWORD + b"\0"):
             chunks.xmp = chunks.xmp or _xmp(payload)
         elif kind in _TEXT_CHUNKS:
-            if not payload.startswith(_RAW_PROFILE):
+            if payload.startswith(RAW_PREFIX):
+                chunks.raw.add(kind, payload)
+            else:
                 chunks.texts.append((kind, payload))
         else:
             chunks.single.setdefault(kind, payload)
@@ -162,19 +170,24 @@ def _delay_ms(control: bytes) -> float:
     return float(over * 1000 / (under or 100))  # a denominator of 0 stands for 100
 
 
+def _exif(chunks: _Chunks) -> bytes | None:
+    """The chunk of the specification goes before what older programs wrote."""
+    return chunks.single.get(b"eXIf") or chunks.raw.exif
+
+
 def _metadata(chunks: _Chunks, grey: bool) -> Metadata:
     single = chunks.single
     dpi = None
     if len(single.get(b"pHYs", b"")) == 9:
         across, down, unit = struct.unpack(">IIB", single[b"pHYs"])
         dpi = (across * 0.0254, down * 0.0254) if unit == 1 and across and down else None
-    icc = None
+    icc = chunks.raw.icc
     if b"iCCP" in single:
-        icc = _inflate(single[b"iCCP"].partition(b"\0")[2][1:])
+        icc = inflate(single[b"iCCP"].partition(b"\0")[2][1:])
     return Metadata(
         icc=fitting_icc(icc, grey),
-        exif=bare_exif(single.get(b"eXIf")),
-        xmp=chunks.xmp,
+        exif=bare_exif(_exif(chunks)),
+        xmp=chunks.xmp or chunks.raw.xmp,
         dpi=dpi,
         png_colour=tuple(
             (kind, single[kind])
@@ -182,7 +195,13 @@ def _metadata(chunks: _Chunks, grey: bool) -> Metadata:
             if len(single.get(kind, b"")) == length
         ),
         png_text=tuple(chunks.texts),
+        iptc=chunks.raw.iptc,
     )
+
+
+def _unfit_profile(chunks: _Chunks, metadata: Metadata) -> tuple[str, ...]:
+    gone = b"iCCP" in chunks.single and metadata.icc is None
+    return ("left out: the colour profile, which is damaged or for other pixels",) if gone else ()
 
 
 def _xmp(payload: bytes) -> bytes | None:
@@ -190,14 +209,7 @@ def _xmp(payload: bytes) -> bytes | None:
     if keyword != _XMP_KEYWORD or len(rest) < 4:
         return None
     text = rest[2:].split(b"\0", 2)[-1]
-    return _inflate(text) if rest[0] else text
-
-
-def _inflate(packed: bytes) -> bytes | None:
-    try:
-        return zlib.decompressobj().decompress(packed, _MAX_INFLATED_BYTES) or None
-    except zlib.error:
-        return None  # a damaged profile is no reason to refuse the picture
+    return inflate(text) if rest[0] else text
 
 
 def frames(content: bytes, contents: Contents, truncation: Truncation) -> Iterator[Frame]:
@@ -219,6 +231,13 @@ def _still_frame(content: bytes, truncation: Truncation) -> Frame:
         truncation.found("the file is cut short or broken")
         frame = imagecodecs.png_decode(whole_png(content))
     return frame[..., None] if frame.ndim == 2 else frame
+
+
+def _is_transparency(payload: bytes, single: dict[bytes, bytes]) -> bool:
+    """Whether a tRNS chunk fits the colour type; libpng ignores it else."""
+    if single[b"IHDR"][9] == _PALETTE:
+        return 0 < len(payload) <= len(single.get(b"PLTE", b"")) // 3
+    return len(payload) == {0: 2, 2: 6}.get(single[b"IHDR"][9])
 
 
 def encode_png(picture: Picture, exif: bytes | None) -> bytes:
@@ -254,7 +273,20 @@ def _metadata_chunks(picture: Picture, exif: bytes | None) -> Iterator[bytes]:
         yield _chunk(b"eXIf", exif)
     if metadata.xmp is not None:
         yield _chunk(b"iTXt", _XMP_KEYWORD + b"\0\0\0\0\0" + metadata.xmp)
+    if metadata.iptc is not None:
+        yield _chunk(b"zTXt", raw_profile(b"iptc", resources_of(metadata.iptc)))
     yield from (_chunk(kind, payload) for kind, payload in metadata.png_text)
+    yield from (_comment(comment) for comment in metadata.comments)
+
+
+def _comment(comment: bytes) -> bytes:
+    """JPEG and GIF name no encoding: UTF-8 where it can be, else Latin-1."""
+    comment = comment.replace(b"\0", b"")
+    try:
+        comment.decode()
+    except UnicodeDecodeError:
+        return _chunk(b"tEXt", b"Comment\0" + comment)
+    return _chunk(b"iTXt", b"Comment\0\0\0\0\0" + comment)
 
 
 def _animation_chunks(picture: Picture) -> Iterator[bytes]:

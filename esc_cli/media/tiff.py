@@ -12,6 +12,7 @@ import numpy as np
 
 from esc_cli.errors import ReadError, TooLargeError, UnsupportedError
 from esc_cli.media import tiff_segments, tiff_tags
+from esc_cli.media.losses import is_big_tiff
 from esc_cli.media.metadata import (
     descriptive,
     exif_of_tiff,
@@ -30,14 +31,14 @@ if TYPE_CHECKING:
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 _EXTRA_SAMPLES = 338
-_XMP, _ICC, _DNG_VERSION = 700, 34675, 50706
+_XMP, _IPTC, _ICC, _DNG_VERSION = 700, 33723, 34675, 50706
 _MIN_IS_WHITE, _MIN_IS_BLACK, _RGB, _CFA = 0, 1, 2, 32803
+_COLOURS = {2: 3, 5: 4, 6: 3, 8: 3, 9: 3, 10: 3}  # RGB, CMYK, YCbCr and the three of L*a*b*
 _ASSOCIATED, _UNASSOCIATED = 1, 2  # ExtraSamples: premultiplied and straight alpha
 _SAMPLES = 4  # of a pixel, at most, where no sample is dropped
 _REDUCED = 1  # NewSubfileType
 _UNSIGNED, _SIGNED, _FLOAT = 1, 2, 3  # SampleFormat
 _PER_INCH = {2: 1.0, 3: 2.54}  # ResolutionUnit: inch, centimetre
-_CLASSIC_BYTES = 2**32 - 2**25  # offsets of 32 bits, with room for directories
 
 
 def inspect(stream: BinaryIO, max_pixels: int) -> Contents:
@@ -57,7 +58,7 @@ def inspect(stream: BinaryIO, max_pixels: int) -> Contents:
         channels = _direct_channels(first)
         metadata = _metadata(first, grey=channels <= 2)
         header = Header("TIFF", *size, channels, first.bitspersample, len(pages))
-        return Contents(header, turned, metadata)
+        return Contents(header, turned, metadata, notes=_further_samples(first))
     if first.bitspersample > 8:
         raise _too_deep(first)
     if tiff_segments.is_planar_ycbcr(first):
@@ -70,7 +71,12 @@ def inspect(stream: BinaryIO, max_pixels: int) -> Contents:
         # Pillow turns these pages upright itself, where the tag is a plain number.
         left = 1 if isinstance(_tag(first, tiff_tags.ORIENTATION), int) else turned
     metadata = _metadata(first, grey=channels <= 2, icc=icc)
-    return Contents(Header("TIFF", *size, channels, 8, len(pages)), left, metadata)
+    return Contents(
+        Header("TIFF", *size, channels, 8, len(pages)),
+        left,
+        metadata,
+        notes=_further_samples(first),
+    )
 
 
 def _pages(stream: BinaryIO) -> list[TiffPage]:
@@ -166,6 +172,14 @@ def _alpha_kind(page: TiffPage) -> int | None:
     return kind if kind in (_ASSOCIATED, _UNASSOCIATED) else None
 
 
+def _further_samples(page: TiffPage) -> tuple[str, ...]:
+    """A note on the samples of a pixel beyond colour and alpha."""
+    colours = _COLOURS.get(int(page.photometric or 0), 1)
+    count = page.samplesperpixel - colours - (_alpha_kind(page) is not None)
+    what = f"left out: {count} further sample{'s' * (count > 1)} of each pixel"
+    return (what,) if count > 0 else ()
+
+
 def _too_deep(page: TiffPage) -> UnsupportedError:
     kind = "floating point" if page.sampleformat == _FLOAT else "bits per channel"
     what = f"TIFF with {page.bitspersample}-bit {kind}"
@@ -238,7 +252,7 @@ def encode_tiff(picture: Picture, exif_block: bytes | None) -> bytes:
     """
     from tifffile import TiffWriter
 
-    big = sum(frame.nbytes for frame in picture.frames) > _CLASSIC_BYTES
+    big = is_big_tiff(picture)
     order: Literal["<", ">"] = "<" if exif_block is None else tiff_tags.byte_order(exif_block)
     target = io.BytesIO()
     with TiffWriter(target, bigtiff=big, byteorder=order) as writer:
@@ -252,7 +266,7 @@ def encode_tiff(picture: Picture, exif_block: bytes | None) -> bytes:
 def _page_options(picture: Picture) -> dict[str, Any]:
     header, metadata = picture.header, picture.metadata
     icc = fitting_icc(metadata.icc, grey=header.channels <= 2)
-    blocks = ((_ICC, 7, icc, False), (_XMP, 1, metadata.xmp, True))
+    blocks = ((_ICC, 7, icc, False), (_XMP, 1, metadata.xmp, True), (_IPTC, 7, metadata.iptc, True))
     options: dict[str, Any] = {
         "photometric": "minisblack" if header.channels <= 2 else "rgb",
         "extrasamples": ["unassalpha"] if header.has_alpha else None,

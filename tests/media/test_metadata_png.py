@@ -53,3 +53,9 @@ def test_colour_chunks_of_the_wrong_length_are_not_copied() -> None:
     assert b"gAMA" not in result
     assert b"cHRM" not in result
     assert b"sRGB" in result
+
+
+def test_a_damaged_colour_profile_is_named() -> None:
+    assert decode(png_with((b"iCCP", b"x\0\0rubbish")), 10**6).notes == (
+        "left out: the colour profile, which is damaged or for other pixels",
+    )

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from esc_cli.errors import UsageError
-from esc_cli.media.paths import Selection, absolute, ancestors, find_sources
+from esc_cli.media.formats import INPUT_SUFFIXES
+from esc_cli.media.paths import PICTURES, REFUSED, Selection, absolute, ancestors, find_sources
 
 TREE = ["b.PNG", "a.jpg", "sub/c.webp", "sub/deep/d.heic", ".hidden.png", ".git/e.png"]
 
@@ -39,12 +40,17 @@ def test_a_folder_stands_for_its_pictures_in_order_and_without_what_is_hidden(tr
 
 
 def test_every_suffix_of_a_known_kind_is_found_whether_it_is_read_or_refused_by_name(tmp_path):
-    read = "avifs btf heics hif jif jps mpo tf8"
-    refused = "cbz cur dcx icns jls jxl jxr nrw pam pcx sgi srf tga"
+    read = "avifs btf heics hif jif jps mpo pcx tf8 tga"
+    refused = "cbz cur dcx icns jls jxl jxr nrw pam sgi srf"
     names = sorted(f"a.{suffix}" for suffix in f"{read} {refused}".split())
     for name in names:
         (tmp_path / name).touch()
     assert relatives(find(tmp_path)) == names
+
+
+def test_what_is_read_is_not_on_the_list_of_what_is_refused():
+    assert {".tga", ".pcx"} <= INPUT_SUFFIXES
+    assert not REFUSED & (PICTURES | INPUT_SUFFIXES)
 
 
 def test_a_file_is_taken_whatever_its_name(tree):

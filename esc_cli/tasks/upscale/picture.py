@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from esc_cli.media.picture import Frame, Picture
 from esc_cli.media.resize import resize_box, resize_lanczos
+from esc_cli.media.xmp import scaled
 
 if TYPE_CHECKING:
     from esc_cli.engine.upscaler import Upscaler
@@ -42,7 +43,7 @@ class PictureUpscaler:
     passes: list[Pass] = field(default_factory=list)
 
     def run(self, picture: Picture) -> Picture:
-        """The enlarged picture: same channels, bits, delays and metadata.
+        """The enlarged picture: same channels, bits, delays and metadata, its numbers scaled.
 
         Its frames may lie in memory as planes; `encode` takes them as they are. Raises the
         engine's errors, and what `check` raises.
@@ -61,8 +62,11 @@ class PictureUpscaler:
         ]
 
     def _result(self, picture: Picture, frames: tuple[Frame, ...]) -> Picture:
-        header = replace(picture.header, width=self.size[0], height=self.size[1])
-        return replace(picture, header=header, frames=frames)
+        before = picture.header
+        header = replace(before, width=self.size[0], height=self.size[1])
+        xmp = scaled(picture.metadata.xmp, (before.width, before.height), self.size)
+        metadata = replace(picture.metadata, xmp=xmp)
+        return replace(picture, header=header, frames=frames, metadata=metadata)
 
     def _frame(self, frame: Frame) -> Frame:
         self.check()

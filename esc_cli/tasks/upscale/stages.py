@@ -15,6 +15,7 @@ from esc_cli.files.atomic import write_atomic
 from esc_cli.files.source import read_source, reading, status_of
 from esc_cli.media.decode import decode
 from esc_cli.media.encode import encode
+from esc_cli.media.losses import lost
 from esc_cli.media.picture import Picture
 from esc_cli.tasks.models import Models
 from esc_cli.tasks.stop import Stop
@@ -76,6 +77,11 @@ class Work:
         """Add to the time of a stage."""
         self.seconds[stage] = round(self.seconds.get(stage, 0.0) + seconds, 4)
 
+    def note_losses(self) -> None:
+        """Say what the result's format has no place for."""
+        if self.picture is not None:
+            self.notes = (*self.notes, *lost(self.picture, self.job.format.format))
+
     def take_picture(self) -> Picture:
         """Hand the pixels over, so that they are freed as soon as the taker is done with them."""
         picture, self.picture = self.picture, None
@@ -136,6 +142,7 @@ def encode_stage(work: Work, options: UpscaleOptions, records: Records) -> Item:
     job, source = work.job, work.source_state
     if source is None:
         raise ValueError("the picture must be decoded first")
+    work.note_losses()
     with work.timed("encode"):
         content = encode(work.take_picture(), job.format, options.quality)
         check_overwriting(job)

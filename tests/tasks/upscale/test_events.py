@@ -91,3 +91,13 @@ def test_what_concerns_every_item_is_raised_before_the_plan(photos, more, error)
 def test_without_a_stop_of_its_own_a_batch_runs_to_its_end(photos):
     *_, summary = upscale(options(photos))
     assert (summary.done, summary.left) == (6, 0)
+
+
+def test_what_the_formats_of_input_and_result_leave_out_is_noted(tmp_path):
+    source = tmp_path / "a.webp"
+    Image.new("RGB", (8, 8)).save(source, xmp=b'<a GCamera:MotionPhoto="1"/>')
+    _, item, _ = upscale(options(source, format="bmp"), Stop())
+    assert item.notes == (
+        "left out: the video of a motion photo",
+        "left out: XMP, which BMP does not hold",
+    )

@@ -1,5 +1,7 @@
 """Pictures of every kind through a real network."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -103,3 +105,11 @@ def test_clear_stays_zero_and_opaque_the_maximum_where_nothing_differs(
     assert clear.max() == 0
     assert opaque.min() == top
     assert alpha[0, 0] > 0
+
+
+def test_numbers_of_a_panorama_grow_with_the_picture():
+    source = picture(smooth(3, np.uint8))
+    tag = b'GPano:CroppedAreaImageWidthPixels="%d" GPano:CroppedAreaTopPixels="%d"'
+    source = replace(source, metadata=Metadata(xmp=tag % (13, 90)))
+    result = PictureUpscaler(None, (26, 18), lambda: None).run(source)
+    assert result.metadata.xmp == tag % (26, 180)

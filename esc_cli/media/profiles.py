@@ -1,0 +1,105 @@
+"""IPTC in Photoshop's resources (as in APP13 of JPEG), and ImageMagick's raw profiles in PNG.
+
+A raw profile is a text chunk whose text is a name, a length and the bytes in hexadecimal.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+import zlib
+from dataclasses import dataclass, field
+
+from esc_cli.media.metadata import EXIF_PREFIX
+
+RAW_PREFIX = b"Raw profile type "
+PHOTOSHOP = b"Photoshop 3.0\0"
+XMP_NAMESPACE = b"http://ns.adobe.com/xap/1.0/\0"
+MOST_BYTES = 64 << 20
+"""Of a profile or a packet unpacked: no real one comes near."""
+_IPTC = 0x0404
+_TEXT = re.compile(rb"\s*\S+\s+(\d{1,10})\s+([0-9a-fA-F\s]*)\Z")
+_COLUMNS = 72
+
+
+def iptc_of(resources: bytes | None) -> bytes | None:
+    """The IPTC record among Photoshop's resources, with or without their name in front."""
+    block, at = (resources or b"").removeprefix(PHOTOSHOP), 0
+    while block[at : at + 4] == b"8BIM" and at + 12 <= len(block):
+        (code,) = struct.unpack_from(">H", block, at + 4)
+        at += 6 + (block[at + 6] + 2) // 2 * 2  # its name, a Pascal string of even length
+        size = int.from_bytes(block[at : at + 4], "big")
+        value = block[at + 4 : at + 4 + size]
+        if code == _IPTC and len(value) == size:
+            return value or None
+        at += 4 + size + size % 2
+    return block if block[:1] == b"\x1c" else None  # the record alone
+
+
+def resources_of(iptc: bytes) -> bytes:
+    """Photoshop's resources that hold nothing but this record."""
+    return struct.pack(">4sHHI", b"8BIM", _IPTC, 0, len(iptc)) + iptc + b"\0" * (len(iptc) % 2)
+
+
+def raw_profile(name: bytes, block: bytes) -> bytes:
+    """The payload of a zTXt chunk that holds `block`."""
+    digits = block.hex().encode()
+    lines = (digits[at : at + _COLUMNS] for at in range(0, len(digits), _COLUMNS))
+    text = b"\n".join((b"", name, b"%8d" % len(block), *lines, b""))
+    return RAW_PREFIX + name + b"\0\0" + zlib.compress(text)
+
+
+@dataclass
+class RawProfiles:
+    """What the raw profiles of a PNG hold, and notes on those that hold nothing readable."""
+
+    exif: bytes | None = None
+    xmp: bytes | None = None
+    iptc: bytes | None = None
+    icc: bytes | None = None
+    notes: list[str] = field(default_factory=list)
+
+    def add(self, kind: bytes, payload: bytes) -> None:
+        """Take a text chunk of this type whose keyword starts with `RAW_PREFIX`."""
+        keyword, _, rest = payload.partition(b"\0")
+        name, block = keyword.removeprefix(RAW_PREFIX).lower(), _unpacked(kind, rest)
+        if block is None:
+            self.notes.append(f"left out: {_shown(name)}, which is damaged")
+        elif name in (b"exif", b"app1") and block.startswith(EXIF_PREFIX):
+            self.exif = self.exif or block
+        elif name in (b"xmp", b"app1"):
+            self.xmp = self.xmp or block.removeprefix(XMP_NAMESPACE)
+        elif name in (b"iptc", b"8bim"):
+            self.iptc = self.iptc or iptc_of(block)
+        elif name in (b"icc", b"icm"):
+            self.icc = self.icc or block
+        else:
+            self.notes.append(f"left out: {_shown(name)}")
+
+
+def _shown(name: bytes) -> str:
+    letters = "".join(chr(byte) for byte in name[:20] if 32 < byte < 127)
+    return f"the raw profile {letters or 'without a name'}"
+
+
+def _unpacked(kind: bytes, rest: bytes) -> bytes | None:
+    """The bytes of the profile, None where length and digits do not agree."""
+    packed = kind == b"zTXt"
+    if kind == b"iTXt":
+        packed, rest = rest[:1] == b"\1", rest[2:].split(b"\0", 2)[-1]
+    elif packed:
+        rest = rest[1:]
+    text = inflate(rest) if packed else rest
+    found = _TEXT.match(text or b"")
+    digits = b"".join(found[2].split()) if found else b""
+    if found is None or len(digits) != 2 * int(found[1]) or not digits:
+        return None
+    return bytes.fromhex(digits.decode())
+
+
+def inflate(packed: bytes) -> bytes | None:
+    """What a zlib stream holds, up to `MOST_BYTES`; None where it is damaged."""
+    try:
+        return zlib.decompressobj().decompress(packed, MOST_BYTES) or None
+    except zlib.error:
+        return None  # a damaged profile is no reason to refuse the picture
