@@ -1,6 +1,7 @@
 """The documents say what is true."""
 
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import esc_cli
@@ -24,6 +25,19 @@ def test_the_python_examples_run():
 def test_every_exported_name_exists():
     for name in esc_cli.__all__:
         assert getattr(esc_cli, name) is not None
+
+
+def test_every_field_of_the_options_is_on_the_page_of_the_python_api():
+    page = (ROOT / "docs/python.md").read_text(encoding="utf-8")
+    for kind in (
+        esc_cli.UpscaleOptions,
+        esc_cli.VideoOptions,
+        esc_cli.Target,
+        esc_cli.EngineOptions,
+    ):
+        (row,) = re.findall(rf"^\| `{kind.__name__}` \|.*$", page, re.MULTILINE)
+        for one in fields(kind):
+            assert f"`{one.name}`" in row, (kind.__name__, one.name)
 
 
 def test_the_error_tree_in_the_docstring_is_the_one_in_the_code():
