@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import io
-import struct
 import zlib
 
 from PIL import Image
+from pngs import png_with
 
 from esc_cli.media.decode import decode
 from esc_cli.media.encode import encode
@@ -18,20 +18,6 @@ TEXTS = (
     (b"zTXt", b"workflow\0\0" + zlib.compress(PROMPT.encode())),
     (b"iTXt", b"Title\0\0\0de\0Titel\0" + "Stürmische See".encode()),
 )
-
-
-def png_with(*chunks: tuple[bytes, bytes]) -> bytes:
-    target = io.BytesIO()
-    Image.new("RGB", (8, 6), (200, 90, 30)).save(target, "PNG")
-    content = target.getvalue()
-    added = b"".join(
-        struct.pack(">I", len(payload))
-        + kind
-        + payload
-        + struct.pack(">I", zlib.crc32(kind + payload))
-        for kind, payload in chunks
-    )
-    return content[:33] + added + content[33:]
 
 
 def rewritten(content: bytes) -> bytes:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import io
-import struct
 import subprocess
 import sys
 import warnings
-import zlib
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from PIL import Image
+from pngs import png_with
 
 from esc_cli.errors import EscError, ReadError, UnsupportedError
 from esc_cli.files.source import reading
@@ -26,20 +25,6 @@ ODD = (
     (b"zTXt", b"a\0\0rubbish"),
     (b"tRNS", b"1"),
 )
-
-
-def png_with_odd_chunks() -> bytes:
-    target = io.BytesIO()
-    Image.new("RGB", (8, 6), (200, 90, 30)).save(target, "PNG")
-    content = target.getvalue()
-    added = b"".join(
-        struct.pack(">I", len(payload))
-        + kind
-        + payload
-        + struct.pack(">I", zlib.crc32(kind + payload))
-        for kind, payload in ODD
-    )
-    return content[:33] + added + content[33:]
 
 
 def tiffs() -> list[bytes]:
@@ -58,7 +43,7 @@ def tiffs() -> list[bytes]:
 
 
 def test_odd_chunks_of_a_png_say_nothing_on_stderr(tmp_path: Path) -> None:
-    (tmp_path / "odd.png").write_bytes(png_with_odd_chunks())
+    (tmp_path / "odd.png").write_bytes(png_with(*ODD))
     code = (
         "import sys; from pathlib import Path; from esc_cli.media.decode import decode;"
         "print(decode(Path(sys.argv[1]), 10**6).header.channels)"
