@@ -76,7 +76,8 @@ def device_wish(wish: str, place: Place) -> str:
 def connected(place: Place, device: torch.device) -> Iterator[None]:
     """Connect the processes for as long as the block runs; nothing to do for one alone.
 
-    NCCL on CUDA, gloo elsewhere. Raises SetupError when they do not find each other.
+    NCCL on CUDA, gloo elsewhere. Raises SetupError when they do not find each other, and
+    TrainingError when one has ended before all were connected.
     """
     if place.world == 1:
         yield
@@ -88,7 +89,9 @@ def connected(place: Place, device: torch.device) -> Iterator[None]:
         backend = "nccl" if device.type == "cuda" else "gloo"
         dist.init_process_group(backend, rank=place.rank, world_size=place.world, timeout=TIMEOUT)
     except (RuntimeError, ValueError) as error:
-        raise SetupError(f"the processes cannot be connected: {error}") from error
+        if "connectFullMesh" in str(error):  # they have met, and one was gone before it was called
+            raise _ended(error) from error
+        raise SetupError(f"the processes cannot be connected: {_first_line(error)}") from error
     try:
         yield
     finally:
@@ -123,9 +126,16 @@ def _others_there() -> Iterator[None]:
     except RuntimeError as error:
         if is_out_of_memory(error):
             raise
-        reason = str(error).strip().partition("\n")[0]
-        what = "another process of this run has ended, and its own message says why"
-        raise TrainingError(f"{what}; or this one cannot reach it: {reason}") from error
+        raise _ended(error) from error
+
+
+def _ended(error: Exception) -> TrainingError:
+    what = "another process of this run has ended, and its own message says why"
+    return TrainingError(f"{what}; or this one cannot reach it: {_first_line(error)}")
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0]
 
 
 def largest(values: list[float], place: Place, device: torch.device) -> list[float]:

@@ -21,7 +21,7 @@ from esc_cli.model.config import variant_name
 
 NAMES = [
     *(f"esc-tiny-x{scale}" for scale in (2, 3, 4)),
-    *(f"esc-tiny-photo-x{scale}" for scale in (2, 4)),
+    *(f"esc-tiny-photo-x{scale}" for scale in (2, 3, 4)),
 ]
 
 

@@ -27,7 +27,7 @@ class Limits:
     luma: float
 
 
-LIMITS = {2: Limits(95, 2.8, 6.0), 3: Limits(92, 4.5, 7.0), 4: Limits(88, 6.0, 8.0)}
+LIMITS = {2: Limits(95, 2.8, 6.0), 3: Limits(92, 3.5, 7.0), 4: Limits(88, 6.0, 8.0)}
 """By the network's scale; the largest stands for those above."""
 CLEAN, PHOTOGRAPHS = "network for clean pictures", "network for photographs"
 LOSSY_BITS_PER_PIXEL = 2.5

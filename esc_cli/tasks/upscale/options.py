@@ -82,7 +82,7 @@ class Target:
 class VideoOptions:
     """What concerns videos only.
 
-    codec: a name as in `media.video.settings.CODECS`. crf: its quality, lower is better. start,
+    codec: a name as in `media.video.codecs.CODECS`. crf: its quality, lower is better. start,
     duration: seconds. frames: at most so many. verify: compare the written file with its source.
     allow_truncated: accept a file that is cut short or damaged, also a picture. segment_frames:
     frames that are finished at a time, None to decide by their size. deinterlace: what is done
