@@ -62,9 +62,9 @@ def fill(disk, leave):
 
 def test_a_disk_that_fills_up_in_the_middle(photos, esc, small_disk, contents):
     reference = photos.with_name("reference")
-    assert esc(photos, "-o", reference).code == 0
+    assert esc(photos, "--self-ensemble", "-o", reference).code == 0
     out = small_disk / "out"
-    process = esc.start(photos, "-o", out, bufsize=0)  # or lines wait in a buffer unseen
+    process = esc.start(photos, "--self-ensemble", "-o", out, bufsize=0)  # or lines wait in a buffer unseen
     first = process.stdout.readline()
     process.send_signal(signal.SIGSTOP)  # or a quick batch is through before the disk is full
     fill(small_disk, 20_000)
@@ -78,7 +78,7 @@ def test_a_disk_that_fills_up_in_the_middle(photos, esc, small_disk, contents):
     assert done.items() <= contents(reference).items()  # no part, nothing half written
     assert len(done) == len(ran.out.splitlines())
     (small_disk / "fill").unlink()
-    again = esc(photos, "-o", out)
+    again = esc(photos, "--self-ensemble", "-o", out)
     assert again.code == 0, again.err
     assert f"{10 - len(done)} done, {len(done)} skipped" in again.err
     assert contents(out) == contents(reference)

@@ -76,7 +76,7 @@ def test_frames_come_out_while_more_go_in_and_a_signal_ends_it(tmp_path, esc):
     assert process.stdout.readline().startswith(b"YUV4MPEG2 W64 H48 F10:1")
     assert process.stdout.readline() == b"FRAME\n"
     process.send_signal(signal.SIGTERM)  # also while it waits for more
-    assert process.wait(timeout=30) == 143
+    assert process.wait(timeout=120) == 143
     process.communicate()
 
 
