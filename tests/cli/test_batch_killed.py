@@ -152,7 +152,7 @@ def test_a_second_sigint_ends_at_once(tmp_path, esc):
     start = time.monotonic()
     while process.poll() is None and time.monotonic() - start < 1.5:
         process.send_signal(signal.SIGINT)  # again, since two that arrive together are one
-        time.sleep(0.02)
+        time.sleep(0.002)
     _, err = process.communicate(timeout=60)
     assert time.monotonic() - start < 1.5
     assert process.returncode == -signal.SIGINT
