@@ -46,7 +46,8 @@ def start(*words: Word, **options: Any) -> subprocess.Popen[bytes]:
     environment |= options.pop("env", {})
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "stdin": subprocess.DEVNULL}
     command = [sys.executable, "-m", "esc_cli", *_texts(words)]
-    return subprocess.Popen(command, env=environment, **(pipes | options))
+    # Unbuffered: communicate() after readline() would lose what a buffer had taken in ahead.
+    return subprocess.Popen(command, env=environment, bufsize=0, **(pipes | options))
 
 
 def run_process(*words: Word, **options: Any) -> Ran:
