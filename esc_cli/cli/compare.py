@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from esc_cli.cli.parsing import MAX_PIXELS, MOST_PIXELS
+from esc_cli.cli.parsing import MAX_PIXELS
+from esc_cli.tasks import defaults
 
 
 def compare_command(
@@ -18,7 +19,7 @@ def compare_command(
         Path, typer.Option("--output", "-o", help="compare.png, or compare.html with sliders.")
     ],
     hr: Annotated[Path | None, typer.Option(help="The reference, for differences.")] = None,
-    max_pixels: Annotated[int, MAX_PIXELS()] = MOST_PIXELS,
+    max_pixels: Annotated[int, MAX_PIXELS()] = defaults.MAX_PIXELS,
 ) -> None:
     """Show pictures side by side, with the details in which they differ most."""
     # Only now, so that `esc --help` does not wait for torch.

@@ -13,7 +13,6 @@ from esc_cli.cli.parsing import (
     DEVICE,
     MAX_PIXELS,
     MODEL,
-    MOST_PIXELS,
     NETWORK,
     OFFLINE,
     OUTPUT,
@@ -27,6 +26,7 @@ from esc_cli.cli.parsing import (
     Precision,
 )
 from esc_cli.errors import UsageError
+from esc_cli.tasks import defaults
 
 EPILOG = (
     "Exit codes: 0 all done; 1 a picture or metric failed, or --check found a difference; "
@@ -100,7 +100,7 @@ def eval_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per opti
         bool,
         typer.Option(rich_help_panel=OUTPUT, help="Reuse the scores of earlier runs that fit."),
     ] = True,
-    max_pixels: Annotated[int, MAX_PIXELS(DATA)] = MOST_PIXELS,
+    max_pixels: Annotated[int, MAX_PIXELS(DATA)] = defaults.MAX_PIXELS,
     device: Annotated[str, DEVICE(NETWORK)] = "auto",
     precision: Annotated[
         Precision, typer.Option(rich_help_panel=NETWORK, help="The paper's figures are fp32.")
@@ -108,7 +108,7 @@ def eval_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per opti
     tile: Annotated[
         str, TILE(NETWORK, "whole (the paper's), auto, or a side in input pixels.")
     ] = "whole",
-    overlap: Overlap = 32,
+    overlap: Overlap = defaults.OVERLAP,
     self_ensemble: Annotated[bool, SELF_ENSEMBLE(NETWORK)] = False,
     offline: Annotated[bool, OFFLINE(NETWORK)] = False,
 ) -> None:

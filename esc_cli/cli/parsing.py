@@ -43,8 +43,6 @@ SELF_ENSEMBLE = Shared(
 OFFLINE = Shared(("--offline",), "Never fetch a network (also ESC_OFFLINE=1).")
 DATA_ROOT = Shared(("--data-root",), "Folder of datasets; then $ESC_DATA, the cache.")
 MAX_PIXELS = Shared(("--max-pixels",), "Refuse larger pictures.", least=1)
-MOST_PIXELS = 500_000_000
-"""Of a picture, unless --max-pixels says otherwise."""
 
 NeverConnect = Annotated[bool, OFFLINE(text="Never connect (also ESC_OFFLINE=1).")]
 Precision = Literal["auto", "fp32", "fp16", "bf16"]

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from esc_cli.cli.parsing import DATA, DATA_ROOT, DEVICE, MAX_PIXELS, MOST_PIXELS, OFFLINE, SCALE
+from esc_cli.cli.parsing import DATA, DATA_ROOT, DEVICE, MAX_PIXELS, OFFLINE, SCALE
+from esc_cli.tasks import defaults
 
 EPILOG = (
     "Exit codes: 0 trained to the end; 1 a picture or a file failed, or the loss was no number; "
@@ -86,7 +87,7 @@ def train_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per opt
             "--skip-damaged", rich_help_panel=DATA, help="Leave out what cannot be used, by name."
         ),
     ] = False,
-    max_pixels: Annotated[int, MAX_PIXELS(DATA)] = MOST_PIXELS,
+    max_pixels: Annotated[int, MAX_PIXELS(DATA)] = defaults.MAX_PIXELS,
     validate: Annotated[
         str | None,
         typer.Option(rich_help_panel=DATA, help="Sets to score on: Set5,Set14 or folders."),
@@ -101,20 +102,20 @@ def train_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per opt
     ] = None,
     log_every: Annotated[
         int, typer.Option(min=1, rich_help_panel=_RUN, help="Iterations between log lines.")
-    ] = 100,
+    ] = defaults.LOG_EVERY,
     validate_every: Annotated[
         float, typer.Option(min=0, rich_help_panel=_RUN, help="Minutes between validations.")
-    ] = 10.0,
+    ] = defaults.VALIDATE_EVERY_MINUTES,
     save_every: Annotated[
         float, typer.Option(min=0, rich_help_panel=_RUN, help="Minutes between checkpoints.")
-    ] = 5.0,
+    ] = defaults.SAVE_EVERY_MINUTES,
     keep: Annotated[
         int, typer.Option(min=1, rich_help_panel=_RUN, help="Checkpoints that are kept.")
-    ] = 3,
+    ] = defaults.KEPT_CHECKPOINTS,
     device: Annotated[str, DEVICE(_RUN, "auto, cpu, cuda, cuda:1.")] = "auto",
     loader_threads: Annotated[
         int, typer.Option(min=1, rich_help_panel=_RUN, help="Threads that cut patches.")
-    ] = 1,
+    ] = defaults.LOADER_THREADS,
     compile_: Annotated[
         bool, typer.Option("--compile", rich_help_panel=_RUN, help="torch.compile the network.")
     ] = False,

@@ -11,7 +11,6 @@ from esc_cli.cli.parsing import (
     DEVICE,
     MAX_PIXELS,
     MODEL,
-    MOST_PIXELS,
     NETWORK,
     OFFLINE,
     SCALE,
@@ -20,6 +19,7 @@ from esc_cli.cli.parsing import (
     Overlap,
     Precision,
 )
+from esc_cli.tasks import defaults
 
 Existing = Literal["skip", "overwrite", "error"]
 """What to do with outputs that exist."""
@@ -145,7 +145,7 @@ def upscale_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per o
     ] = False,
     max_pixels: Annotated[
         int, MAX_PIXELS(_BATCH, "Refuse larger inputs, by their header.")
-    ] = MOST_PIXELS,
+    ] = defaults.MAX_PIXELS,
     device: Annotated[str, DEVICE(NETWORK)] = "auto",
     devices: Annotated[
         str | None,
@@ -156,7 +156,7 @@ def upscale_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per o
         typer.Option(rich_help_panel=NETWORK, help="auto is fp16 on CUDA with tensor cores."),
     ] = "auto",
     tile: Annotated[str, TILE(NETWORK)] = "auto",
-    overlap: Overlap = 32,
+    overlap: Overlap = defaults.OVERLAP,
     self_ensemble: Annotated[bool, SELF_ENSEMBLE(NETWORK)] = False,
     offline: Annotated[bool, OFFLINE(NETWORK)] = False,
     deadline: Annotated[

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from esc_cli.engine.imresize import imresize
-from esc_cli.evaluation.results import Metric
+from esc_cli.evaluation.results import PSNR_DIGITS, SSIM_DIGITS, Metric
 
 __all__ = [
     "METRICS",
@@ -122,8 +122,10 @@ class FullReference:
 METRICS: dict[str, FullReference] = {
     metric.name: metric
     for metric in (
-        FullReference("psnr", "PSNR", psnr, digits=2, validation_digits=3, unit="dB"),
-        FullReference("ssim", "SSIM", ssim, digits=4, validation_digits=4, least_side=SSIM_WINDOW),
+        FullReference("psnr", "PSNR", psnr, digits=PSNR_DIGITS, validation_digits=3, unit="dB"),
+        FullReference(
+            "ssim", "SSIM", ssim, digits=SSIM_DIGITS, validation_digits=4, least_side=SSIM_WINDOW
+        ),
     )
 }
 """Every full-reference metric, in the order of its columns."""

@@ -10,6 +10,10 @@ HR = "HR"
 """The name under which the reference stands among the pictures."""
 
 
+PSNR_DIGITS, SSIM_DIGITS = 2, 4
+"""Decimals, as papers print them."""
+
+
 @dataclass(frozen=True)
 class Metric:
     """A measure: `name` as in files ("psnr_y"), `label` for people ("PSNR (Y), dB")."""

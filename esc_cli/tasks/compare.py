@@ -13,7 +13,7 @@ from esc_cli.errors import UnsupportedError, UsageError
 from esc_cli.evaluation.html import Facts, render_comparison
 from esc_cli.evaluation.metrics import psnr
 from esc_cli.evaluation.protocol import most_different
-from esc_cli.evaluation.results import HR, Visual
+from esc_cli.evaluation.results import HR, PSNR_DIGITS, Visual
 from esc_cli.files.atomic import write_atomic
 from esc_cli.files.targets import check_target
 from esc_cli.media.contact_sheet import Panel, enlarge_nearest, make_sheet
@@ -141,7 +141,7 @@ def _panel(compared: Compared, name: str, top: int, left: int, side: int) -> Pan
     title = name
     if reference is not None and name != HR:
         against = _detail(reference, top, left, side)
-        title = f"{name}  {psnr(detail, against):.2f} dB (RGB, detail)"
+        title = f"{name}  {psnr(detail, against):.{PSNR_DIGITS}f} dB (RGB, detail)"
     pixels: Pixels = detail.permute(1, 2, 0).contiguous().numpy()
     return Panel(title, enlarge_nearest(pixels, ZOOM))
 

@@ -30,10 +30,10 @@ class Intervals:
     """How often: log lines in iterations, validation and checkpoints in minutes; how many
     checkpoints are kept."""
 
-    log: int = 100
-    validate_minutes: float = 10.0
-    save_minutes: float = 5.0
-    keep: int = 3
+    log: int
+    validate_minutes: float
+    save_minutes: float
+    keep: int
 
 
 @dataclass

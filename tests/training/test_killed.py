@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 import signal
+from dataclasses import replace
 
 import pytest
 import torch
 
 from esc_cli.errors import StoppedError
 from esc_cli.tasks.stop import Stop
-from esc_cli.tasks.train.options import TrainOptions
+from esc_cli.tasks.train.options import DEFAULT_INTERVALS, TrainOptions
 from esc_cli.tasks.train.run import TrainTask
 from esc_cli.training.events import Cached
 from esc_cli.training.folder import RunFolder, read_checkpoint
-from esc_cli.training.loop import Intervals
 from esc_cli.training.recipe import load_recipe
 
 pytestmark = pytest.mark.slow
@@ -40,7 +40,9 @@ def assert_equal(one, other):
 @pytest.fixture(scope="module")
 def uninterrupted(recipe, pictures, tmp_path_factory):
     out = tmp_path_factory.mktemp("whole") / "run"
-    options = TrainOptions(load_recipe(str(recipe)), pictures, out, intervals=Intervals(log=1))
+    options = TrainOptions(
+        load_recipe(str(recipe)), pictures, out, intervals=replace(DEFAULT_INTERVALS, log=1)
+    )
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # as the processes it is compared with: sums depend on it
     try:

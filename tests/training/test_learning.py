@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -12,13 +13,12 @@ from esc_cli.errors import WeightsError
 from esc_cli.model import build
 from esc_cli.model.attention import WindowAttention, math_attention, sdpa_attention
 from esc_cli.tasks.stop import Stop
-from esc_cli.tasks.train.options import TrainOptions
+from esc_cli.tasks.train.options import DEFAULT_INTERVALS, TrainOptions
 from esc_cli.tasks.train.run import TrainTask
 from esc_cli.training.discriminator import Critic
 from esc_cli.training.events import Logged
 from esc_cli.training.folder import RunFolder, read_checkpoint
 from esc_cli.training.learner import Average, PixelLearner
-from esc_cli.training.loop import Intervals
 from esc_cli.training.patches import Batch
 from esc_cli.training.perceptual import LAYERS, Perceptual, load_perceptual
 from esc_cli.training.recipe import changes, load_recipe
@@ -114,7 +114,7 @@ def run_to(recipe, pictures, out, iterations, vgg, resume=None):
     )
     vgg = vgg if recipe.name == "esc-real-gan" else None
     options = TrainOptions(
-        changed, pictures, out, resume=resume, vgg=vgg, intervals=Intervals(log=1)
+        changed, pictures, out, resume=resume, vgg=vgg, intervals=replace(DEFAULT_INTERVALS, log=1)
     )
     return [event for event in TrainTask(options, Stop()).run() if isinstance(event, Logged)]
 

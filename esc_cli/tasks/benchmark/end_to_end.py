@@ -18,12 +18,13 @@ from esc_cli.engine.options import EngineOptions
 from esc_cli.errors import DiskError, ItemError, UsageError
 from esc_cli.model.config import FLASHBIAS
 from esc_cli.tasks.benchmark.events import Stage, WholeJob
+from esc_cli.tasks.defaults import MAX_PIXELS
 from esc_cli.tasks.models import Models
 from esc_cli.tasks.stop import Stop
 from esc_cli.tasks.upscale.disk import check_disk, make_folders
 from esc_cli.tasks.upscale.events import Item
 from esc_cli.tasks.upscale.job import Job, StreamedJob
-from esc_cli.tasks.upscale.options import DEFAULT_MAX_PIXELS, Target, UpscaleOptions
+from esc_cli.tasks.upscale.options import Target, UpscaleOptions
 from esc_cli.tasks.upscale.pipeline import Pipeline
 from esc_cli.tasks.upscale.plan import Planner
 from esc_cli.tasks.upscale.records import RecordShelf
@@ -100,7 +101,7 @@ class EndToEnd:
         seconds = 0.0
         for job in jobs:
             self.stop.check()
-            work = network_stage(decode_stage(job, DEFAULT_MAX_PIXELS), models, self.stop)
+            work = network_stage(decode_stage(job, MAX_PIXELS), models, self.stop)
             seconds += work.seconds["network"]
         return seconds
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from esc_cli.checkpoints.fetch import SILENT_SUPPLY, Supply
 from esc_cli.engine.options import EngineOptions
 from esc_cli.evaluation.results import Score, Table, Visual
+from esc_cli.tasks.defaults import MAX_PIXELS
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class EvalOptions:
     iqa: tuple[str, ...] = ()
     border: int | None = None
     engine: EngineOptions = field(default_factory=EngineOptions)
-    max_pixels: int = 500_000_000
+    max_pixels: int = MAX_PIXELS
     cache: Path | None = None
     save_sr: Path | None = None
     visuals: bool = False

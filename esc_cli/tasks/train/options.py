@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from esc_cli.checkpoints.fetch import SILENT_SUPPLY, Supply
 from esc_cli.errors import UsageError
+from esc_cli.tasks import defaults
 from esc_cli.tasks.train.pictures import PictureFolder
 from esc_cli.training.factory import needs_lr
 from esc_cli.training.loop import Intervals
@@ -92,6 +93,14 @@ def _check_short(name_or_path: str, settings: Sequence[str]) -> None:
         raise UsageError(what, advice=_NO_SHORT)
 
 
+DEFAULT_INTERVALS = Intervals(
+    defaults.LOG_EVERY,
+    defaults.VALIDATE_EVERY_MINUTES,
+    defaults.SAVE_EVERY_MINUTES,
+    defaults.KEPT_CHECKPOINTS,
+)
+
+
 @dataclass(frozen=True)
 class TrainOptions:
     """Everything that `esc train` takes; see `esc train --help` for each."""
@@ -109,10 +118,10 @@ class TrainOptions:
     resume: str | None = None
     validate: tuple[str, ...] = ()
     data_roots: tuple[Path, ...] = ()
-    intervals: Intervals = field(default_factory=Intervals)
+    intervals: Intervals = DEFAULT_INTERVALS
     device: str = "auto"
-    loader_threads: int = 1
-    max_pixels: int = 500_000_000
+    loader_threads: int = defaults.LOADER_THREADS
+    max_pixels: int = defaults.MAX_PIXELS
     supply: Supply = SILENT_SUPPLY
 
     def check(self) -> None:

@@ -10,10 +10,10 @@ from esc_cli.engine.options import EngineOptions, no_effect
 from esc_cli.errors import UsageError
 from esc_cli.media.paths import Selection
 from esc_cli.media.video.codecs import container_of
+from esc_cli.tasks.defaults import MAX_PIXELS
 from esc_cli.tasks.models import AUTO
 
 __all__ = [
-    "DEFAULT_MAX_PIXELS",
     "ONLY",
     "STANDARD_STREAM",
     "Existing",
@@ -26,7 +26,6 @@ __all__ = [
 Existing = Literal["skip", "overwrite", "error"]
 Deinterlace = Literal["auto", "off", "bwdif", "telecine"]
 DeinterlaceRate = Literal["frame", "field"]
-DEFAULT_MAX_PIXELS = 500_000_000
 ONLY = "only"
 """The metadata of a field that concerns results of one kind: "pictures" or "videos"."""
 STANDARD_STREAM = "-"
@@ -141,7 +140,7 @@ class UpscaleOptions:
     )
     checksum: bool = field(default=False, metadata=no_effect("says how records are compared"))
     fail_fast: bool = field(default=False, metadata=no_effect("says when a batch ends"))
-    max_pixels: int = field(default=DEFAULT_MAX_PIXELS, metadata=no_effect("says what is refused"))
+    max_pixels: int = field(default=MAX_PIXELS, metadata=no_effect("says what is refused"))
     dry_run: bool = field(default=False, metadata=no_effect("makes no results"))
     supply: Supply = field(
         default=SILENT_SUPPLY, metadata=no_effect("says how weights are fetched")

@@ -1,0 +1,31 @@
+"""The figures that commands take where an option is left out, each declared once.
+
+The command line shows them and the options of the tasks begin from them. What is declared beside
+the thing itself (the recipe's values, the network's configuration) is no option's default and stays
+there. Imports no torch, so that `esc --help` stays quick.
+"""
+
+from __future__ import annotations
+
+from esc_cli.engine.options import EngineOptions
+
+OVERLAP = EngineOptions.overlap
+"""--overlap: input pixels that neighbouring tiles share."""
+
+MAX_PIXELS = 500_000_000
+"""--max-pixels: of a picture that is read. Above it a decoder alone would take gigabytes."""
+
+LOG_EVERY = 100
+"""--log-every: iterations between two lines of the training's log."""
+
+VALIDATE_EVERY_MINUTES = 10.0
+"""--validate-every: minutes between two validations while a network trains."""
+
+SAVE_EVERY_MINUTES = 5.0
+"""--save-every: minutes between two checkpoints, the most that a power cut can cost."""
+
+KEPT_CHECKPOINTS = 3
+"""--keep: the newest checkpoints of a training that stay in its folder."""
+
+LOADER_THREADS = 1
+"""--loader-threads: threads that cut patches for a training."""
