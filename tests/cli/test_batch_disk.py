@@ -64,8 +64,7 @@ def test_a_disk_that_fills_up_in_the_middle(photos, esc, small_disk, contents):
     reference = photos.with_name("reference")
     assert esc(photos, "--self-ensemble", "-o", reference).code == 0
     out = small_disk / "out"
-    # unbuffered, or lines wait unseen
-    process = esc.start(photos, "--self-ensemble", "-o", out, bufsize=0)
+    process = esc.start(photos, "--self-ensemble", "-o", out)
     first = process.stdout.readline()
     process.send_signal(signal.SIGSTOP)  # or a quick batch is through before the disk is full
     fill(small_disk, 20_000)
