@@ -48,6 +48,11 @@ class Release:
         return frozenset({self.model, self.name} | ({self.variant} if self.default else set()))
 
     @property
+    def purpose(self) -> str:
+        """What it is for, in a few words."""
+        return _PURPOSES[self.model]
+
+    @property
     def config(self) -> NetworkConfig:
         """The network that the file must hold."""
         config = variant_config(self.variant, self.scale)
@@ -87,6 +92,18 @@ def _classic(model: str, stem: str, default: bool = True) -> tuple[Release, ...]
     )
 
 
+_PURPOSES = {
+    "esc@div2k": "clean pictures",
+    "esc@dflip": "clean pictures; learned from more",
+    "esc@flashbias": "clean pictures; quicker attention",
+    "esc-light": "clean pictures; less work than esc",
+    "esc-fp": "clean pictures; fewer parameters",
+    "esc-xl": "clean pictures; slow and faithful",
+    "esc-xl@pretrained": "training; what esc-xl began from",
+    "esc-real@gan": "photographs; invents texture",
+    "esc-real@mse": "photographs; invents nothing",
+    "esc-real@flashbias": "photographs; invents texture",
+}
 _REAL = "DF2K+OST, degraded as for Real-ESRGAN"
 
 RELEASES = (

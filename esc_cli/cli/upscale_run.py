@@ -46,6 +46,8 @@ class Renderer:
     report: Report | None
     _progress: Progress | None = None
     _task: TaskID | None = None
+    models: list[str] = field(default_factory=list)
+    """The name of the network of each item that was done."""
     _total: int = 0
     _seen: int = 0
     _told: set[tuple[Path, str]] = field(default_factory=set)
@@ -100,8 +102,10 @@ class Renderer:
             print_line(f"failed: {shown(item.input)}: {item.reason}", "red")
         elif item.status == "planned":
             self._say_planned(item)
-        elif item.status == "done" and item.output is not None and not self.quiet:
-            print_result(shown(item.output))
+        elif item.status == "done":
+            self.models.extend([item.model] if item.model else [])
+            if item.output is not None and not self.quiet:
+                print_result(shown(item.output))
         for note in item.notes:
             if (item.input, note) not in self._told:
                 self._say(f"note: {shown(item.input)}: {note}")
@@ -217,7 +221,18 @@ def run(options: UpscaleOptions, how: Run) -> None:
 def _batch(options: UpscaleOptions, stop: Stop, how: Run) -> None:
     writer = None if how.report is None else Report(how.report)
     renderer = Renderer(how.quiet, options.dry_run, writer)
-    raise typer.Exit(renderer.run(upscale(options, stop)))
+    code = renderer.run(upscale(options, stop))
+    if stderr.is_terminal and not how.quiet:
+        _tell_better_weights(renderer.models, how)
+    raise typer.Exit(code)
+
+
+def _tell_better_weights(models: list[str], how: Run) -> None:
+    from esc_cli.tasks.weights.advice import better_weights, is_due
+
+    line = better_weights(models, offline=how.offline)
+    if line and is_due():
+        print_line(line)
 
 
 def _read_stdin() -> bytes:

@@ -238,6 +238,10 @@ def _psnr(found: Described) -> str:
     return f"{', '.join(values)} dB ({whose})" if values else ""
 
 
+LIST_WIDTH = 100
+"""Columns of the list where no terminal has a width of its own."""
+
+
 def _print_listing(found: tuple[Listed, ...]) -> None:
     import sys
 
@@ -247,12 +251,12 @@ def _print_listing(found: tuple[Listed, ...]) -> None:
     from rich.text import Text
 
     grid = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for title in ("name", "variant", "scale", "trained on", "Set5 dB", "MB", "here", "source"):
-        grid.add_column(title, no_wrap=title != "trained on", overflow="ellipsis")
+    for title in ("name", "scale", "for", "Set5 dB", "MB", "here", "from"):
+        grid.add_column(title, no_wrap=True, overflow="ellipsis")
     for one in found:
         grid.add_row(*(Text(cell, no_wrap=True, overflow="ellipsis") for cell in _cells(one)))
     # A log or a pipe has no width of its own; a terminal has one.
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else LIST_WIDTH)
     console.print(grid)
     authors = next(one.source for one in found if one.url)
     for note in _NOTES:
@@ -263,7 +267,7 @@ _NOTES = (
     "*        the bare name of the variant means this one",
     "m        PSNR as measured; others as published in the paper",
     "authors  {authors}",
-    "Without --model esc uses the bundled network. --json tells paths and all scores.",
+    "Without --model esc upscale takes a bundled network. --json tells paths, data and all scores.",
 )
 
 
@@ -272,9 +276,8 @@ def _cells(one: Listed) -> tuple[str, ...]:
     name = one.name if one.source == "own" else one.model
     return (
         f"{name} *" if one.default else name,
-        one.variant,
         _times(one.scale),
-        one.trained_on,
+        one.purpose or one.trained_on,
         "-" if psnr is None else f"{psnr:.2f}{' m' if one.measured else ''}",
         "-" if one.size_bytes is None else f"{one.size_bytes / 1e6:.1f}",
         one.place or "-",

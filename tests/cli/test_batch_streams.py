@@ -168,12 +168,11 @@ def test_an_ascii_terminal_shows_every_name(esc, tmp_path, draw):
     assert "/gr\\x" in ran.out
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo terminal")
-def test_a_terminal_gets_a_progress_bar_and_stdout_only_results(esc, tmp_path, draw):
-    for number in range(3):
-        draw(tmp_path / "in" / f"{number}.png", number)
+def on_a_terminal(esc, *words, cache, cwd):
+    """(what a terminal on stderr is shown, the lines of stdout); the exit code was 0."""
     ours, theirs = os.openpty()
-    process = esc.start("in", cwd=tmp_path, stderr=theirs, env={"TERM": "xterm", "COLUMNS": "80"})
+    variables = {"TERM": "xterm", "COLUMNS": "80", "XDG_CACHE_HOME": str(cache), "ESC_OFFLINE": ""}
+    process = esc.start(*words, cwd=cwd, stderr=theirs, env=variables)
     os.close(theirs)
     shown = b""
     try:
@@ -181,10 +180,23 @@ def test_a_terminal_gets_a_progress_bar_and_stdout_only_results(esc, tmp_path, d
             shown += block
     except OSError:  # the other side is closed
         pass
+    os.close(ours)
     out = process.stdout.read().decode()
     assert process.wait(timeout=60) == 0
     assert b"Traceback" not in shown
+    return shown, out.splitlines()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo terminal")
+def test_a_terminal_gets_a_progress_bar_and_stdout_only_results(esc, tmp_path, draw):
+    for number in range(3):
+        draw(tmp_path / "in" / f"{number}.png", number)
+    cache = tmp_path / "cache"
+    shown, out = on_a_terminal(esc, "in", cache=cache, cwd=tmp_path)
     assert b"/3" in shown
     assert b"3 done" in shown
-    assert [Path(line).name for line in out.splitlines()] == ["0.png", "1.png", "2.png"]
-    os.close(ours)
+    assert [Path(line).name for line in out] == ["0.png", "1.png", "2.png"]
+    assert b"esc weights pull esc@dflip" in shown  # once a day
+    again, _out = on_a_terminal(esc, "in", "--existing", "overwrite", cache=cache, cwd=tmp_path)
+    assert b"3 done" in again
+    assert b"esc weights pull" not in again

@@ -91,7 +91,8 @@ def test_the_list_loads_no_torch_and_costs_little(server):
 def test_the_list_is_a_table_and_json(server, esc):
     table = esc("weights", "list").out
     row = next(line for line in table.splitlines() if "esc@dflip" in line and "x2" in line)
-    assert "DFLIP" in row
+    assert "clean pictures" in row
+    assert max(map(len, table.splitlines())) <= 100
     assert "38.34" in row
     assert sum("esc@div2k *" in line for line in table.splitlines()) == 3
     assert "esc@dflip *" not in table
@@ -191,8 +192,8 @@ def mine(server):
 
 def test_the_list_shows_the_name_of_a_users_network(mine, esc):
     rows = [line.split() for line in esc("weights", "list").out.splitlines()]
-    assert ["holiday", "*", "esc-tiny", "x2"] in [row[:4] for row in rows]
-    assert ["esc-tiny", "esc-tiny", "x2"] in [row[:3] for row in rows]
+    assert ["holiday", "*", "x2"] in [row[:3] for row in rows]
+    assert ["esc-tiny", "x2"] in [row[:2] for row in rows]
     assert "holiday: intact" in esc("weights", "verify", "holiday").err
 
 

@@ -27,6 +27,13 @@ from esc_cli.evaluation.published import SETS, published
 Scores = dict[str, dict[str, float]]
 
 
+PURPOSES = {
+    "clean": "clean pictures; on any machine",
+    "photo": "photographs; on any machine",
+}
+"""What the purposes of records are, in words."""
+
+
 @dataclass(frozen=True)
 class Listed:
     """A checkpoint that has a name.
@@ -34,7 +41,8 @@ class Listed:
     `default`: the bare name of its variant means it. `source` says where it is from, `url` where it
     can be fetched ("" for nowhere). `place` is "ESC_WEIGHTS", "cache", "bundled", or "" when it is
     not here; `path` and `size_bytes` are None then. `scores` hold PSNR (dB) and SSIM by set,
-    `measured` by the record or else published in the paper.
+    `measured` by the record or else published in the paper. `purpose` is what it is for, in a few
+    words, "" where nobody says.
     """
 
     name: str
@@ -50,6 +58,7 @@ class Listed:
     size_bytes: int | None
     scores: Scores
     measured: bool
+    purpose: str
 
 
 @dataclass(frozen=True)
@@ -104,7 +113,15 @@ def _listed(checkpoint: Checkpoint, first: dict[tuple[str, int | None], Checkpoi
         checkpoint.path.stat().st_size if here else None,
         scores,
         measured,
+        _purpose(checkpoint),
     )
+
+
+def _purpose(checkpoint: Checkpoint) -> str:
+    if checkpoint.release is not None:
+        return checkpoint.release.purpose
+    purpose = checkpoint.record.purpose if checkpoint.record else ""
+    return PURPOSES.get(purpose, purpose)
 
 
 def _place(checkpoint: Checkpoint) -> str:
