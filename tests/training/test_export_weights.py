@@ -20,6 +20,7 @@ from esc_cli.errors import UsageError, WeightsError
 from esc_cli.evaluation.metrics import METRICS, FullReference
 from esc_cli.model.config import variant_config
 from esc_cli.model.convert import to_scale
+from esc_cli.tasks.evaluate.degraded import LEVELS
 from esc_cli.training.folder import RunFolder, read_checkpoint
 from esc_cli.training.initial import from_weights
 
@@ -152,6 +153,21 @@ def test_validation_scores_as_eval_does(train_here, recipe, pictures, benchmark,
     lines = (tmp_path / "run" / "log.jsonl").read_text().splitlines()
     scores = json.loads(lines[-1])["scores"]["Own"]
     assert f"Own {scores['psnr']:.3f} dB {scores['ssim']:.4f}" in ran.err
+
+
+def test_a_recipe_for_photographs_is_validated_on_degraded_copies(
+    train_here, pictures, benchmark, tmp_path
+):
+    arguments = ("--data", pictures, "--out", tmp_path / "run", "--iterations", 1, "--short")
+    changes = ("--scale", 2, "--patch", 16, "--batch", 1, "--set", "photo.context=0")
+    ran = train_here("esc-tiny-photo", *arguments, *changes, "--validate", benchmark)
+    assert ran.code == 0, ran.err
+    lines = (tmp_path / "run" / "log.jsonl").read_text().splitlines()
+    scores = json.loads(lines[-1])["scores"]
+    copies = {f"Own {name}" for name in LEVELS if name != "clean"}
+    assert set(scores) == {"Own"} | copies
+    assert scores["Own"]["psnr"] > scores["Own JPEG 75"]["psnr"] > scores["Own JPEG 30"]["psnr"]
+    assert scores["Own noise 5"]["psnr"] > scores["Own noise 15"]["psnr"]
 
 
 def test_a_metric_added_to_the_table_is_validated_and_recorded(

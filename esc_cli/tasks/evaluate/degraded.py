@@ -26,8 +26,9 @@ class Level:
     jpeg: int = 0
 
 
+CLEAN = Level()
 LEVELS: dict[str, Level] = {
-    "clean": Level(),
+    "clean": CLEAN,
     "JPEG 90": Level(jpeg=90),
     "JPEG 75": Level(jpeg=75),
     "JPEG 50": Level(jpeg=50),

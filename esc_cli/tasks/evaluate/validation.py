@@ -18,6 +18,7 @@ from esc_cli.evaluation import protocol
 from esc_cli.evaluation.datasets import Dataset, find_dataset
 from esc_cli.evaluation.metrics import METRICS
 from esc_cli.model import Network
+from esc_cli.tasks.evaluate.degraded import CLEAN, Level, degraded
 from esc_cli.tasks.evaluate.samples import Reading, read_sample
 
 Scores = Mapping[str, Mapping[str, float]]
@@ -47,13 +48,24 @@ class Validation:
 
 
 def prepare_validation(
-    names: tuple[str, ...], roots: tuple[Path, ...], scale: int, device: str
+    names: tuple[str, ...],
+    roots: tuple[Path, ...],
+    scale: int,
+    device: str,
+    levels: Mapping[str, Level] | None = None,
 ) -> Validation:
-    """Read the sets. Raises UsageError when one is not found, and the errors of reading."""
+    """Read the sets, and make their fixed degraded copies at `levels` ("Set5 JPEG 75").
+
+    Raises UsageError when a set is not found, and the errors of reading.
+    """
     sets = {}
     for name in names:
         dataset = find_dataset(name, roots, scale)
-        sets[dataset.name] = _read(dataset)
+        pairs = sets[dataset.name] = _read(dataset)
+        for label, level in (levels or {}).items():
+            if level != CLEAN:
+                copies = [(degraded(lr, level), hr) for lr, hr in pairs]
+                sets[f"{dataset.name} {label}"] = copies
     return Validation(scale, EngineOptions(device, "fp32", tile=WHOLE), sets)
 
 

@@ -15,6 +15,7 @@ from esc_cli.engine.precision import choose_device
 from esc_cli.errors import UsageError, counted
 from esc_cli.files.targets import check_folder
 from esc_cli.tasks.environment import processor_name
+from esc_cli.tasks.evaluate.degraded import LEVELS
 from esc_cli.tasks.evaluate.validation import prepare_validation
 from esc_cli.tasks.stop import Stop
 from esc_cli.tasks.train.options import TrainOptions
@@ -158,7 +159,9 @@ class TrainTask:
         options, scale = self.options, self.options.recipe.validation_scale
         if not options.validate or not self.place.first:
             return None
-        return prepare_validation(options.validate, options.data_roots, scale, str(device))
+        levels = LEVELS if options.recipe.degradation == "photo" else None
+        roots = options.data_roots
+        return prepare_validation(options.validate, roots, scale, str(device), levels)
 
     def _facts(self, device: torch.device, pictures: int) -> dict[str, str]:
         gpu = device.type == "cuda"
