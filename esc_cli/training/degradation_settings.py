@@ -75,8 +75,10 @@ class Photo:
     channels, and `correlated` of it spreads over neighbours as a camera's own processing leaves
     it. `jpeg` and `webp`: saved at a quality from their ranges, else not compressed; `chroma` of
     the JPEGs are 4:2:0, the others 4:4:4; `twice` of them were saved before, on another block
-    grid. A patch is degraded with `context` LR pixels more on a side than is trained on, so that
-    the grid of blocks begins anywhere in it.
+    grid. `h264` of the pictures are the second frame of a film instead, coded by x264 at a crf from
+    its range after a frame that lies up to 2 LR pixels beside it. A patch is degraded with
+    `context` LR pixels more on a side than is trained on, so that the grid of blocks begins
+    anywhere in it.
     """
 
     blur: float = 0.3
@@ -93,4 +95,6 @@ class Photo:
     twice: float = 0.12
     webp: float = 0.06
     webp_quality: tuple[float, float] = (40.0, 95.0)
+    h264: float = 0.0
+    crf: tuple[float, float] = (16.0, 36.0)
     context: int = 16

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from esc_cli.media.recompress import Pixels, Subsampling, through_jpeg, through_webp
+from esc_cli.media.video.recompress import through_h264
 from esc_cli.training.degradation_settings import Photo
 
 Floats = NDArray[np.float32]
@@ -121,16 +122,28 @@ def _along_axes(rows: Floats, pixels: Floats, columns: Floats) -> Floats:
 
 
 def _saved(pixels: Pixels, photo: Photo, draw: Draw) -> Pixels:
-    how = _chosen(draw, (photo.jpeg, photo.webp, max(0.0, 1 - photo.jpeg - photo.webp)))
+    nothing = max(0.0, 1 - photo.jpeg - photo.webp - photo.h264)
+    how = _chosen(draw, (photo.jpeg, photo.webp, nothing, photo.h264))
     if how == 1:
         return through_webp(pixels, round(draw.uniform(*photo.webp_quality)))
     if how == 2:
         return pixels
+    if how == 3:
+        return _as_film(pixels, photo, draw)
     if draw.random() < photo.twice:
         top, left = (int(offset) for offset in draw.integers(8, size=2))
         shifted = np.pad(pixels, ((top, 0), (left, 0), (0, 0)), mode="edge")
         pixels = _as_jpeg(shifted, photo, draw)[top:, left:]
     return _as_jpeg(pixels, photo, draw)
+
+
+def _as_film(pixels: Pixels, photo: Photo, draw: Draw) -> Pixels:
+    """The second of two frames between which everything moves; the border repeats."""
+    down, right = (int(step) for step in draw.integers(-2, 3, size=2))
+    around = np.pad(pixels, ((2, 2), (2, 2), (0, 0)), mode="edge")
+    height, width = pixels.shape[:2]
+    before = around[2 + down : 2 + down + height, 2 + right : 2 + right + width]
+    return through_h264((before, pixels), round(draw.uniform(*photo.crf)))
 
 
 def _as_jpeg(pixels: Pixels, photo: Photo, draw: Draw) -> Pixels:

@@ -11,6 +11,7 @@ from running import picture
 
 from esc_cli.evaluation.protocol import degrade
 from esc_cli.media.recompress import through_jpeg, through_webp
+from esc_cli.media.video.recompress import through_h264
 from esc_cli.tasks.evaluate.degraded import LEVELS
 from esc_cli.tasks.evaluate.degraded import degraded as fixed_copy
 from esc_cli.training.cache import cached_pictures
@@ -19,7 +20,7 @@ from esc_cli.training.photo_source import PhotoSource
 from esc_cli.training.recipe import changes, load_recipe
 
 PHOTO = load_recipe("esc-tiny-photo").photo
-NOTHING = replace(PHOTO, blur=0, noise=0, jpeg=0, webp=0, downsamplers=(1.0, 0.0, 0.0, 0.0))
+NOTHING = replace(PHOTO, blur=0, noise=0, jpeg=0, webp=0, h264=0, downsamplers=(1.0, 0.0, 0.0, 0.0))
 
 
 def drawn(seed=0):
@@ -76,7 +77,9 @@ def test_shot_noise_follows_the_light():
 
 def test_strengths_begin_at_nothing():
     noise = [
-        degraded(np.full((64, 64, 3), 127, np.uint8), 2, replace(PHOTO, jpeg=0, webp=0), drawn(s))
+        degraded(
+            np.full((64, 64, 3), 127, np.uint8), 2, replace(PHOTO, jpeg=0, webp=0, h264=0), drawn(s)
+        )
         for s in range(200)
     ]
     spreads = np.array([lr.std() for lr in noise])
@@ -90,7 +93,7 @@ def test_pictures_are_saved_as_often_as_the_settings_say():
     plain = replace(PHOTO, blur=0, noise=0, downsamplers=NOTHING.downsamplers)
     untouched = degraded(hr, 2, NOTHING, drawn())
     same = [np.array_equal(degraded(hr, 2, plain, drawn(s)), untouched) for s in range(200)]
-    assert np.mean(same) == pytest.approx(1 - PHOTO.jpeg - PHOTO.webp, abs=0.12)
+    assert np.mean(same) == pytest.approx(1 - PHOTO.jpeg - PHOTO.webp - PHOTO.h264, abs=0.12)
 
 
 def test_a_patch_follows_from_seed_iteration_and_place_alone(tmp_path):
@@ -121,6 +124,24 @@ def test_codecs_change_a_picture_less_at_a_higher_quality():
         errors = [np.abs(through(pixels, q).astype(int) - pixels).mean() for q in (30, 60, 95)]
         assert errors[0] > errors[1] > errors[2] > 0
     assert not np.array_equal(through_jpeg(pixels, 75), through_jpeg(pixels, 75, "4:4:4"))
+
+
+def test_a_film_changes_a_frame_less_at_a_lower_crf():
+    pixels = picture(3, 65, 47)
+    frames = (np.roll(pixels, 1, axis=0), pixels)
+    errors = [np.abs(through_h264(frames, crf).astype(int) - pixels).mean() for crf in (40, 28, 8)]
+    assert errors[0] > errors[1] > errors[2] > 0
+    assert through_h264(frames, 28).shape == pixels.shape
+    assert np.array_equal(through_h264(frames, 28), through_h264(frames, 28))
+
+
+def test_films_follow_from_the_draw_alone():
+    photo = replace(NOTHING, h264=1, crf=(30, 30))
+    hr = picture(4, 96, 96)
+    one, same = (degraded(hr, 2, photo, drawn(5)) for _ in range(2))
+    assert np.array_equal(one, same)
+    clean = degraded(hr, 2, NOTHING, drawn(5))
+    assert 0 < np.abs(one.astype(int) - clean).mean() < 12
 
 
 @pytest.mark.parametrize("level", LEVELS)
