@@ -16,8 +16,8 @@ EPILOG = (
     "SIGTERM, with a checkpoint saved."
 )
 RECIPE_HELP = (
-    "esc, esc-light, esc-fp, esc-xl, esc-tiny, esc-tiny-photo, esc-real-mse, esc-real-gan, "
-    "esc-lte, or a .toml file."
+    "esc, esc-light, esc-fp, esc-xl, esc-tiny, esc-tiny-photo, esc-light-photo, esc-real-mse, "
+    "esc-real-gan, esc-lte, or a .toml file."
 )
 _RECIPE, _RUN = "Recipe", "Run"
 

@@ -11,7 +11,8 @@ from esc_cli.training.recipe import changes, from_table, load_recipe, parse_sett
 from esc_cli.training.schedule import Position, rate_factor
 
 CLASSIC = ["esc", "esc-light", "esc-fp", "esc-xl"]
-NAMES = [*CLASSIC, "esc-tiny", "esc-tiny-photo", "esc-real-mse", "esc-real-gan", "esc-lte"]
+PHOTO = ["esc-tiny-photo", "esc-light-photo"]
+NAMES = [*CLASSIC, "esc-tiny", *PHOTO, "esc-real-mse", "esc-real-gan", "esc-lte"]
 
 
 def test_the_recipes_that_ship_are_these():
@@ -38,6 +39,13 @@ def test_the_classic_recipe_is_that_of_the_paper(name):
         assert rate_factor(when, Position(step)) == factor
         assert rate_factor(when, Position(step - 1)) == 2 * factor
     assert rate_factor(when, Position(9_999)) == 0.5
+
+
+def test_the_recipes_for_photographs_differ_in_network_and_size_alone():
+    tiny, light = map(load_recipe, PHOTO)
+    assert tiny.photo == light.photo
+    assert (tiny.variant, light.variant) == ("esc-tiny", "esc-light")
+    assert tiny.degradation == light.degradation == "photo"
 
 
 @pytest.mark.parametrize("name", ["esc-real-mse", "esc-real-gan"])
