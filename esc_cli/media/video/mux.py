@@ -15,7 +15,7 @@ from esc_cli.media.video.info import VideoFacts
 from esc_cli.media.video.matroska_aspect import PLACEHOLDER, state_aspect
 from esc_cli.media.video.probe import ATTACHED_PICTURE
 from esc_cli.media.video.segments import read_segment
-from esc_cli.media.video.source import exact_texts, is_ffmpeg_error, load_av, open_video
+from esc_cli.media.video.source import is_ffmpeg_error, load_av, open_video
 
 if TYPE_CHECKING:
     from av.container import InputContainer, OutputContainer
@@ -88,7 +88,7 @@ class Muxer:
                     "w",
                     format=self.encoding.container,
                     container_options=options,
-                    **exact_texts(av),
+                    metadata_errors="surrogateescape",
                 ) as result:
                     self._fill(source, result, segments)
             except Exception as error:

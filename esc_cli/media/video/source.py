@@ -30,12 +30,6 @@ def load_av() -> Any:
     return av
 
 
-def exact_texts(av: Any) -> dict[str, str]:
-    """What makes `av.open` keep tags that are no UTF-8; from PyAV 19 on it does so unasked."""
-    major = int(av.__version__.partition(".")[0])
-    return {"metadata_errors": "surrogateescape"} if major < 19 else {}
-
-
 @contextmanager
 def open_video(path: Path) -> Iterator[InputContainer]:
     """The demuxer of a local video file, and its name in `format.name`.
@@ -55,7 +49,7 @@ def open_video(path: Path) -> Iterator[InputContainer]:
                 format=demuxer,
                 io_open=_refuse,
                 container_options={"protocol_whitelist": "none"},
-                **exact_texts(av),
+                metadata_errors="surrogateescape",
             )
         with container:
             yield container
