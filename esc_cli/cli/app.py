@@ -18,6 +18,7 @@ from esc_cli.cli.evaluate import EPILOG as EVAL_EPILOG
 from esc_cli.cli.evaluate import eval_command
 from esc_cli.cli.export import EPILOG as EXPORT_EPILOG
 from esc_cli.cli.export import export_command
+from esc_cli.cli.report import report_app
 from esc_cli.cli.train import EPILOG as TRAIN_EPILOG
 from esc_cli.cli.train import train_command
 from esc_cli.cli.upscale import EPILOG as UPSCALE_EPILOG
@@ -68,6 +69,7 @@ app.command("export", epilog=EXPORT_EPILOG)(export_command)
 app.command("compare")(compare_command)
 app.command("train", epilog=TRAIN_EPILOG)(train_command)
 app.add_typer(data_app, name="data")
+app.add_typer(report_app, name="report")
 weights_app.command("export", epilog=WEIGHTS_EXPORT_EPILOG)(weights_export_command)
 app.add_typer(weights_app, name="weights")
 

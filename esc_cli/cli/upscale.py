@@ -130,6 +130,13 @@ def upscale_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per o
         bool,
         typer.Option("--fail-fast", rich_help_panel=_BATCH, help="Stop at the first failure."),
     ] = False,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            rich_help_panel=_BATCH,
+            help="Do the share i/n of the inputs; auto or auto/n: that of an array of jobs.",
+        ),
+    ] = None,
     dry_run: Annotated[
         bool,
         typer.Option(
@@ -242,12 +249,14 @@ def upscale_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per o
     run does only what is new or has changed.
     """
     # Only now, so that `esc --help` does not wait for numpy and Pillow.
+    import os
     from datetime import datetime
 
     from esc_cli.cli import upscale_run
     from esc_cli.cli.parsing import device_list, seconds_left
     from esc_cli.tasks.models import engine_options
     from esc_cli.tasks.upscale.options import Selection, Target, UpscaleOptions, VideoOptions
+    from esc_cli.tasks.upscale.shard import parse_shard
 
     several = device_list(device, devices)
     first = several[0] if several else device
@@ -262,6 +271,7 @@ def upscale_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per o
         quality=quality,
         name=name,
         selection=Selection(tuple(include or ()), tuple(exclude or ()), recursive),
+        shard=None if shard is None else parse_shard(shard, os.environ),
         include_outputs=include_outputs,
         existing=existing,
         checksum=checksum,

@@ -44,6 +44,7 @@ class Renderer:
     quiet: bool
     dry_run: bool
     report: Report | None
+    share: str = ""
     _progress: Progress | None = None
     _task: TaskID | None = None
     models: list[str] = field(default_factory=list)
@@ -57,6 +58,8 @@ class Renderer:
     def run(self, events: Iterable[Event]) -> int:
         """Show all events."""
         code = 0
+        if self.report is not None and self.share:
+            self.report.begin(self.share)
         try:
             for event in events:
                 if isinstance(event, Planned):
@@ -71,6 +74,8 @@ class Renderer:
                 else:
                     self._close_progress()
                     self._end(event)
+                    if self.report is not None and self.share:
+                        self.report.end(self.share, event)
                     code = event.exit_code
         finally:
             self._close_progress()
@@ -84,6 +89,8 @@ class Renderer:
             self._say(f"left out, an earlier output: {shown(path)}")
         for path in plan.empty_folders:
             print_line(f"no pictures or videos found in {shown(path)}", "yellow")
+        if plan.of_other_shares:
+            self._say(f"share {self.share}: {plan.of_other_shares} inputs are of other shares")
         if plan.no_pictures:
             self._say(f"left out: {plan.no_pictures} files that are no pictures or videos")
         if self.dry_run:
@@ -203,6 +210,8 @@ def run(options: UpscaleOptions, how: Run) -> None:
     if STANDARD_STREAM in (*options.inputs, options.output):
         if how.report is not None or options.dry_run or how.seconds is not None:
             raise UsageError("--report, --dry-run, --deadline and --max-minutes do not go with -")
+        if options.shard is not None:
+            raise UsageError("--shard shares out folders, and does not go with -")
         with raising_on_signals():
             if how.input_format is None:
                 upscale_one(options, _read_stdin, _write_stdout)
@@ -220,7 +229,8 @@ def run(options: UpscaleOptions, how: Run) -> None:
 
 def _batch(options: UpscaleOptions, stop: Stop, how: Run) -> None:
     writer = None if how.report is None else Report(how.report)
-    renderer = Renderer(how.quiet, options.dry_run, writer)
+    share = "" if options.shard is None else options.shard.text
+    renderer = Renderer(how.quiet, options.dry_run, writer, share)
     code = renderer.run(upscale(options, stop))
     if stderr.is_terminal and not how.quiet:
         _tell_better_weights(renderer.models, how)

@@ -9,6 +9,9 @@ from typing import Any, Literal
 
 from esc_cli.files.jsonl import LineFile
 
+BEGUN, ENDED = "begun", "ended"
+"""What a report tells of a share, besides its items."""
+
 
 class Report:
     """Appends items to a file, each in one write, so that a crash leaves whole lines.
@@ -22,6 +25,15 @@ class Report:
     def add(self, item: Item) -> None:
         """Append one line."""
         self._lines.append(item.as_json(), default=os.fspath)
+
+    def begin(self, share: str) -> None:
+        """Append that a share, as i/n, begins."""
+        self._lines.append({"share": share, "event": BEGUN})
+
+    def end(self, share: str, summary: Summary) -> None:
+        """Append that it has ended, with its exit code and what it did not come to."""
+        line = {"share": share, "event": ENDED, "exit_code": summary.exit_code}
+        self._lines.append(line | {"left": summary.left})
 
     def close(self) -> None:
         """Close the file."""
@@ -87,7 +99,10 @@ class Remark:
 
 @dataclass(frozen=True)
 class Planned:
-    """The batch as it was found, before any work."""
+    """The batch as it was found, before any work.
+
+    `of_other_shares`: inputs that are left to other machines.
+    """
 
     total: int
     to_do: int
@@ -96,6 +111,7 @@ class Planned:
     no_pictures: int
     earlier_outputs: tuple[Path, ...]
     empty_folders: tuple[Path, ...]
+    of_other_shares: int = 0
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from esc_cli.media.paths import Selection
 from esc_cli.media.video.codecs import container_of
 from esc_cli.tasks.defaults import MAX_PIXELS
 from esc_cli.tasks.models import AUTO
+from esc_cli.tasks.upscale.shard import Shard
 
 __all__ = [
     "ONLY",
@@ -134,6 +135,7 @@ class UpscaleOptions:
     selection: Selection = field(
         default_factory=Selection, metadata=no_effect("says which inputs there are")
     )
+    shard: Shard | None = field(default=None, metadata=no_effect("says who does which inputs"))
     include_outputs: bool = field(default=False, metadata=no_effect("says which inputs there are"))
     existing: Existing = field(
         default="skip", metadata=no_effect("says what happens to results that stand")

@@ -38,6 +38,7 @@ class Plan:
     jobs: list[Job] = field(default_factory=list)
     settled: list[Item] = field(default_factory=list)
     found: Found = field(default_factory=Found)
+    of_other_shares: int = 0
 
     @property
     def bytes_estimate(self) -> int:
@@ -62,12 +63,16 @@ class Planner:
             check_pattern(options.name)
         chosen = destination(options.inputs, options.output)
         found = self._found(chosen)
+        everything = found.sources
+        if options.shard is not None:
+            found = replace(found, sources=[s for s in found.sources if options.shard.holds(s)])
         problems = [Item(p, "failed", reason=error.reason) for p, error in found.problems]
-        plan = Plan(settled=problems, found=found)
+        others = len(everything) - len(found.sources)
+        plan = Plan(settled=problems, found=found, of_other_shares=others)
         batch = Batch(options, self.models, self.shelf, chosen)
         drafts = [self._identified(job) for job in self._drafts(batch, plan)]
         outputs = resolve_collisions((job.source, job.output) for job in drafts)
-        _refuse_inputs(found.sources, [job.source for job in drafts], outputs)
+        _refuse_inputs(everything, [job.source for job in drafts], outputs)
         for job, output in zip(drafts, outputs, strict=True):
             self._settle(replace(job, output=output), plan)
         return plan

@@ -1,12 +1,14 @@
 """What was written, from what, and how: the fingerprints that let a finished output be skipped.
 
-One file of JSON lines per output folder, appended to before an output takes its name. A line that
-a crash cut short is passed over. Reading and comparing need no torch.
+Files of JSON lines in each output folder, one for each writer, since several machines cannot append
+to one file of a network share; appended to before an output takes its name. Readers take all of
+them. A line that a crash cut short is passed over. Reading and comparing need no torch.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +20,7 @@ from esc_cli.files.jsonl import append_line, read_lines
 from esc_cli.media.picture import Header
 
 RECORDS_NAME = ".esc-records.jsonl"
+_OF_A_WRITER = re.compile(r"\.esc-records\.[0-9a-z-]+\.jsonl")
 
 
 @dataclass(frozen=True)
@@ -65,31 +68,53 @@ class OutputRecord:
 
 @dataclass
 class Records:
-    """The records of one output folder."""
+    """The records of one output folder; those of `writer` are added to."""
 
     root: Path
+    writer: str = ""
 
     @property
     def path(self) -> Path:
-        """The file of the records."""
-        return self.root / RECORDS_NAME
+        """The file that records are added to."""
+        name = f".esc-records.{self.writer}.jsonl" if self.writer else RECORDS_NAME
+        return self.root / name
+
+    def _files(self) -> list[Path]:
+        """The files of all writers."""
+        try:
+            with os.scandir(self.root) as entries:
+                names = [entry.name for entry in entries if _OF_A_WRITER.fullmatch(entry.name)]
+        except OSError:  # a locked folder, whose files may be there to open
+            names = []
+        return [self.root / name for name in (RECORDS_NAME, *sorted(names))]
 
     @cached_property
     def by_output(self) -> dict[str, OutputRecord]:
         """The last record of each output, as they were when first asked for.
 
-        Raises DiskError when there are records that cannot be read.
+        Of two writers' records that is the one whose result was written later. Raises DiskError
+        when there are records that cannot be read.
         """
+        found: dict[str, OutputRecord] = {}
+        for path in self._files():
+            own = {record.output: record for record in self._read(path)}
+            for output, record in own.items():
+                other = found.get(output)
+                if other is None or other.result.mtime_ns <= record.result.mtime_ns:
+                    found[output] = record
+        return found
+
+    def _read(self, path: Path) -> list[OutputRecord]:
         try:
-            entries = read_lines(self.path)
+            entries = read_lines(path)
         except (FileNotFoundError, NotADirectoryError):
-            return {}
+            return []
         except OSError as error:
             if not os.access(self.root, os.X_OK):
-                return {}  # a locked folder: its pictures or the disk check will say so
-            raise DiskError(f"cannot be read: {error.strerror}", self.path) from error
+                return []  # a locked folder: its pictures or the disk check will say so
+            raise DiskError(f"cannot be read: {error.strerror}", path) from error
         records = map(OutputRecord.from_entry, entries)
-        return {record.output: record for record in records if record is not None}
+        return [record for record in records if record is not None]
 
     @cached_property
     def by_input(self) -> dict[str, OutputRecord]:
@@ -110,15 +135,19 @@ class Records:
 
 
 class RecordShelf:
-    """The records of every output folder of a batch, opened when first asked for."""
+    """The records of every output folder of a batch, opened when first asked for.
 
-    def __init__(self) -> None:
+    `writer` names whose they are where several machines share a folder.
+    """
+
+    def __init__(self, writer: str = "") -> None:
+        self._writer = writer
         self._shelf: dict[Path, Records] = {}
 
     def at(self, root: Path) -> Records:
         """The records of an output folder."""
         key = Path(os.path.abspath(root))  # noqa: PTH100 - a link stays the link it is
-        return self._shelf.setdefault(key, Records(key))
+        return self._shelf.setdefault(key, Records(key, self._writer))
 
     def is_output(self, path: Path) -> bool:
         """Whether a file is an output that some folder at or above it has a record of.

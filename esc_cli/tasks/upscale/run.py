@@ -31,7 +31,7 @@ def upscale(options: UpscaleOptions, stop: Stop | None = None) -> Iterator[Event
     """
     stop = Stop() if stop is None else stop
     start = time.perf_counter()
-    shelf = RecordShelf()
+    shelf = RecordShelf("" if options.shard is None else options.shard.name)
     models = Models(options.model, options.engines[0], options.supply, options.denoise)
     plan = Planner(options, models, shelf).plan()
     check_disk(plan.jobs)
@@ -95,6 +95,7 @@ def _planned(plan: Plan) -> Planned:
         no_pictures=plan.found.no_pictures,
         earlier_outputs=tuple(plan.found.earlier_outputs),
         empty_folders=tuple(plan.found.empty_folders),
+        of_other_shares=plan.of_other_shares,
     )
 
 

@@ -1,0 +1,1 @@
+"""`esc report`: what the reports of runs say together."""
