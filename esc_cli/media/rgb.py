@@ -31,6 +31,20 @@ def read_rgb(path: Path, max_pixels: int) -> Pixels:
     return np.ascontiguousarray(np.broadcast_to(frame, (*frame.shape[:2], 3)))
 
 
+def read_shown(path: Path, max_pixels: int) -> Pixels:
+    """Any picture as a screen shows its first frame: 8 bit, transparency over white.
+
+    Raises the errors of `decode`.
+    """
+    frame = decode(path, max_pixels).frames[0]
+    values = frame.astype(np.float32) / (65535 if frame.dtype == np.uint16 else 255)
+    if frame.shape[2] in (2, 4):
+        alpha = values[..., -1:]
+        values = values[..., :-1] * alpha + (1 - alpha)
+    shown: Pixels = (values * 255).round().astype(np.uint8)
+    return np.ascontiguousarray(np.broadcast_to(shown, (*shown.shape[:2], 3)))
+
+
 def encode_rgb(pixels: Pixels, format_name: str = "PNG", quality: int | None = None) -> bytes:
     """The file of an (H, W, 3) picture in a format such as "PNG" or "WEBP"."""
     height, width = pixels.shape[:2]
