@@ -39,6 +39,8 @@ class CompareOptions:
 
     def check_before_work(self) -> None:
         """Raise UsageError or DiskError for what would fail after the pictures were read."""
+        if len(self.pictures) == 1 and not self.pictures[0].exists():
+            raise UsageError("no such file or folder", self.pictures[0])
         if len(self.pictures) < 2:
             raise UsageError("two pictures are needed to compare")
         if not self.as_sheet and self.output.suffix.lower() != ".html":

@@ -97,4 +97,5 @@ def test_folders_in_which_there_is_nothing_to_show_are_refused(esc_command, tmp_
     for words in ([tmp_path / "empty"], [tmp_path / "empty", results], [results] * 3):
         assert esc_command("compare", *words, "-o", page).code == 2
     assert esc_command("compare", results, "-o", tmp_path / "page.png").code == 2
+    assert "no such file or folder" in esc_command("compare", tmp_path / "no", "-o", page).err
     assert not page.exists()
