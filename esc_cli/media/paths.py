@@ -70,23 +70,28 @@ def find_sources(
     selection: Selection,
     *,
     output_root: Path | None,
-    is_output: Callable[[Path], bool],
+    source_of: Callable[[Path], str | None],
 ) -> Found:
     """The files that the inputs, files and folders, stand for.
 
-    Hidden files, what lies below `output_root`, and earlier outputs (as `is_output` tells) are
-    left out. Links are followed; one that leads back to itself is a problem. Raises UsageError
-    when no input exists, or when there is no picture at all.
+    Hidden files, what lies below `output_root`, and earlier outputs (those of which `source_of`
+    knows the input) are left out; but a file that is named without that input is meant. Links are
+    followed; one that leads back to itself is a problem. Raises UsageError when no input exists,
+    when there is no picture at all, or nothing but earlier outputs.
     """
     missing = [name for name in inputs if is_missing(name)]
     if len(missing) == len(inputs):
         raise UsageError(f"{_missing(missing[0])}: '{shown(missing[0])}'")
-    scan = _Scan(selection, output_root, is_output, Found())
+    named = {str(absolute(Path(name))) for name in inputs if name}
+    scan = _Scan(selection, output_root, source_of, named, Found())
     for name in inputs:
         scan.add(name)
     found = scan.found
     if not found.count:
         raise UsageError("no pictures or videos found", Path(inputs[0]), "see --include and --help")
+    if len(found.earlier_outputs) == found.count:
+        what = "holds nothing but earlier outputs"
+        raise UsageError(what, Path(inputs[0]), "--include-outputs enlarges them once more")
     return found
 
 
@@ -94,7 +99,8 @@ def find_sources(
 class _Scan:
     selection: Selection
     output_root: Path | None
-    is_output: Callable[[Path], bool]
+    source_of: Callable[[Path], str | None]
+    named: set[str]
     found: Found
     _seen: set[str] = field(default_factory=set)
 
@@ -117,10 +123,15 @@ class _Scan:
         if place in self._seen:
             return
         self._seen.add(place)
-        if self.is_output(own):
+        if self._is_earlier_output(source, own):
             self.found.earlier_outputs.append(source.path)
         else:
             self.found.sources.append(source)
+
+    def _is_earlier_output(self, source: Source, own: Path) -> bool:
+        """Of files given by name, only one that came with its own input, as *.png names both."""
+        origin = self.source_of(own)
+        return origin is not None and (source.folder is not None or origin in self.named)
 
     def _add_folder(self, folder: Path, root: Path, above: tuple[tuple[int, int], ...]) -> None:
         if self.output_root is not None and folder != root and _same(folder, self.output_root):

@@ -115,8 +115,14 @@ def test_the_same_glob_twice_does_not_upscale_results_again(tmp_path, esc, draw)
     assert sorted(path.name for path in tmp_path.glob("*.*g")) == everything
     ran = esc(".", "-o", "new", "--dry-run", cwd=tmp_path)
     assert [line.split()[2] for line in ran.out.splitlines()] == ["new/a.png", "new/b.jpg"]
-    ran = esc("a_x4.png", "--include-outputs", "--dry-run", cwd=tmp_path)
-    assert "would write a_x4_x4.png" in ran.out
+    for words in ((), ("--include-outputs",)):  # named on purpose
+        ran = esc("a_x4.png", "--dry-run", *words, cwd=tmp_path)
+        assert "would write a_x4_x4.png" in ran.out
+    (tmp_path / "large").mkdir()
+    assert esc("a.png", "-o", "large/", cwd=tmp_path).code == 0
+    nothing = esc("large", cwd=tmp_path)
+    assert nothing.code == 2
+    assert "nothing but earlier outputs" in nothing.err
 
 
 def test_the_current_folder_gets_a_sibling(tmp_path, esc, draw, size):

@@ -19,11 +19,11 @@ def tree(tmp_path):
     return tmp_path / "in"
 
 
-def find(*inputs, selection=None, output_root=None, earlier=()):
+def find(*inputs, selection=None, output_root=None, earlier=None):
     chosen = selection or Selection()
     names = tuple(str(name) for name in inputs)
     return find_sources(
-        names, chosen, output_root=output_root, is_output=lambda path: path in earlier
+        names, chosen, output_root=output_root, source_of=(earlier or {}).get
     )
 
 
@@ -79,9 +79,23 @@ def test_selections(tree, selection, expected):
 
 def test_the_output_folder_and_earlier_outputs_are_left_out(tree):
     earlier = absolute(tree / "a.jpg")
-    found = find(tree, output_root=tree / "sub", earlier=(earlier,))
+    found = find(tree, output_root=tree / "sub", earlier={earlier: "/gone/a.jpg"})
     assert relatives(found) == ["b.PNG", "layers.psd"]
     assert found.earlier_outputs == [tree / "a.jpg"]
+
+
+def test_a_file_that_is_named_is_meant_unless_its_own_input_is_named_too(tree):
+    earlier = {absolute(tree / "b.PNG"): str(absolute(tree / "a.jpg"))}
+    assert relatives(find(tree / "b.PNG", earlier=earlier)) == ["b.PNG"]
+    found = find(tree / "a.jpg", tree / "b.PNG", earlier=earlier)
+    assert relatives(found) == ["a.jpg"]
+    assert found.earlier_outputs == [tree / "b.PNG"]
+
+
+def test_nothing_but_earlier_outputs_is_no_silent_success(tree):
+    earlier = {absolute(tree / "sub" / name): "/gone" for name in ("c.webp", "deep/d.heic")}
+    with pytest.raises(UsageError, match="nothing but earlier outputs"):
+        find(tree / "sub", earlier=earlier)
 
 
 def test_the_input_is_not_left_out_when_it_is_the_output_folder(tree):

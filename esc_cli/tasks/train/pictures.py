@@ -191,7 +191,7 @@ def _found_below(folder: Path, without: Path) -> Found:
         raise UsageError("is no folder of pictures", folder)
     try:
         found = find_sources(
-            (str(folder),), Selection(), output_root=without, is_output=lambda _: False
+            (str(folder),), Selection(), output_root=without, source_of=lambda _: None
         )
     except UsageError as error:  # its advice is that of another command
         raise UsageError("no pictures found", folder) from error

@@ -83,7 +83,7 @@ class Planner:
             options.inputs,
             options.selection,
             output_root=None if chosen is None or chosen.file else chosen.root,
-            is_output=lambda path: not options.include_outputs and self.shelf.is_output(path),
+            source_of=_nothing_known if options.include_outputs else self.shelf.source_of,
         )
 
     def _drafts(self, batch: Batch, plan: Plan) -> list[Job]:
@@ -158,6 +158,10 @@ class Planner:
             and record.source.fits(job.source.path, by_content)
             and record.result.fits(job.output, by_content)
         )
+
+
+def _nothing_known(_path: Path) -> None:
+    """With --include-outputs every picture is one like any other."""
 
 
 def _concerns_all(error: EscError, batch: Batch) -> bool:

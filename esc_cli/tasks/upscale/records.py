@@ -149,15 +149,18 @@ class RecordShelf:
         key = Path(os.path.abspath(root))  # noqa: PTH100 - a link stays the link it is
         return self._shelf.setdefault(key, Records(key, self._writer))
 
-    def is_output(self, path: Path) -> bool:
-        """Whether a file is an output that some folder at or above it has a record of.
+    def source_of(self, path: Path) -> str | None:
+        """The absolute path of the input that a file was made from, None of what is no output.
+
+        Some folder at or above it has the record.
 
         Records that cannot be read, above a folder that belongs to somebody else, count as none.
         """
-        return any(self._knows(folder, path) for folder in path.parents)
+        found = (self._recorded(folder, path) for folder in path.parents)
+        return next((record.input for record in found if record is not None), None)
 
-    def _knows(self, folder: Path, path: Path) -> bool:
+    def _recorded(self, folder: Path, path: Path) -> OutputRecord | None:
         try:
-            return self.at(folder).find(path) is not None
+            return self.at(folder).find(path)
         except DiskError:
-            return False
+            return None

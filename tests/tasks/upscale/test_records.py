@@ -98,6 +98,6 @@ def test_a_state_fits_by_size_and_time_or_by_content(tmp_path):
 def test_an_output_is_known_from_any_folder_above_it(tmp_path):
     Records(tmp_path).append(named(str(Path("deep", "er", "a.png"))))
     shelf = RecordShelf()
-    assert shelf.is_output(tmp_path / "deep" / "er" / "a.png")
-    assert not shelf.is_output(tmp_path / "deep" / "a.png")
-    assert not shelf.is_output(tmp_path / "a.png")
+    assert shelf.source_of(tmp_path / "deep" / "er" / "a.png")
+    assert shelf.source_of(tmp_path / "deep" / "a.png") is None
+    assert shelf.source_of(tmp_path / "a.png") is None
