@@ -68,6 +68,24 @@ def upscale_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per o
     longest_side: Annotated[
         int | None, typer.Option(rich_help_panel=_SIZE, help="Longest side of the result.")
     ] = None,
+    shortest_side: Annotated[
+        int | None, typer.Option(rich_help_panel=_SIZE, help="Shortest side of the result.")
+    ] = None,
+    megapixels: Annotated[
+        float | None, typer.Option(rich_help_panel=_SIZE, help="Millions of pixels of the result.")
+    ] = None,
+    min_side: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            rich_help_panel=_SIZE,
+            help="Leave inputs alone whose shorter side has so many pixels.",
+        ),
+    ] = None,
+    large: Annotated[
+        Literal["skip", "copy"],
+        typer.Option(rich_help_panel=_SIZE, help="What --min-side does with those."),
+    ] = "skip",
     format_: Annotated[
         str | None,
         typer.Option(
@@ -265,12 +283,14 @@ def upscale_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per o
         output=output,
         model=model,
         denoise=denoise,
-        target=Target(scale, width, height, longest_side),
+        target=Target(scale, width, height, longest_side, shortest_side, megapixels),
         engine=engine_options(first, precision, tile, overlap, self_ensemble=self_ensemble),
         format=format_,
         quality=quality,
         name=name,
         selection=Selection(tuple(include or ()), tuple(exclude or ()), recursive),
+        min_side=min_side,
+        large=large,
         shard=None if shard is None else parse_shard(shard, os.environ),
         include_outputs=include_outputs,
         existing=existing,

@@ -22,9 +22,7 @@ def tree(tmp_path):
 def find(*inputs, selection=None, output_root=None, earlier=None):
     chosen = selection or Selection()
     names = tuple(str(name) for name in inputs)
-    return find_sources(
-        names, chosen, output_root=output_root, source_of=(earlier or {}).get
-    )
+    return find_sources(names, chosen, output_root=output_root, source_of=(earlier or {}).get)
 
 
 def relatives(found):

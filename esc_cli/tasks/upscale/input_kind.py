@@ -45,9 +45,8 @@ class Batch:
 
     @property
     def is_boxed(self) -> bool:
-        """Whether results fit a box, so that the factor differs from input to input."""
-        target = self.options.target
-        return any((target.longest_side, target.width, target.height))
+        """Whether the size of results is given, so that the factor differs from input to input."""
+        return self.options.target.has_size
 
     def enlargement(
         self, own: tuple[int, int], size: tuple[int, int], default_scale: float

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
@@ -25,6 +26,7 @@ __all__ = [
 ]
 
 Existing = Literal["skip", "overwrite", "error"]
+Large = Literal["skip", "copy"]
 Deinterlace = Literal["auto", "off", "bwdif", "telecine"]
 DeinterlaceRate = Literal["frame", "field"]
 ONLY = "only"
@@ -40,26 +42,40 @@ class Target:
     width: int | None = None
     height: int | None = None
     longest_side: int | None = None
+    shortest_side: int | None = None
+    megapixels: float | None = None
 
     def __post_init__(self) -> None:
         """Raise UsageError for values below 1, and for more than one way at once."""
-        ways = [self.scale is not None, self.longest_side is not None, self._has_box]
+        alone = (self.scale, self.longest_side, self.shortest_side, self.megapixels)
+        ways = [*(value is not None for value in alone), self.has_box]
         if sum(ways) > 1:
-            what = "--scale, --longest-side, and --width or --height exclude each other"
-            raise UsageError(what)
-        for value in (self.scale, self.width, self.height, self.longest_side):
+            what = "--scale, --longest-side, --shortest-side, --megapixels, and --width or --height"
+            raise UsageError(f"{what} exclude each other")
+        for value in (*alone, self.width, self.height):
             if value is not None and not 0 < value < float("inf"):
                 raise UsageError(f"the size of the result cannot be {value:g}")
 
     @property
-    def _has_box(self) -> bool:
+    def has_box(self) -> bool:
+        """Whether the result fits a box."""
         return self.width is not None or self.height is not None
 
+    @property
+    def has_size(self) -> bool:
+        """Whether the result's size is asked for, so that the factor differs between inputs."""
+        sizes = (self.longest_side, self.shortest_side, self.megapixels)
+        return self.has_box or any(size is not None for size in sizes)
+
     def label(self, default_scale: float) -> str:
-        """A short name for file names: x4, x2.5, w1920, w1920h1080, l3840."""
+        """A short name for file names: x4, x2.5, w1920, w1920h1080, l3840, s1080, 12mp."""
         if self.longest_side is not None:
             return f"l{self.longest_side}"
-        if self._has_box:
+        if self.shortest_side is not None:
+            return f"s{self.shortest_side}"
+        if self.megapixels is not None:
+            return f"{self.megapixels:g}mp"
+        if self.has_box:
             sides = (("w", self.width), ("h", self.height))
             return "".join(f"{letter}{side}" for letter, side in sides if side is not None)
         return f"x{default_scale if self.scale is None else self.scale:g}"
@@ -72,7 +88,11 @@ class Target:
     def _factor(self, width: int, height: int, default_scale: float) -> float:
         if self.longest_side is not None:
             return self.longest_side / max(width, height)
-        if self._has_box:
+        if self.shortest_side is not None:
+            return self.shortest_side / min(width, height)
+        if self.megapixels is not None:
+            return math.sqrt(self.megapixels * 1e6 / (width * height))
+        if self.has_box:
             boxes = ((self.width, width), (self.height, height))
             return min(box / side for box, side in boxes if box is not None)
         return default_scale if self.scale is None else self.scale
@@ -136,6 +156,9 @@ class UpscaleOptions:
         default_factory=Selection, metadata=no_effect("says which inputs there are")
     )
     shard: Shard | None = field(default=None, metadata=no_effect("says who does which inputs"))
+    # of the shorter side, from which on an input is left alone
+    min_side: int | None = field(default=None, metadata=no_effect("says which inputs are enlarged"))
+    large: Large = field(default="skip", metadata=no_effect("copies have records of their own"))
     include_outputs: bool = field(default=False, metadata=no_effect("says which inputs there are"))
     existing: Existing = field(
         default="skip", metadata=no_effect("says what happens to results that stand")
@@ -166,6 +189,11 @@ class UpscaleOptions:
         if self.existing not in get_args(Existing):
             known = ", ".join(get_args(Existing))
             raise UsageError(f"--existing {self.existing!r} is not known", advice=known)
+        _check_range("min-side", self.min_side, 1)
+        if self.large not in get_args(Large):
+            raise UsageError(f"--large {self.large!r} is not known", advice="skip or copy")
+        if self.large == "copy" and self.min_side is None:
+            raise UsageError("--large copy needs --min-side", advice="the side that is enough")
         _check_range("quality", self.quality, 1, 100)
         _check_range("max-pixels", self.max_pixels, 1)
         _check_range("batch-pixels", self.batch_pixels, 0)

@@ -21,6 +21,7 @@ from esc_cli.tasks.models import Models
 from esc_cli.tasks.upscale.events import Item
 from esc_cli.tasks.upscale.input_kind import Batch, InputKind
 from esc_cli.tasks.upscale.job import Job, item_of
+from esc_cli.tasks.upscale.large_enough import copy_of, is_large_enough, reason
 from esc_cli.tasks.upscale.options import UpscaleOptions
 from esc_cli.tasks.upscale.picture_kind import PictureKind
 from esc_cli.tasks.upscale.records import OutputRecord, RecordShelf
@@ -96,11 +97,19 @@ class Planner:
             root = folder_for(source, batch.chosen, label, several)
             try:
                 kind = next(kind for kind in kinds if kind.recognises(source))
-                jobs.append(kind.draft(source, root))
+                job = kind.draft(source, root)
             except EscError as error:
                 if _concerns_all(error, batch):
                     raise
                 plan.settled.append(Item(source.path, "failed", reason=error.reason))
+                continue
+            if not is_large_enough(job, self.options):
+                jobs.append(job)
+            elif self.options.large == "copy":
+                jobs.append(copy_of(job))
+            else:
+                skipped = replace(item_of(job, "skipped", reason(self.options)), output=None)
+                plan.settled.append(skipped)
         return jobs
 
     def _identified(self, job: Job) -> Job:

@@ -12,7 +12,9 @@ from esc_cli.tasks.upscale.settings_key import current_form, settings_key
 
 OPTIONS = UpscaleOptions(("in",))
 OTHER = {
-    "scale": 3.0, "width": 640, "height": 480, "longest_side": 900, "precision": "fp16",
+    "scale": 3.0, "width": 640, "height": 480, "longest_side": 900,
+    "shortest_side": 300,
+    "megapixels": 2.5, "precision": "fp16",
     "tile": 64, "overlap": 48, "self_ensemble": True, "format": "webp", "quality": 80,
     "denoise": 0.5,
     "codec": "hevc", "crf": 30, "preset": "slow", "pix_fmt": "yuv444p", "start": 1.5,
