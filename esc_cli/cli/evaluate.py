@@ -61,6 +61,10 @@ def eval_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per opti
     sr: Annotated[
         Path | None, typer.Option("--sr", help="Score the finished results in this folder.")
     ] = None,
+    sr_pattern: Annotated[
+        str | None,
+        typer.Option(help="Their names: '{name}_x{scale}_*'. Default: those of common tools."),
+    ] = None,
     hr: Annotated[
         Path | None,
         typer.Option("--hr", rich_help_panel=DATA, help="A folder of HR pictures, not a name."),
@@ -126,6 +130,8 @@ def eval_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per opti
         raise UsageError("give --dataset, or --hr for a folder of HR pictures")
     if sr is not None and (model or save_sr or no_reference):
         raise UsageError("--sr scores what is there: no --model, --save-sr, --no-reference with it")
+    if sr_pattern is not None and sr is None:
+        raise UsageError("--sr-pattern belongs to --sr")
     if no_reference and not (iqa or save_sr or report):
         raise UsageError("without reference there is nothing to measure", advice="give --iqa")
     options = EvalOptions(
@@ -135,6 +141,7 @@ def eval_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per opti
         models=tuple(parsing.names(model)) or (None,),
         against=parsing.names(against),
         results=sr,
+        sr_pattern=sr_pattern,
         rgb=rgb,
         reference=not no_reference,
         iqa=parsing.names(iqa),

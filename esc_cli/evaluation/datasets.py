@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 
-from esc_cli.errors import UsageError
+from esc_cli.errors import UsageError, shown
 
 SUFFIXES = frozenset({".png", ".bmp", ".tif", ".tiff", ".jpg", ".jpeg", ".webp"})
 HR_FOLDERS = ("HR", "GTmod12", "GT", "original")
@@ -137,20 +139,27 @@ def _match(hr: dict[str, Path], lr: dict[str, Path], folder: Path) -> tuple[Pair
     return tuple(Pair(name, path, lr[name]) for name, path in sorted(hr.items()))
 
 
-def match_results(sr_folder: Path, dataset: Dataset) -> dict[str, Path]:
+def match_results(sr_folder: Path, dataset: Dataset, pattern: str | None = None) -> dict[str, Path]:
     """Finished results by the name of their picture in a set.
 
-    A result has the picture's name, else `<name>x4`, `<name>_x4`, `<name>_SR` or `<name>_HR`.
-    Raises UsageError naming the pictures that have no result, or several.
+    A result has the picture's name, else `<name>x4`, `<name>_x4`, `<name>_4x`, `<name>_SR`,
+    `<name>_HR` or `<name>_out`, or `<name>x4` and one of the last three. `pattern` is another, such
+    as "{name}_x{scale}_*", with * and ? as in a shell. Raises UsageError for a pattern without
+    {name}, and naming the pictures that have no result, with what is there, or several.
     """
+    if pattern is not None and "{name}" not in pattern:
+        raise UsageError(f"--sr-pattern {pattern!r} has no {{name}}", advice="'{name}_x{scale}_*'")
     if not os.path.isdir(sr_folder):  # noqa: PTH112 - Path.is_dir raises in a locked folder
         raise UsageError("is no folder of results", sr_folder)
     files = list(_files(sr_folder))
-    found = {pair.name: _result_of(pair.name, files, dataset.scale) for pair in dataset.pairs}
+    found = {
+        pair.name: _result_of(pair.name, files, dataset.scale, pattern) for pair in dataset.pairs
+    }
     missing = [name for name, candidates in found.items() if not candidates]
     if missing:
         what = f"{len(missing)} of {len(found)} have no result: {', '.join(missing[:4])}"
-        raise UsageError(what, sr_folder)
+        there = ", ".join(shown(path.name) for path in sorted(files)[:4]) or "nothing"
+        raise UsageError(f"{what}; there is {there}", sr_folder, "name them by --sr-pattern")
     for name, candidates in found.items():
         if len(candidates) > 1:
             listed = ", ".join(path.name for path in candidates)
@@ -158,8 +167,12 @@ def match_results(sr_folder: Path, dataset: Dataset) -> dict[str, Path]:
     return {name: candidates[0] for name, candidates in found.items()}
 
 
-def _result_of(name: str, files: list[Path], scale: int) -> list[Path]:
+def _result_of(name: str, files: list[Path], scale: int, pattern: str | None) -> list[Path]:
     """The files that can be the result of a picture: those of its very name, else with an end."""
+    if pattern is not None:
+        own = pattern.replace("{scale}", str(scale)).replace("{name}", glob.escape(name))
+        return [path for path in files if fnmatchcase(path.stem, own) or path.match(own)]
     exact = [path for path in files if path.stem == name]
-    ending = re.compile(rf"{re.escape(name)}(_?x{scale}|_SR|_HR)", re.IGNORECASE)
+    factor = rf"_?x{scale}|_{scale}x"
+    ending = re.compile(rf"{re.escape(name)}(({factor})?_(SR|HR|out)|{factor})", re.IGNORECASE)
     return exact or [path for path in files if ending.fullmatch(path.stem)]

@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 
 from esc_cli.errors import shown
-from esc_cli.evaluation.results import Metric, Table
+from esc_cli.evaluation.results import ROUNDING, Metric, Table
 
 Row = tuple[str, ...]
 
@@ -47,7 +47,10 @@ def to_markdown(tables: Sequence[Table]) -> str:
     """A section per dataset and scale: means, then every picture."""
     parts = []
     for table in tables:
-        parts.append(f"## {table.dataset} x{table.scale}\n\n{grid(list(summary_rows(table)))}\n")
+        parts.append(f"## {table.dataset} x{table.scale}\n")
+        if table.measured is not None:
+            parts.append(f"PSNR and SSIM {table.measured.text}.\n")
+        parts.append(grid(list(summary_rows(table))) + "\n")
         parts.append(grid(list(picture_rows(table))) + "\n")
     return "\n".join(parts)
 
@@ -76,16 +79,27 @@ def to_csv(tables: Sequence[Table]) -> str:
     names = list(dict.fromkeys(metric.name for table in tables for metric in table.metrics))
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(["dataset", "scale", "method", "image", *names])
+    how = ["border", "channels", "rounding"]
+    writer.writerow(["dataset", "scale", "method", "image", *names, *how])
     for table in tables:
+        told = _measured(table).values()
         for score in table.scores:
             values = [score.values.get(name, "") for name in names]
-            writer.writerow([table.dataset, table.scale, score.method, score.image, *values])
+            row = [table.dataset, table.scale, score.method, score.image, *values, *told]
+            writer.writerow(row)
         for method in table.methods:
             means = [table.mean(method, name) for name in names]
             cells = ["" if mean is None else mean for mean in means]
-            writer.writerow([table.dataset, table.scale, method, "mean", *cells])
+            writer.writerow([table.dataset, table.scale, method, "mean", *cells, *told])
     return stream.getvalue()
+
+
+def _measured(table: Table) -> dict[str, object]:
+    """How PSNR and SSIM were measured; None for each without them."""
+    how = table.measured
+    if how is None:
+        return {"border": None, "channels": None, "rounding": None}
+    return {"border": how.border, "channels": how.channels, "rounding": ROUNDING}
 
 
 def to_json(tables: Sequence[Table], environment: Mapping[str, str]) -> str:
@@ -101,6 +115,7 @@ def _as_object(table: Table) -> dict[str, object]:
     return {
         "dataset": table.dataset,
         "scale": table.scale,
+        **_measured(table),
         "lower_is_better": [m.name for m in table.metrics if m.lower_is_better],
         "means": {
             method: {m.name: _finite(table.mean(method, m.name)) for m in table.metrics}

@@ -42,12 +42,30 @@ class Score:
 
 
 @dataclass(frozen=True)
+class Measured:
+    """What values of PSNR and SSIM mean: how many pixels were cut off at each border, and on which
+    channels they are, "Y" or "Y and RGB". Results are rounded to 8 bits first, see `ROUNDING`."""
+
+    border: int
+    channels: str = "Y"
+
+    @property
+    def text(self) -> str:
+        """In words, for the head of a table."""
+        return f"on {self.channels}, border {self.border}, {ROUNDING}"
+
+
+ROUNDING = "rounded to 8 bits"
+
+
+@dataclass(frozen=True)
 class Table:
     """All scores of one dataset at one scale.
 
     `methods` in the order of their columns, for example ("bicubic", "esc-tiny"). `published`
     holds, by method and metric name, the means that a paper printed. `of_set` holds the values of
-    metrics that see a set as a whole, such as FID.
+    metrics that see a set as a whole, such as FID. `measured`: how PSNR and SSIM were measured,
+    None without a reference.
     """
 
     dataset: str
@@ -57,6 +75,7 @@ class Table:
     scores: tuple[Score, ...]
     published: dict[str, dict[str, float]] = field(default_factory=dict)
     of_set: dict[str, dict[str, float]] = field(default_factory=dict)
+    measured: Measured | None = None
 
     @property
     def images(self) -> tuple[str, ...]:

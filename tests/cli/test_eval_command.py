@@ -3,6 +3,7 @@
 import csv
 import json
 import signal
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -79,6 +80,27 @@ def test_saved_results_score_the_same_when_they_are_evaluated(evaluated, esc, da
     first = json.loads((out / "r.json").read_text())["tables"][1]["means"]["esc-tiny"]
     assert again["psnr_y"] == pytest.approx(first["psnr_y"], abs=1e-9)
     assert again["ssim_y"] == pytest.approx(first["ssim_y"], abs=1e-9)
+
+
+def test_every_table_says_how_it_was_measured(evaluated):
+    done, out = evaluated
+    assert "PSNR and SSIM on Y and RGB, border 2, rounded to 8 bits" in " ".join(done.out.split())
+    page = " ".join((out / "r.html").read_text().split())
+    for scale in (2, 4):
+        assert f"border {scale}, rounded to 8 bits" in page
+
+
+def test_results_a_few_pixels_off_are_told_of_the_crop(esc, data, tmp_path):
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    for path in (data / "Three" / "HR").iterdir():
+        with Image.open(path) as image:
+            image.resize((image.width + 1, image.height)).save(folder / path.name)
+    done = esc("eval", "--sr", folder, "--hr", data / "Three" / "HR", "-s", "4", "--no-cache")
+    assert done.code == 1
+    assert "cropped to a multiple of 4" in done.err
+    named = esc("eval", "-d", "Three", "--data-root", data, "--sr-pattern", "{name}")
+    assert named.code == 2
 
 
 def test_the_report_is_one_page_with_a_slider_per_picture(evaluated):
@@ -181,3 +203,20 @@ def test_compare_writes_a_sheet_and_a_page(evaluated, esc, data, tmp_path):
     Image.new("RGB", (8, 8)).save(small)
     done = esc("compare", pair[0], small, "-o", sheet)
     assert (done.code, "differ in size" in done.err) == (1, True)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs limits of memory")
+def test_a_picture_too_large_for_the_memory_fails_by_name_and_the_rest_is_scored(esc, tmp_path):
+    import resource
+
+    (tmp_path / "HR").mkdir()
+    Image.new("RGB", (6000, 5000), "teal").save(tmp_path / "HR" / "big.png")
+    Image.effect_noise((64, 48), 40).convert("RGB").save(tmp_path / "HR" / "small.png")
+    most = 1500 << 20
+    done = esc(
+        *("eval", "--hr", tmp_path / "HR", "-s", "4", "--no-cache", "--per-picture"),
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_DATA, (most, most)),
+    )
+    assert done.code == 1
+    assert "failed: big: not enough memory" in done.err
+    assert "mean of 1 pictures" in " ".join(done.out.split())

@@ -66,7 +66,7 @@ def test_a_folder_without_pictures_is_an_error(tmp_path):
         find_dataset("empty", (tmp_path,), 4)
 
 
-@pytest.mark.parametrize("ending", ["", "x4", "_x4", "_SR"])
+@pytest.mark.parametrize("ending", ["", "x4", "_x4", "_4x", "_SR", "_out", "x4_SR"])
 def test_finished_results_are_matched_by_name(tmp_path, ending):
     picture(tmp_path / "S/HR/a.png")
     picture(tmp_path / f"results/a{ending}.png")
@@ -79,8 +79,32 @@ def test_missing_results_are_named(tmp_path):
     picture(tmp_path / "S/HR/a.png")
     picture(tmp_path / "S/HR/b.png")
     picture(tmp_path / "results/a.png")
-    with pytest.raises(UsageError, match="1 of 2 have no result: b"):
+    with pytest.raises(UsageError, match=r"1 of 2 have no result: b; there is a\.png"):
         match_results(tmp_path / "results", find_dataset("S", (tmp_path,), 4))
+
+
+@pytest.mark.parametrize(
+    "pattern", ["{name}_ESC_x{scale}", "{name}_ESC*", "{name}_ESC_x{scale}.png"]
+)
+def test_a_pattern_names_results(tmp_path, pattern):
+    for name in ("a", "a_ESC", "[b]"):
+        picture(tmp_path / f"S/HR/{name}.png")
+        picture(tmp_path / f"results/{name}_ESC_x4.png")
+    dataset = find_dataset("S", (tmp_path,), 4)
+    if pattern == "{name}_ESC*":
+        with pytest.raises(UsageError, match="several results for a"):
+            match_results(tmp_path / "results", dataset, pattern)
+        return
+    found = match_results(tmp_path / "results", dataset, pattern)
+    assert {name: path.name for name, path in found.items()} == {
+        name: f"{name}_ESC_x4.png" for name in ("a", "a_ESC", "[b]")
+    }
+
+
+def test_a_pattern_without_a_name_is_refused(tmp_path):
+    picture(tmp_path / "S/HR/a.png")
+    with pytest.raises(UsageError, match="has no"):
+        match_results(tmp_path / "S/HR", find_dataset("S", (tmp_path,), 4), "*_x4")
 
 
 def test_the_very_name_wins_and_two_candidates_are_an_error(tmp_path):

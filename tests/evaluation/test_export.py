@@ -1,12 +1,13 @@
 import csv
 import io
 import json
+from dataclasses import replace
 
 import pytest
 
 from esc_cli.evaluation.export import summary_rows, to_csv, to_json, to_markdown
 from esc_cli.evaluation.published import published
-from esc_cli.evaluation.results import Metric, Score, Table
+from esc_cli.evaluation.results import Measured, Metric, Score, Table
 
 PSNR = Metric("psnr_y", "PSNR (Y), dB", 2)
 NIQE = Metric("niqe", "NIQE", 4, lower_is_better=True)
@@ -21,7 +22,8 @@ def table():
         Score("c", "esc", {"psnr_y": 33.0, "niqe": 3.0}),
     )
     printed = {"esc": {"psnr_y": 32.68}}
-    return Table("Set5", 4, ("bicubic", "esc"), (PSNR, NIQE), scores, printed)
+    how = Measured(4, "Y")
+    return Table("Set5", 4, ("bicubic", "esc"), (PSNR, NIQE), scores, printed, measured=how)
 
 
 def test_the_summary_has_means_published_values_and_differences(table):
@@ -72,3 +74,19 @@ def test_published_values_are_those_of_the_paper():
     assert published("esc-lte", 6, "B100") == {"psnr_y": 26.0}
     assert published("esc-lte", 6, "Manga109") == {}
     assert published("esc-tiny", 4, "Set5") == {}
+
+
+def test_every_file_says_how_it_was_measured(table):
+    assert "PSNR and SSIM on Y, border 4, rounded to 8 bits." in to_markdown([table])
+    for row in csv.DictReader(io.StringIO(to_csv([table]))):
+        told = (row["border"], row["channels"], row["rounding"])
+        assert told == ("4", "Y", "rounded to 8 bits")
+    (one,) = json.loads(to_json([table], {}))["tables"]
+    assert (one["border"], one["channels"], one["rounding"]) == (4, "Y", "rounded to 8 bits")
+
+
+def test_without_a_reference_nothing_is_said_of_borders(table):
+    bare = replace(table, measured=None)
+    assert "border" not in to_markdown([bare])
+    (one,) = json.loads(to_json([bare], {}))["tables"]
+    assert one["border"] is None

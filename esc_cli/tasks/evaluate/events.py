@@ -21,6 +21,7 @@ class EvalOptions:
     models: tuple[str | None, ...] = (None,)
     against: tuple[str, ...] = ()
     results: Path | None = None
+    sr_pattern: str | None = None
     rgb: bool = False
     reference: bool = True
     iqa: tuple[str, ...] = ()

@@ -115,14 +115,15 @@ def figure_name(config: NetworkConfig) -> str:
     return name if config.flashbias_rank is None else f"{name}@flashbias"
 
 
-def finished(folder: Path, files: dict[str, Path], max_pixels: int) -> Method:
+def finished(folder: Path, files: dict[str, Path], max_pixels: int, scale: int) -> Method:
     """Results that somebody made already, read from files by the pictures' names."""
 
     def enlarge(name: str, _lr: Tensor, size: tuple[int, int]) -> tuple[Tensor, tuple[str, ...]]:
         pixels = read_rgb(files[name], max_pixels)
         if pixels.shape[:2] != size:
             found = f"{pixels.shape[1]} x {pixels.shape[0]}"
-            raise UnsupportedError(f"is {found}, expected {size[1]} x {size[0]}", files[name])
+            what = f"is {found}, expected {size[1]} x {size[0]}"
+            raise UnsupportedError(what + _crop(pixels.shape[:2], size, scale), files[name])
         return to_tensor(pixels), ()
 
     name = folder.resolve().name
@@ -130,6 +131,13 @@ def finished(folder: Path, files: dict[str, Path], max_pixels: int) -> Method:
         raise UsageError(f"a folder of results cannot be called {name}", folder)
     states = [(path.stat().st_size, path.stat().st_mtime_ns) for path in files.values()]
     return Method(name, f"{folder.resolve()}-{states}", enlarge)
+
+
+def _crop(found: tuple[int, ...], size: tuple[int, int], scale: int) -> str:
+    """What may have happened when a result is a few pixels off."""
+    if any(abs(one - other) >= scale for one, other in zip(found, size, strict=True)):
+        return ""
+    return f": HR is cropped to a multiple of {scale} first, and LR is made from that"
 
 
 def to_tensor(pixels: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> Tensor:

@@ -13,13 +13,14 @@ from tempfile import TemporaryDirectory
 import torch
 from torch import Tensor
 
+from esc_cli.engine.memory import is_out_of_memory, release
 from esc_cli.engine.precision import choose_device
 from esc_cli.errors import DiskError, EscError, SetupError, StoppedError, UsageError, shown
 from esc_cli.evaluation import protocol
 from esc_cli.evaluation.datasets import Dataset, Pair, find_dataset, match_results
 from esc_cli.evaluation.metrics import SPACES, Space
 from esc_cli.evaluation.published import published
-from esc_cli.evaluation.results import HR, Metric, Score, Table, Visual
+from esc_cli.evaluation.results import HR, Measured, Metric, Score, Table, Visual
 from esc_cli.files.atomic import write_atomic
 from esc_cli.media.rgb import encode_rgb
 from esc_cli.tasks.evaluate.events import (
@@ -83,8 +84,8 @@ class Evaluation:
         options, make, scale = self.options, self._methods, dataset.scale
         methods = [make.interpolation_or_network(name, scale) for name in options.against]
         if options.results is not None:
-            files = match_results(options.results, dataset)
-            methods.append(finished(options.results, files, options.max_pixels))
+            files = match_results(options.results, dataset, options.sr_pattern)
+            methods.append(finished(options.results, files, options.max_pixels, scale))
         else:
             methods += [make.network(name, scale) for name in options.models]
         refuse_twice([HR, *(method.name for method in methods)], "methods")
@@ -147,6 +148,11 @@ class Evaluation:
             if isinstance(error, SetupError):
                 raise
             yield self._failed(shown(pair.name), str(error))
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+            release(self._metric_device)
+            yield self._failed(shown(pair.name), "not enough memory to enlarge and to score it")
 
     def _failed(self, what: str, reason: str) -> Failed:
         self.failures += 1
@@ -155,7 +161,7 @@ class Evaluation:
     def _score(
         self, dataset: Dataset, sample: Sample, method: Method, results: dict[str, Tensor]
     ) -> Scored:
-        border = dataset.scale if self.options.border is None else self.options.border
+        border = self._border(dataset)
         key = self._key(sample, method, border)
         known = self._cache.get(key)
         wanted = self._wanted(sample)
@@ -244,7 +250,14 @@ class Evaluation:
             tuple(scores),
             {name: values for name, values in printed.items() if values},
             of_set,
+            self._measured(dataset) if self.options.reference else None,
         )
+
+    def _measured(self, dataset: Dataset) -> Measured:
+        return Measured(self._border(dataset), " and ".join(s.upper() for s in self._spaces))
+
+    def _border(self, dataset: Dataset) -> int:
+        return dataset.scale if self.options.border is None else self.options.border
 
     def _metric(self, name: str) -> Metric:
         return protocol.columns().get(name) or self._iqa.metric(name)
