@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Mapping
-from typing import Any
 
 import safetensors.torch
-import torch
 from torch import Tensor
 
-from esc_cli.checkpoints.config_from_state import EXPECTED, UNREADABLE_ADVICE, read_config
+from esc_cli.checkpoints.config_from_state import read_config
+from esc_cli.checkpoints.nearest import nearest
+from esc_cli.checkpoints.state_file import tensors_of
 from esc_cli.checkpoints.store import Checkpoint
 from esc_cli.errors import WeightsError, counted
 from esc_cli.model import Network, from_config
@@ -34,10 +33,6 @@ def to_safetensors(tensors: Mapping[str, Tensor], about: Mapping[str, str]) -> b
     ordered = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
     ordered += b" " * (-len(ordered) % _LENGTH_BYTES)
     return len(ordered).to_bytes(_LENGTH_BYTES, "little") + ordered + content[end:]
-
-
-WRAPPERS = ("params_ema", "params", "state_dict", "model")
-"""Keys under which a .pth keeps its state dict; the first that is there counts."""
 
 
 def load_checkpoint(checkpoint: Checkpoint) -> Network:
@@ -98,7 +93,11 @@ def network_from_state(state: Mapping[str, Tensor]) -> Network:
     meta = state.get("to_img.MetaUpsample")
     shapes = {key: tuple(value.shape) for key, value in state.items()}
     facts = None if meta is None else tuple(int(value) for value in meta.flatten())
-    config = read_config(Facts(shapes, facts))
+    try:
+        config = read_config(Facts(shapes, facts))
+    except WeightsError as error:
+        what = f"{error.what}; {nearest(shapes)}" if shapes else error.what
+        raise WeightsError(what, advice=error.advice) from error
     try:
         network = from_config(config)
         refuse_misfit(network, state)
@@ -135,47 +134,13 @@ def _named(count: str, keys: list[str]) -> str:
 
 
 def read_state(checkpoint: Checkpoint, key: str | None = None) -> dict[str, Tensor]:
-    """The tensors of a .safetensors or .pth file, unwrapped; no code in the file is run.
+    """The tensors of a file in any form that training loops leave them; no code in it is run.
 
-    `key` is the wrapper to take, None for the first of `WRAPPERS` that is there.
+    The content counts, not the suffix. `key` is the wrapper to take, None for the first that holds
+    an ESC network. Raises WeightsError.
     """
     content = checkpoint.read_verified()
     try:
-        if checkpoint.path.suffix.lower() == ".safetensors":
-            return _plain(safetensors.torch.load(content), key)
-        stored = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-        return _plain(stored, key)
-    except _NotAStateError as error:
-        what = f"not an ESC network: {EXPECTED}; {error}"
-        raise WeightsError(what, checkpoint.path, "give another file, or a name") from error
-    except Exception as error:  # torch.load raises anything at all over damaged bytes
-        what = "not a readable checkpoint: expected safetensors or a torch file of tensors"
-        raise WeightsError(what, checkpoint.path, UNREADABLE_ADVICE) from error
-
-
-def _wrappers(stored: Any) -> list[str]:
-    """The keys under which a file keeps further dictionaries."""
-    entries = stored.items() if isinstance(stored, dict) else ()
-    return [str(name) for name, value in entries if isinstance(value, dict)]
-
-
-class _NotAStateError(Exception):
-    """The file holds something other than named tensors."""
-
-
-def _plain(stored: Any, key: str | None) -> dict[str, Tensor]:
-    """Named tensors out of their wrapper, without the `module.` of data-parallel training."""
-    wrappers = _wrappers(stored)
-    if key is not None and key not in wrappers:
-        there = ", ".join(wrappers) or "none"
-        raise _NotAStateError(f"no tensors under the key {key!r}; such keys: {there}")
-    if key is not None:
-        stored = stored[key]
-    else:
-        stored = next((stored[name] for name in WRAPPERS if name in wrappers), stored)
-    if not isinstance(stored, dict):
-        raise _NotAStateError(f"found a {type(stored).__name__}")
-    others = [str(key) for key, value in stored.items() if not isinstance(value, Tensor)]
-    if others:
-        raise _NotAStateError(f"found entries that are no tensors: {', '.join(others[:4])}")
-    return {str(key).removeprefix("module."): value for key, value in stored.items()}
+        return tensors_of(content, key)
+    except WeightsError as error:
+        raise WeightsError(error.what, checkpoint.path, error.advice) from error

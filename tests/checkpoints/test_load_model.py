@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from esc_cli import load_model
+from esc_cli.checkpoints.state_names import WRAPPERS
 from esc_cli.checkpoints.store import bundled
 from esc_cli.errors import WeightsError
 from esc_cli.model import Network
@@ -69,11 +70,53 @@ def test_a_plain_torch_file_is_loaded_by_its_path(
     assert_same(load_model(path), state)
 
 
-@pytest.mark.parametrize("wrapper", ["params_ema", "params", "state_dict", "model"])
+@pytest.mark.parametrize("wrapper", WRAPPERS)
 def test_a_state_dict_is_found_in_its_wrapper(tmp_path: Path, state: State, wrapper: str) -> None:
     path = tmp_path / "own.pth"
-    torch.save({"epoch": 7, wrapper: state}, path)
+    torch.save({"epoch": 7, "optimizer": {"state": {}, "lr": [1.0]}, wrapper: state}, path)
     assert_same(load_model(path), state)
+
+
+@pytest.mark.parametrize(
+    "prefix",
+    ["_orig_mod.", "module.", "module._orig_mod.", "_orig_mod.module.", "net_g.", "model.net_g."],
+)
+@pytest.mark.parametrize("name", ["own.pth", "own.safetensors"])
+def test_prefixes_of_training_loops_are_taken_off(
+    tmp_path: Path, state: State, prefix: str, name: str
+) -> None:
+    path = tmp_path / name
+    prefixed = {f"{prefix}{key}": value for key, value in state.items()}
+    torch.save(prefixed, path) if name.endswith("pth") else save_file(prefixed, path)
+    assert_same(load_model(path), state)
+
+
+def test_a_lightning_checkpoint_of_two_networks(tmp_path: Path, state: State) -> None:
+    path = tmp_path / "epoch=3.ckpt"
+    tensors = {f"generator.{key}": value for key, value in state.items()}
+    tensors |= {"discriminator.conv.weight": torch.zeros(3), "loss.vgg.weight": torch.zeros(2)}
+    stored = {"epoch": 3, "state_dict": tensors, "hyper_parameters": {"lr": 1e-4}}
+    torch.save(stored | {"callbacks": {}, "lr_schedulers": [{}]}, path)
+    assert_same(load_model(path), state)
+
+
+def test_the_averaged_network_is_preferred(tmp_path: Path, state: State) -> None:
+    plain = {f"net_g.{key}": value + 1 for key, value in state.items()}
+    averaged = {f"net_g_ema.module.{key}": value for key, value in state.items()}
+    torch.save({**plain, **averaged, "net_g_ema.n_averaged": torch.tensor(5)}, tmp_path / "a.pth")
+    assert_same(load_model(tmp_path / "a.pth"), state)
+
+
+def test_tensors_beside_other_entries(tmp_path: Path, state: State) -> None:
+    torch.save({**state, "epoch": 3, "name": "mine", "args": {"lr": 1.0}}, tmp_path / "a.pth")
+    assert_same(load_model(tmp_path / "a.pth"), state)
+
+
+def test_the_content_counts_and_not_the_suffix(tmp_path: Path, state: State) -> None:
+    save_file(state, tmp_path / "own.pth")
+    torch.save(state, tmp_path / "own.safetensors")
+    for name in ("own.pth", "own.safetensors"):
+        assert_same(load_model(tmp_path / name), state)
 
 
 def test_params_ema_is_preferred_over_params(tmp_path: Path, state: State) -> None:
