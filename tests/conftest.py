@@ -15,6 +15,7 @@ import trustme
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # one thread is quickest for the small networks
 os.environ.pop("ESC_WEIGHTS", None)
+os.environ["XDG_CONFIG_HOME"] = "/nowhere"  # nobody's own settings
 
 
 @pytest.fixture(scope="session")

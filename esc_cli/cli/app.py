@@ -12,6 +12,7 @@ from esc_cli._version import __version__
 from esc_cli.cli.benchmark import EPILOG as BENCH_EPILOG
 from esc_cli.cli.benchmark import bench_command
 from esc_cli.cli.compare import compare_command
+from esc_cli.cli.configured import ConfiguredCommand
 from esc_cli.cli.console import print_error
 from esc_cli.cli.data import data_app
 from esc_cli.cli.evaluate import EPILOG as EVAL_EPILOG
@@ -59,18 +60,20 @@ def _root(
     """Upscale pictures and videos with ESC, an efficient super-resolution network."""
 
 
-app.command("upscale", epilog=UPSCALE_EPILOG)(upscale_command)
+app.command("upscale", cls=ConfiguredCommand, epilog=UPSCALE_EPILOG)(upscale_command)
 
 
-app.command("eval", epilog=EVAL_EPILOG)(eval_command)
+app.command("eval", cls=ConfiguredCommand, epilog=EVAL_EPILOG)(eval_command)
 
-app.command("bench", epilog=BENCH_EPILOG)(bench_command)
-app.command("export", epilog=EXPORT_EPILOG)(export_command)
-app.command("compare")(compare_command)
-app.command("train", epilog=TRAIN_EPILOG)(train_command)
+app.command("bench", cls=ConfiguredCommand, epilog=BENCH_EPILOG)(bench_command)
+app.command("export", cls=ConfiguredCommand, epilog=EXPORT_EPILOG)(export_command)
+app.command("compare", cls=ConfiguredCommand)(compare_command)
+app.command("train", cls=ConfiguredCommand, epilog=TRAIN_EPILOG)(train_command)
 app.add_typer(data_app, name="data")
 app.add_typer(report_app, name="report")
-weights_app.command("export", epilog=WEIGHTS_EXPORT_EPILOG)(weights_export_command)
+weights_app.command("export", cls=ConfiguredCommand, epilog=WEIGHTS_EXPORT_EPILOG)(
+    weights_export_command
+)
 app.add_typer(weights_app, name="weights")
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from esc_cli.cli.configured import ConfiguredCommand
 from esc_cli.cli.parsing import DATA_ROOT, NeverConnect
 from esc_cli.errors import UsageError
 
@@ -34,7 +35,7 @@ def _roots(chosen: Path | None) -> tuple[Path, ...]:
     return known_roots() if chosen is None else (chosen,)
 
 
-@data_app.command("list")
+@data_app.command("list", cls=ConfiguredCommand)
 def list_command(data_root: _Root = None) -> None:
     """Show which sets there are, which are here, and where the others come from."""
     from esc_cli.tasks.data.sets import listing
@@ -42,7 +43,7 @@ def list_command(data_root: _Root = None) -> None:
     _print_listing(listing(_roots(data_root)))
 
 
-@data_app.command("pull", epilog=PULL_EPILOG)
+@data_app.command("pull", cls=ConfiguredCommand, epilog=PULL_EPILOG)
 def pull_command(
     names: Annotated[
         list[str] | None, typer.Argument(help="Set5, Set14, BSD100, Urban100.", metavar="NAME")
@@ -75,7 +76,7 @@ def pull_command(
     raise typer.Exit(code)
 
 
-@data_app.command("verify", epilog=VERIFY_EPILOG)
+@data_app.command("verify", cls=ConfiguredCommand, epilog=VERIFY_EPILOG)
 def verify_command(
     names: Annotated[
         list[str] | None, typer.Argument(help="Default: all that were pulled.", metavar="NAME")

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from esc_cli.cli.configured import ConfiguredCommand
+
 MERGE_EPILOG = (
     "Exit codes: 0 all done; 1 an input failed, or a share has not ended; otherwise the worst of "
     "the shares: 3 the environment, 2 wrong usage, 130 and 143 stopped, 75 out of time."
@@ -24,7 +26,7 @@ def report_command() -> None:
     """Read what esc upscale --report wrote."""
 
 
-@report_app.command("merge", epilog=MERGE_EPILOG)
+@report_app.command("merge", cls=ConfiguredCommand, epilog=MERGE_EPILOG)
 def merge_command(
     reports: Annotated[
         list[Path], typer.Argument(help="Files of esc upscale --report.", metavar="REPORT...")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from esc_cli.cli.configured import ConfiguredCommand
 from esc_cli.cli.parsing import SCALE, NeverConnect
 from esc_cli.errors import UsageError
 
@@ -39,7 +40,7 @@ _Scale = Annotated[int | None, SCALE(text="Of a name that has several.", least=1
 _Json = Annotated[bool, typer.Option("--json", help="JSON on stdout.")]
 
 
-@weights_app.command("list")
+@weights_app.command("list", cls=ConfiguredCommand)
 def list_command(json_: _Json = False) -> None:
     """Show which networks there are, which are here, and what --model calls them."""
     from esc_cli.cli.console import print_line, print_result
@@ -54,7 +55,7 @@ def list_command(json_: _Json = False) -> None:
         _print_listing(found)
 
 
-@weights_app.command("pull", epilog=PULL_EPILOG)
+@weights_app.command("pull", cls=ConfiguredCommand, epilog=PULL_EPILOG)
 def pull_command(
     names: Annotated[
         list[str] | None, typer.Argument(help="Such as esc, esc@dflip, esc-real.", metavar="NAME")
@@ -83,7 +84,7 @@ def pull_command(
     raise typer.Exit(max(codes))
 
 
-@weights_app.command("verify", epilog=VERIFY_EPILOG)
+@weights_app.command("verify", cls=ConfiguredCommand, epilog=VERIFY_EPILOG)
 def verify_command(
     names: Annotated[
         list[str] | None, typer.Argument(help="Default: all that are here.", metavar="NAME")
@@ -100,7 +101,7 @@ def verify_command(
     raise typer.Exit(0 if intact else 1)
 
 
-@weights_app.command("info", epilog=INFO_EPILOG)
+@weights_app.command("info", cls=ConfiguredCommand, epilog=INFO_EPILOG)
 def info_command(
     name: Annotated[str, typer.Argument(help="A file, or a name.", metavar="FILE|NAME")],
     scale: _Scale = None,
@@ -119,7 +120,7 @@ def info_command(
     raise typer.Exit(1 if found.intact is False else 0)
 
 
-@weights_app.command("convert", epilog=CONVERT_EPILOG)
+@weights_app.command("convert", cls=ConfiguredCommand, epilog=CONVERT_EPILOG)
 def convert_command(
     source: Annotated[str, typer.Argument(help="A file, or a name.", metavar="IN")],
     target: Annotated[Path, typer.Argument(metavar="OUT.safetensors")],
@@ -154,7 +155,7 @@ _FATES = {
 }
 
 
-@weights_app.command("path")
+@weights_app.command("path", cls=ConfiguredCommand)
 def path_command() -> None:
     """Print the folder that fetched networks go to."""
     from esc_cli.cli.console import print_result

@@ -1,0 +1,126 @@
+"""Commands whose options may also stand in a file: --config, --print-config."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import typer
+import typer.main
+from typer.core import TyperCommand
+
+from esc_cli.cli.config_file import Setting, settings_for
+
+PANEL = "Settings"
+_CONFIG, _PRINT = "config_file", "print_config"
+
+
+class ConfiguredCommand(TyperCommand):
+    """A command that takes what its options do not say from esc.toml."""
+
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        """As every command, with two options more."""
+        super().__init__(*arguments, **settings)
+        for option in _options():
+            option.expose_value = False  # the command's function does not see them
+            self.params.append(option)
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the files before the options, which count more."""
+        command = _path(ctx)
+        found = settings_for(command, self._names(), args, _wanted(args))
+        ctx.meta[__name__] = found
+        several = {param.name for param in self.params if getattr(param, "multiple", False)}
+        ctx.default_map = {
+            name: [one.value] if name in several and isinstance(one.value, str) else one.value
+            for name, one in found.items()
+        }
+        # What is asked for comes last, when all values are known.
+        ctx.meta[_PRINT] = _PRINT_OPTION in args
+        return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command, or show its values."""
+        if ctx.meta.get(_PRINT):
+            print_values(ctx, self._names())
+            raise typer.Exit
+        return super().invoke(ctx)
+
+    def _names(self) -> dict[str, str]:
+        """The parameter by the names of its option."""
+        return {
+            spelling.lstrip("-"): str(param.name)
+            for param in self.params
+            if param.param_type_name == "option" and param.name not in (_CONFIG, _PRINT)
+            for spelling in param.opts
+            if spelling.startswith("--") and spelling != "--help"
+        }
+
+
+_PRINT_OPTION = "--print-config"
+
+
+def _options() -> list[Any]:
+    """The two options, made anew for each command."""
+    pair = typer.Typer(add_completion=False)
+
+    @pair.command()
+    def _pair(
+        config_file: Annotated[
+            str | None,
+            typer.Option(
+                "--config",
+                rich_help_panel=PANEL,
+                metavar="FILE",
+                help="Take options from this file instead of esc.toml; none: from no file.",
+            ),
+        ] = None,
+        print_config: Annotated[
+            bool,
+            typer.Option(
+                _PRINT_OPTION,
+                rich_help_panel=PANEL,
+                help="Show each value and where it comes from, and do nothing.",
+            ),
+        ] = False,
+    ) -> None: ...
+
+    command: Any = typer.main.get_command(pair)
+    return [param for param in command.params if param.name in (_CONFIG, _PRINT)]
+
+
+def _path(ctx: Any) -> str:
+    """The words of a command after esc: "weights pull"."""
+    words = []
+    while ctx.parent is not None:
+        words.append(str(ctx.info_name))
+        ctx = ctx.parent
+    return " ".join(reversed(words))
+
+
+def _wanted(arguments: list[str]) -> str | None:
+    """The value of --config, as the parser will see it."""
+    for index, word in enumerate(arguments):
+        if word == "--":
+            return None
+        if word.startswith("--config="):
+            return word.removeprefix("--config=")
+        if word == "--config" and index + 1 < len(arguments):
+            return arguments[index + 1]
+    return None
+
+
+def print_values(ctx: Any, names: Mapping[str, str]) -> None:
+    """A line for each option: its value, and where that comes from."""
+    from esc_cli.cli.console import print_result
+    from esc_cli.errors import shown
+
+    found: dict[str, Setting] = ctx.meta[__name__]
+    for option, parameter in sorted(names.items()):
+        source = ctx.get_parameter_source(parameter)
+        kind = "" if source is None else source.name
+        if kind == "DEFAULT_MAP":
+            where = f"from {shown(found[parameter].file)}"
+        else:
+            where = "given" if kind == "COMMANDLINE" else "default"
+        print_result(f"{option} = {ctx.params.get(parameter)!r}  ({where})")
