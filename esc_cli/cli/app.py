@@ -24,6 +24,8 @@ from esc_cli.cli.train import EPILOG as TRAIN_EPILOG
 from esc_cli.cli.train import train_command
 from esc_cli.cli.upscale import EPILOG as UPSCALE_EPILOG
 from esc_cli.cli.upscale import upscale_command
+from esc_cli.cli.verify import EPILOG as VERIFY_EPILOG
+from esc_cli.cli.verify import verify_command
 from esc_cli.cli.weights import weights_app
 from esc_cli.cli.weights_export import EPILOG as WEIGHTS_EXPORT_EPILOG
 from esc_cli.cli.weights_export import weights_export_command
@@ -69,6 +71,7 @@ app.command("bench", cls=ConfiguredCommand, epilog=BENCH_EPILOG)(bench_command)
 app.command("export", cls=ConfiguredCommand, epilog=EXPORT_EPILOG)(export_command)
 app.command("compare", cls=ConfiguredCommand)(compare_command)
 app.command("train", cls=ConfiguredCommand, epilog=TRAIN_EPILOG)(train_command)
+app.command("verify", cls=ConfiguredCommand, epilog=VERIFY_EPILOG)(verify_command)
 app.add_typer(data_app, name="data")
 app.add_typer(report_app, name="report")
 weights_app.command("export", cls=ConfiguredCommand, epilog=WEIGHTS_EXPORT_EPILOG)(
