@@ -33,6 +33,28 @@ def rate_factor(schedule: Schedule, position: Position) -> float:
     return schedule.gamma ** sum(position.step >= edge for edge in schedule.milestones)
 
 
+def from_here(schedule: Schedule, position: Position, highest: float) -> str:
+    """What the learning rate, at most `highest`, does from here to the end of the run, in words."""
+    done = progress(schedule, position)
+    if done >= 1:
+        return "the run is at its end; a greater length goes on, and its rate begins where that is"
+    rate = highest * rate_factor(schedule, position)
+    if schedule.minutes > 0:
+        end = f"{schedule.minutes:g} minutes"
+    else:
+        end = f"iteration {schedule.iterations:,}"
+    now = f"the learning rate goes on at {rate:.2e}, {done:.1%} of the run done"
+    if schedule.kind == "one-cycle":
+        turn = f"rises to {highest:.2e} first and " if done < schedule.rise else ""
+        return f"{now}, {turn}falls to 0 at {end}"
+    edges = [edge for edge in schedule.milestones if edge > position.step]
+    rise = f"rises to {highest:.2e} at iteration {schedule.warmup:,} and " * (
+        position.step + 1 < schedule.warmup
+    )
+    change = f"is multiplied by {schedule.gamma:g} at iteration {edges[0]:,}" if edges else "stays"
+    return f"{now}, {rise}{change}, and ends at {end}"
+
+
 LOWEST = 1e-3
 """Share of the highest rate at which a one-cycle run begins."""
 

@@ -9,6 +9,8 @@ import pytest
 import torch
 
 from esc_cli.training.folder import RunFolder, read_checkpoint
+from esc_cli.training.recipe import Schedule
+from esc_cli.training.schedule import Position, from_here
 
 
 @pytest.fixture
@@ -220,3 +222,62 @@ def test_a_checkpoint_whose_keys_do_not_fit_says_how_many_and_which(train_here, 
     assert "5 keys unexpected (spare.0, spare.1, spare.2, ...)" in line
     assert "state_dict" not in line
     assert len(line) < 500 + len(str(path))
+
+
+def resumed(train_here, arguments, run, *words):
+    """The line about the learning rate when the run goes on after its fourth iteration."""
+    ran = train_here(*arguments, "--resume", run.all()[3], *words)
+    assert ran.code == 0, ran.err
+    (line,) = [line for line in ran.err.splitlines() if "the learning rate goes on at" in line]
+    return line
+
+
+def test_an_unchanged_run_says_where_its_rate_is_and_goes(train_here, arguments, run):
+    line = resumed(train_here, arguments, run)
+    assert "50.0% of the run done" in line
+    assert "before the checkpoint it was" not in line
+    assert "at iteration 8" in line
+
+
+def test_another_rate_and_twice_the_length_are_told(train_here, arguments, run):
+    line = resumed(train_here, arguments, run, "--set", "optimiser.learning_rate=7e-4")
+    assert "before the checkpoint it was" in line
+    line = resumed(train_here, arguments, run, "--iterations", 16)
+    assert "25.0% of the run done" in line
+    assert "at iteration 16" in line
+
+
+def test_a_run_at_its_end_is_told_so_and_a_longer_one_begins_with_a_rate(
+    train_here, arguments, run
+):
+    ran = train_here(*arguments, "--resume", "auto")
+    assert "the run is at its end" in ran.err
+    ran = train_here(*arguments, "--resume", "auto", "--iterations", 12)
+    (line,) = [line for line in ran.err.splitlines() if "the learning rate goes on at" in line]
+    assert " at 0.00e+00" not in line
+
+
+STEPS = Schedule("steps", 100, warmup=10, milestones=(50, 80))
+
+
+@pytest.mark.parametrize(
+    ("schedule", "step", "words"),
+    [
+        (
+            Schedule("steps", 100, warmup=10, milestones=(50, 80)),
+            3,
+            "rises to 1.00e-03 at iteration 10",
+        ),
+        (
+            Schedule("steps", 100, warmup=10, milestones=(50, 80)),
+            60,
+            "multiplied by 0.5 at iteration 80",
+        ),
+        (Schedule("steps", 100, milestones=(50,)), 60, "stays, and ends at iteration 100"),
+        (Schedule("one-cycle", 100, rise=0.1), 5, "rises to 1.00e-03 first and falls to 0"),
+        (Schedule("one-cycle", 100, rise=0.1), 50, "done, falls to 0 at iteration 100"),
+        (Schedule("one-cycle", 100), 100, "at its end"),
+    ],
+)
+def test_what_a_schedule_does_from_here(schedule, step, words):
+    assert words in from_here(schedule, Position(step), 1e-3)

@@ -14,7 +14,7 @@ from esc_cli.training.folder import RunFolder, read_checkpoint
 from esc_cli.training.learner import Learner
 from esc_cli.training.loop import restore_random
 from esc_cli.training.recipe import Recipe, differing, from_table, load_recipe, recipe_names
-from esc_cli.training.schedule import Position
+from esc_cli.training.schedule import Position, from_here, rate_factor
 
 _DAMAGE = (KeyError, RuntimeError, ValueError, TypeError, AttributeError)
 """What a checkpoint of another kind, or of another version, leads to."""
@@ -31,7 +31,11 @@ def restored(learner: Learner[Any], path: Path) -> tuple[Position, list[Note]]:
         learner.restore(content)
         restore_random(content["random"])
         position = Position(int(content["step"]), float(content["seconds"]))
-        return position, list(changed_settings(content, learner.recipe))
+        notes = [
+            *changed_settings(content, learner.recipe),
+            rate_from_here(content, learner.recipe),
+        ]
+        return position, notes
     except (WeightsError, *_DAMAGE) as error:
         raise _misfit(content, learner.recipe, path, error) from error
 
@@ -71,6 +75,27 @@ def changed_settings(content: dict[str, Any], recipe: Recipe) -> Iterator[Note]:
     names = sorted(differing(before.as_table(), recipe.as_table()))
     if names:
         yield Note(f"the recipe has changed since the checkpoint: {', '.join(names)}")
+
+
+def rate_from_here(content: dict[str, Any], recipe: Recipe) -> Note:
+    """What the learning rate does from a checkpoint on, and how it differs from that before."""
+    position = Position(int(content["step"]), float(content["seconds"]))
+    text = from_here(recipe.schedule, position, recipe.optimiser.learning_rate)
+    try:
+        before = from_table(content["recipe"])
+    except UsageError:  # told already
+        return Note(text)
+    rates = [
+        one.optimiser.learning_rate * rate_factor(one.schedule, position)
+        for one in (before, recipe)
+    ]
+    if abs(rates[0] - rates[1]) > JUMP * max(rates):
+        text += f"; before the checkpoint it was {rates[0]:.2e}"
+    return Note(text)
+
+
+JUMP = 0.01
+"""Relative change of the rate at a checkpoint that is told."""
 
 
 def set_aside(folder: RunFolder, step: int, start: Path) -> Iterator[Note]:
