@@ -165,6 +165,10 @@ def upscale_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per o
         Path | None,
         typer.Option(rich_help_panel=_BATCH, help="Append one JSON object per item to this file."),
     ] = None,
+    html: Annotated[
+        Path | None,
+        typer.Option(rich_help_panel=_BATCH, help="At the end, write a page to look at."),
+    ] = None,
     quiet: Annotated[
         bool, typer.Option("--quiet", rich_help_panel=_BATCH, help="Only failures, on stderr.")
     ] = False,
@@ -315,4 +319,4 @@ def upscale_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per o
         ),
     )
     seconds = seconds_left(deadline, max_minutes, datetime.now())
-    upscale_run.run(options, upscale_run.Run(report, quiet, offline, seconds, input_format))
+    upscale_run.run(options, upscale_run.Run(report, quiet, offline, seconds, input_format, html))
