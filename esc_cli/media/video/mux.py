@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from esc_cli.errors import EscError, WriteError
 from esc_cli.media.video.codecs import Encoding
+from esc_cli.media.video.decoders import ALPHA_MODE, BESIDE
 from esc_cli.media.video.encoder import StoredPacket, configure
 from esc_cli.media.video.info import VideoFacts
 from esc_cli.media.video.matroska_aspect import PLACEHOLDER, state_aspect
@@ -148,7 +149,8 @@ class Muxer:
         stream: Any = result.add_stream(encoding.encoder, rate=encoding.rate)
         configure(stream.codec_context, encoding, self.threads)
         stream.time_base = encoding.time_base
-        stream.metadata.update(_tags_of(source))
+        # Whoever writes opacity beside the packets says so from the encoder's pixel format.
+        stream.metadata.update(_without(_tags_of(source), frozenset((ALPHA_MODE,))))
         self._is_stereo = PLACEHOLDER[0] in stream.metadata
         if self._is_stated_later:
             stream.metadata[PLACEHOLDER[0]] = PLACEHOLDER[1]
@@ -191,6 +193,8 @@ class Muxer:
         packet.duration = stored.duration
         packet.time_base = self.encoding.time_base
         packet.is_keyframe = stored.key
+        if stored.beside:
+            packet.set_sidedata(_beside(stored.beside))
         packet.stream = stream
         return packet
 
@@ -250,6 +254,15 @@ class Muxer:
             return None
         moved = {"start": round((start - self._shift) / base)}
         return chapter | moved | {"end": round((stop - self._shift) / base)}
+
+
+def _beside(content: bytes) -> Any:
+    from av.packet import PacketSideData, packet_sidedata_type_from_literal
+
+    known: Any = PacketSideData  # its type knows no constructor
+    made = known(packet_sidedata_type_from_literal(BESIDE), len(content))
+    made.update(content)
+    return made
 
 
 def is_gap(packet: Packet[Any]) -> bool:

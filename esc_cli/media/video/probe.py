@@ -13,6 +13,7 @@ import numpy as np
 from esc_cli.errors import ReadError, TooLargeError, UnsupportedError
 from esc_cli.media.video.codecs import CONTAINERS
 from esc_cli.media.video.colour_tags import RGB, UNSPECIFIED, ColourTags, levels, resolved_matrix
+from esc_cli.media.video.decoders import decoder_of
 from esc_cli.media.video.info import StreamFacts, VideoFacts
 from esc_cli.media.video.pixel_formats import planar
 from esc_cli.media.video.side_data import Riding, riding_of
@@ -32,9 +33,9 @@ _INTERLACED_ORDERS = (2, 3, 4, 5)  # AV_FIELD_TT, BB, TB, BT
 def probe_video(path: Path, max_pixels: int) -> VideoFacts:
     """The facts of a video, from its headers and its first frame.
 
-    Raises ReadError (damaged, no frame), UnsupportedError (no video stream, no decoder,
-    transparency, a rare pixel format or matrix), TooLargeError over `max_pixels` a
-    frame, MissingExtraError without PyAV.
+    Raises ReadError (damaged, no frame), UnsupportedError (no video stream, no decoder, a rare
+    pixel format or matrix), TooLargeError over `max_pixels` a frame, MissingExtraError without
+    PyAV.
     """
     with open_video(path) as container, decoding(path, "the video is damaged"):
         try:
@@ -64,8 +65,8 @@ def _facts(container: InputContainer, max_pixels: int) -> VideoFacts:
     if context.width * context.height > max_pixels:
         what = f"{context.width} x {context.height} is more than the limit of {max_pixels:,} pixels"
         raise TooLargeError(what, advice="raise it with --max-pixels")
-    frame = _first_frame(container, stream)
-    layout, tags = planar(frame.format.name), _tags(frame)
+    frame, plain = _first_frames(container, stream)
+    layout, tags = planar(_meant(container, stream, frame.format.name)), _tags(frame)
     if layout.kind != "rgb":
         levels(resolved_matrix(tags, frame.width, frame.height), False, layout.bits)
     rate = stream.average_rate or stream.guessed_rate or Fraction(25)
@@ -92,14 +93,14 @@ def _facts(container: InputContainer, max_pixels: int) -> VideoFacts:
         duration_s=duration,
         declares_end=duration > 0 and _declares_end(container),
         sar=stream.sample_aspect_ratio or None,
-        display_matrix=_display_matrix(frame),
-        rotation=frame.rotation,
+        display_matrix=_display_matrix(plain),
+        rotation=plain.rotation,
         others=tuple(_with_kept(s, s.kept and s not in lost) for s in others),
         refused=tuple((n, tuple(s for s in r if s not in lost)) for n, r in refused.items()),
-        riding=riding_on(frame),
+        riding=riding_on(plain),
         codec=context.name,
         bits_per_pixel=_bits_per_pixel(container, stream, frame.width * frame.height * rate),
-        interlaced=frame.interlaced_frame or context.field_order in _INTERLACED_ORDERS,
+        interlaced=plain.interlaced_frame or context.field_order in _INTERLACED_ORDERS,
     )
 
 
@@ -114,16 +115,34 @@ def _with_kept(facts: StreamFacts, kept: bool) -> StreamFacts:
     return StreamFacts(facts.index, facts.type, facts.codec, facts.language, kept)
 
 
-def _first_frame(container: InputContainer, stream: VideoStream) -> VideoFrame:
+def _first_frames(container: InputContainer, stream: VideoStream) -> tuple[VideoFrame, VideoFrame]:
+    """The first frame as the reader gets it, and as FFmpeg's own decoder gives it.
+
+    The latter has what the container says of every frame, such as the display matrix.
+    """
+    decoder = decoder_of(stream)
+    found: list[VideoFrame] = []
+    plain: list[VideoFrame] = found if decoder is stream else []
     for packet in container.demux(stream):
         try:
-            frames = stream.decode(packet)
+            found += decoder.decode(packet)
+            if decoder is not stream:
+                plain += stream.decode(packet)
         except ValueError:  # FFmpeg's InvalidDataError: the reader will say where
             continue
-        for frame in frames:
+        if found and plain:
             container.seek(0)
-            return frame
+            return found[0], plain[0]
     raise ReadError("the video stream holds no frame that can be decoded")
+
+
+def _meant(container: InputContainer, stream: VideoStream, pixel_format: str) -> str:
+    """The format of a frame, without an opacity that is none.
+
+    The fourth byte of a pixel of a raw AVI is reserved (BITMAPINFOHEADER, BI_RGB).
+    """
+    is_raw_avi = container.format.name == "avi" and stream.name == "rawvideo"
+    return "bgr0" if is_raw_avi and pixel_format == "bgra" else pixel_format
 
 
 def _tags(frame: VideoFrame) -> ColourTags:

@@ -13,11 +13,14 @@ from esc_cli.media.paths import Source
 from esc_cli.media.picture import Header
 from esc_cli.media.video.codecs import (
     CONTAINERS,
+    Codec,
     Encoding,
     codec_by_name,
     codec_options,
     container_candidates,
     container_of,
+    transparency_refused,
+    transparent_codec,
 )
 from esc_cli.media.video.colour_tags import (
     FULL_RANGE,
@@ -137,7 +140,8 @@ class Found:
         """The job; `places` are the root of the output tree and the output."""
         facts, (root, output) = self.facts, places
         bits = 8 * facts.layout.bytes_per_sample
-        header = Header(facts.demuxer, facts.width, facts.height, 3, bits, self.frames)
+        channels = 4 if facts.layout.alpha else 3
+        header = Header(facts.demuxer, facts.width, facts.height, channels, bits, self.frames)
         size = self.size
         return VideoJob(
             source, header, size, choice, made.format, root, output, settings,
@@ -187,11 +191,13 @@ def draft(found: Found, options: UpscaleOptions, suffix: str, own: Path | None) 
     from esc_cli.media.video.encoder import output_layout
 
     facts, size, wish = found.facts, found.size, options.video
-    codec = codec_by_name(wish.codec)
     asked = options.container if own is None else _named(own)
-    candidates = container_candidates(codec, suffix, asked)
-    container = _holding(facts, candidates, asked)
+    codec = _codec(facts, wish.codec, asked, suffix)
     layout = output_layout(codec, facts.layout, wish.pix_fmt)
+    candidates = container_candidates(codec, suffix, asked)
+    if layout.alpha:
+        candidates = tuple(name for name in candidates if name != "mp4")
+    container = _holding(facts, candidates, asked)
     tags = result_tags(facts, size, layout)
     if codec.encoder == "prores_ks":  # the format knows no other range
         tags = replace(tags, full_range=LIMITED_RANGE)
@@ -211,6 +217,16 @@ def draft(found: Found, options: UpscaleOptions, suffix: str, own: Path | None) 
     known = CONTAINERS[container]
     ending = own.suffix if own is not None else suffix
     return Draft(encoding, OutputPlan(container, ending if ending.lower() in known else known[0]))
+
+
+def _codec(facts: VideoFacts, name: str | None, asked: str | None, suffix: str) -> Codec:
+    """The codec of a name, or that for the container. `asked`: the container, if one was."""
+    is_transparent = facts.layout.alpha
+    if is_transparent and asked == "mp4":
+        raise transparency_refused(facts.layout.name, asked)
+    if is_transparent and name is None:
+        return transparent_codec(facts.codec, asked or container_of(suffix))
+    return codec_by_name(name)
 
 
 def _named(own: Path) -> str:

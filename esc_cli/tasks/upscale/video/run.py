@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from esc_cli.engine.upscaler import Upscaler
 
 PROGRESS_INTERVAL_S = 0.5
-JOURNAL_VERSION = 2
+JOURNAL_VERSION = 3
 """Raised when segments of an earlier esc can no longer be continued."""
 
 
