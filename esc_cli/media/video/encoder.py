@@ -214,7 +214,9 @@ def frame_of(raw: RawFrame, encoding: Encoding) -> VideoFrame:
     if layout.packed:
         frame = frame.reformat(format=layout.packed)
     frame.pts, frame.time_base = raw.pts, encoding.time_base
-    frame.color_range, frame.colorspace = encoding.tags.full_range, encoding.tags.matrix
+    tags = encoding.tags
+    frame.color_range, frame.colorspace = tags.full_range, tags.matrix
+    frame.color_primaries, frame.color_trc = tags.primaries, tags.transfer  # ProRes asks the frame
     return frame
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from esc_cli.media.video.colour_tags import ColourTags
@@ -91,6 +91,12 @@ class VideoFacts:
         """(width, height) as shown."""
         size = (self.width, self.height)
         return size[::-1] if self.rotation % 180 else size
+
+    def refusing(self, container: str, streams: tuple[StreamFacts, ...]) -> VideoFacts:
+        """The same, with more streams that a container cannot hold."""
+        known = dict(self.refused)
+        known[container] = (*known.get(container, ()), *streams)
+        return replace(self, refused=tuple(known.items()))
 
     def refused_by(self, container: str) -> tuple[StreamFacts, ...]:
         """The streams that a container cannot hold."""

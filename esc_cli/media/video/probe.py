@@ -18,6 +18,7 @@ from esc_cli.media.video.info import StreamFacts, VideoFacts
 from esc_cli.media.video.pixel_formats import planar
 from esc_cli.media.video.side_data import Riding, riding_of
 from esc_cli.media.video.source import decoding, load_av, open_video
+from esc_cli.media.video.tracks import ATTACHED_PICTURE, DISCARD_ALL
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
-ATTACHED_PICTURE = 1 << 10  # AV_DISPOSITION_ATTACHED_PIC
-DISCARD_ALL = 48  # AVDISCARD_ALL: how FFmpeg marks the track that holds QuickTime's chapters
 _INTERLACED_ORDERS = (2, 3, 4, 5)  # AV_FIELD_TT, BB, TB, BT
 
 
@@ -131,7 +130,6 @@ def _first_frames(container: InputContainer, stream: VideoStream) -> tuple[Video
         except ValueError:  # FFmpeg's InvalidDataError: the reader will say where
             continue
         if found and plain:
-            container.seek(0)
             return found[0], plain[0]
     raise ReadError("the video stream holds no frame that can be decoded")
 
@@ -208,7 +206,14 @@ def _refused(
     return tuple(s for s in others if s.kept and not _holds(name, container.streams[s.index]))
 
 
+_COVERS = {"matroska": None, "mp4": ("mjpeg", "png", "bmp"), "mov": (), "webm": ()}
+"""Codecs of the cover pictures that a container holds as such, None for all."""
+
+
 def _holds(name: str, stream: Stream) -> bool:
+    if stream.disposition & ATTACHED_PICTURE:
+        covers = _COVERS[name]
+        return covers is None or stream.name in covers
     av = load_av()
     try:
         with av.open(io.BytesIO(), "w", format=name) as trial:
