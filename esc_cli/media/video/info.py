@@ -26,6 +26,7 @@ class StreamFacts:
     """One stream beside the video: its index in the file, type and codec as FFmpeg names them.
 
     `kept` is false for what is made anew (chapter tracks, time codes) or held by no container.
+    made: it is made anew.
     """
 
     index: int
@@ -33,6 +34,7 @@ class StreamFacts:
     codec: str
     language: str | None
     kept: bool = True
+    made: bool = False
 
     def __str__(self) -> str:
         language = f", {self.language}" if self.language else ""

@@ -94,7 +94,7 @@ class Muxer:
         av = load_av()
         watched = _Watched(target)
         with open_video(self.source) as source:
-            options = {"movie_timescale": str(movie_timescale(self.start_s))}
+            options = {"movie_timescale": str(self._movie_timescale)}
             try:
                 with av.open(
                     watched,
@@ -120,6 +120,10 @@ class Muxer:
             state_aspect(target, encoding.width, encoding.height, encoding.sar or Fraction(1))
         if self._is_quicktime and self.held.keys:
             add_keys(target, self.held.keys, is_mp4=encoding.container == "mp4")
+
+    @property
+    def _movie_timescale(self) -> int:
+        return movie_timescale(self.start_s, self.encoding.time_base)
 
     @property
     def _is_quicktime(self) -> bool:
@@ -291,14 +295,14 @@ def is_gap(packet: Packet[Any]) -> bool:
     return bool(packet.size == 2 and packet.stream.type == "subtitle")
 
 
-def movie_timescale(start_s: Fraction) -> int:
-    """The units per second in which MP4 states when its tracks begin: 1000, or what divides evenly.
+def movie_timescale(start_s: Fraction, time_base: Fraction) -> int:
+    """The units per second in which MP4 states when its tracks begin.
 
-    Beyond 31 bits, which the muxer takes, there are millionths.
+    1000, or what counts in the time base evenly, or, beyond the 31 bits of the muxer, a million.
     """
-    units = start_s.denominator * -(-1000 // start_s.denominator)
     if 1000 % start_s.denominator == 0:
         return 1000
+    units = time_base.denominator * -(-1000 // time_base.denominator)
     return units if units < 1 << 31 else 1_000_000
 
 

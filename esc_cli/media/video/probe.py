@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ from esc_cli.media.video.info import StreamFacts, VideoFacts
 from esc_cli.media.video.pixel_formats import planar
 from esc_cli.media.video.side_data import Riding, riding_of
 from esc_cli.media.video.source import decoding, load_av, open_video
-from esc_cli.media.video.tracks import ATTACHED_PICTURE, DISCARD_ALL
+from esc_cli.media.video.tracks import ATTACHED_PICTURE, MADE, kind_of
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -71,7 +72,8 @@ def _facts(container: InputContainer, max_pixels: int) -> VideoFacts:
     rate = stream.average_rate or stream.guessed_rate or Fraction(25)
     start = (container.start_time or 0) / 1_000_000
     duration = (container.duration or 0) / 1_000_000
-    others = tuple(_stream_facts(s) for s in container.streams if s.index != stream.index)
+    timecode = stream.metadata.get("timecode")
+    others = tuple(_stream_facts(s, timecode) for s in container.streams if s.index != stream.index)
     refused = {name: _refused(container, others, name) for name in CONTAINERS}
     # What no container holds: tracks of data are told of later, anything else is a refusal.
     nowhere = set(refused["matroska"]).intersection(*refused.values())
@@ -111,7 +113,7 @@ def _bits_per_pixel(
 
 
 def _with_kept(facts: StreamFacts, kept: bool) -> StreamFacts:
-    return StreamFacts(facts.index, facts.type, facts.codec, facts.language, kept)
+    return replace(facts, kept=kept)
 
 
 def _first_frames(container: InputContainer, stream: VideoStream) -> tuple[VideoFrame, VideoFrame]:
@@ -188,14 +190,15 @@ def _declares_end(container: InputContainer) -> bool:
     return b"\x44\x89\x88" in head or b"\x44\x89\x84" in head
 
 
-def _stream_facts(stream: Stream) -> StreamFacts:
-    chapters = stream.type == "data" and int(stream.discard) == DISCARD_ALL
-    timecode = stream.type == "data" and "timecode" in stream.metadata  # the muxer makes it anew
+def _stream_facts(stream: Stream, timecode: str | None) -> StreamFacts:
+    """`timecode`: of the main video, from which the muxer makes the track of time codes anew."""
+    is_made = kind_of(stream) == MADE
+    is_lost = is_made and stream.metadata.get("timecode", timecode) != timecode
     codec = stream.name or "unknown"
     if stream.type == "attachment":
         codec = stream.metadata.get("mimetype", "unknown")
     return StreamFacts(
-        stream.index, stream.type, codec, stream.language, kept=not (chapters or timecode)
+        stream.index, stream.type, codec, stream.language, not is_made, is_made and not is_lost
     )
 
 

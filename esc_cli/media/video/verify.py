@@ -168,7 +168,7 @@ def _time_differences(read: _Read, expected: Expected) -> Iterator[str]:
     delay = _delay(read, expected)
     if expected.encoding.container in QUICKTIME:  # which counts the start in units of its own
         start = expected.pts[0] * base - expected.shift_s
-        units = movie_timescale(start)
+        units = movie_timescale(start, base)
         tolerance += Fraction(int((start * units).denominator != 1), 2 * units)
     if delay:
         tolerance = read.base  # the first frame, by which it is known, is rounded as well

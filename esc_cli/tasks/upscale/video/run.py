@@ -265,7 +265,7 @@ class VideoRun:
 
     @property
     def _lost(self) -> list[str]:
-        return [str(o) for o in self.job.facts.others if not o.kept and o.codec != "bin_data"]
+        return [str(other) for other in self.job.facts.others if not (other.kept or other.made)]
 
 
 def _reachable(total: int | None, done: int) -> int | None:
