@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from esc_cli.media.video.decoders import ALPHA_MODE
@@ -68,6 +69,25 @@ def tags_for(stream: Stream, container: str) -> dict[str, str]:
 def tags_of_pictures(stream: Stream, container: str) -> dict[str, str]:
     """The tags for the enlarged stream; whether there is opacity its own encoder says."""
     return without(tags_for(stream, container), frozenset((ALPHA_MODE,)))
+
+
+def lost_tags(source: dict[str, str], result: dict[str, str]) -> dict[str, str]:
+    """The tags of a file that another does not have alike; names count without capitals."""
+    found = {key.lower(): value for key, value in result.items()}
+    wanted = without(source, OWN_TAGS).items()
+    return {k: v for k, v in wanted if v and not _alike(k, v, found.get(k.lower(), ""))}
+
+
+def _alike(name: str, one: str, other: str) -> bool:
+    """Whether two values are equal; muxers write a time in a form of their own."""
+    if one == other or name.lower() != "creation_time":
+        return one == other
+    try:
+        times = [datetime.fromisoformat(value) for value in (one, other)]
+    except ValueError:
+        return False
+    first, second = (time if time.tzinfo else time.replace(tzinfo=UTC) for time in times)
+    return first == second
 
 
 def without(tags: dict[str, str], own: frozenset[str]) -> dict[str, str]:

@@ -26,7 +26,7 @@ from esc_cli.media.video.languages import same_language
 from esc_cli.media.video.mux import QUICKTIME, Muxer
 from esc_cli.media.video.probe import main_stream, riding_on
 from esc_cli.media.video.source import load_av, open_video
-from esc_cli.media.video.tracks import ATTACHED, OWN_TAGS, as_track, kind_of, tracks_of, without
+from esc_cli.media.video.tracks import ATTACHED, as_track, kind_of, lost_tags, tracks_of
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -138,7 +138,7 @@ def _tried(source: Path, facts: VideoFacts, encoding: Encoding, before: Held) ->
 
 def _compared(result: InputContainer, original: InputContainer, trial: _Trial) -> Held:
     facts, encoding = trial.facts, trial.encoding
-    keys = _missing_tags(result, original)
+    keys = tuple(lost_tags(original.metadata, result.metadata).items())
     riding, colours = _of_frame(result, trial)
     tracks = _paired(result, original, trial)
     place = CONTAINERS[encoding.container][0][1:]
@@ -186,12 +186,6 @@ def _losses(one: Track, other: Track, container: str) -> Iterator[str]:
     known: Any = load_av().stream.Disposition
     if names := [flag.name for flag in known if flag & bits]:
         yield f"the disposition {', '.join(names)}"
-
-
-def _missing_tags(result: InputContainer, original: InputContainer) -> tuple[tuple[str, str], ...]:
-    found = {key.lower(): value for key, value in result.metadata.items()}
-    wanted = without(original.metadata, OWN_TAGS)
-    return tuple((k, v) for k, v in wanted.items() if v and found.get(k.lower()) != v)
 
 
 def _of_frame(

@@ -26,11 +26,10 @@ from esc_cli.media.video.side_data import Riding
 from esc_cli.media.video.source import open_video
 from esc_cli.media.video.tracks import (
     ATTACHED,
-    OWN_TAGS,
     as_track,
     kind_of,
+    lost_tags,
     tracks_of,
-    without,
 )
 from esc_cli.media.video.verify_pixels import colour_difference
 
@@ -231,10 +230,9 @@ def _track_differences(one: Stream, other: Stream, expected: Expected) -> Iterat
 def _tag_of_file_differences(
     result: InputContainer, original: InputContainer, held: Held
 ) -> Iterator[str]:
-    found = {key.lower(): value for key, value in result.metadata.items()}
-    for key, value in without(original.metadata, OWN_TAGS).items():
-        if key not in held.tags and found.get(key.lower()) != value:
-            yield f"the tag {key} is {found.get(key.lower())!r} instead of {value!r}"
+    for key, value in lost_tags(original.metadata, result.metadata).items():
+        if key not in held.tags:
+            yield f"the tag {key} is not {value!r}"
 
 
 def _fill(read: _Read, container: InputContainer, video: int) -> None:

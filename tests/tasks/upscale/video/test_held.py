@@ -14,7 +14,7 @@ from clips import ROTATE_90, Clip, look, remuxed
 from esc_cli.media.video.languages import language_in, same_language
 from esc_cli.media.video.mux import movie_timescale
 from esc_cli.media.video.quicktime_keys import add_keys
-from esc_cli.media.video.tracks import title_of
+from esc_cli.media.video.tracks import lost_tags, title_of
 from esc_cli.tasks.stop import Stop
 from esc_cli.tasks.upscale.events import Item, Progress, Remark
 from esc_cli.tasks.upscale.options import Target, UpscaleOptions, VideoOptions
@@ -130,6 +130,18 @@ def test_tags_of_any_name_are_kept_beside_those_that_players_know(tmp_path, suff
     again, _ = done(copy)  # and so is what was written here
     assert look(again).metadata.items() >= found.metadata.items() - {("encoder", "")}
     assert not [note for note in notes if "tag" in note]
+
+
+def test_a_time_in_another_form_is_the_same_time():
+    for other in (
+        "2016-05-31T17:01:35.000000Z",
+        "2016-05-31 17:01:35",
+        "2016-05-31T19:01:35+02:00",
+    ):
+        assert not lost_tags({"creation_time": "2016-05-31 17:01:35"}, {"CREATION_TIME": other})
+    assert lost_tags({"creation_time": "2016-05-31 17:01:35"}, {"creation_time": "some time"})
+    assert lost_tags({"creation_time": "2016-05-31"}, {})
+    assert lost_tags({"title": "A"}, {"TITLE": "a"})
 
 
 def test_covers_and_tags_of_any_name_do_not_exclude_each_other(tmp_path):
