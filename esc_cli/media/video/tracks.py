@@ -43,7 +43,7 @@ def as_track(stream: Stream) -> Track:
     return Track(
         stream.type,
         _ALIKE.get(name, name),
-        stream.metadata.get("language"),
+        small_keys(stream.metadata).get("language"),
         title_of(stream),
         int(stream.disposition),
     )
@@ -51,15 +51,20 @@ def as_track(stream: Stream) -> Track:
 
 def title_of(stream: Stream) -> str | None:
     """What a track is called, None for nothing; readers of QuickTime and MP4 say `name`."""
-    tags = {key.lower(): value for key, value in stream.metadata.items()}
+    tags = small_keys(stream.metadata)
     return tags.get("title") or tags.get("name") or None
+
+
+def small_keys(tags: dict[str, str]) -> dict[str, str]:
+    """The same with names in small letters; Matroska's are in capitals."""
+    return {key.lower(): value for key, value in tags.items()}
 
 
 def tags_for(stream: Stream, container: str) -> dict[str, str]:
     """The tags of a stream, as the muxer of a container takes title and language."""
     tags = without(stream.metadata, _OWN_STREAM_TAGS)
-    if "language" in tags:
-        tags["language"] = language_in(container, tags["language"]) or "und"
+    for key in [key for key in tags if key.lower() == "language"]:
+        tags["language"] = language_in(container, tags.pop(key)) or "und"
     title = title_of(stream)
     if title is None or any(key.lower() == "title" for key in tags):
         return tags
@@ -73,7 +78,7 @@ def tags_of_pictures(stream: Stream, container: str) -> dict[str, str]:
 
 def lost_tags(source: dict[str, str], result: dict[str, str]) -> dict[str, str]:
     """The tags of a file that another does not have alike; names count without capitals."""
-    found = {key.lower(): value for key, value in result.items()}
+    found = small_keys(result)
     wanted = without(source, OWN_TAGS).items()
     return {k: v for k, v in wanted if v and not _alike(k, v, found.get(k.lower(), ""))}
 

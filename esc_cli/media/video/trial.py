@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 _EACH, _MOST = 4, 5000
 """Packets of a stream that are tried, and packets that are read to find them."""
+_SIDE = 256
+"""Pixels along the sides of the frame; encoders of GPUs refuse much less."""
 _DEFAULT = 1  # AV_DISPOSITION_DEFAULT
 _UNSPECIFIED = (0, 2)
 
@@ -91,6 +93,7 @@ def tried(source: Path, facts: VideoFacts, encoding: Encoding) -> Held:
     Raises WriteError where they cannot be written together. Nothing is tried where the encoder does
     not open: whoever opens it says why.
     """
+    encoding = _small(encoding)
     try:
         SegmentEncoder(encoding, threads=1)
     except ItemError:
@@ -109,8 +112,14 @@ def refused_in_trial(
     return tuple(
         other
         for other in facts.others
-        if other.kept and not _is_written(source, _alone(facts, other), encoding)
+        if other.kept and not _is_written(source, _alone(facts, other), _small(encoding))
     )
+
+
+def _small(encoding: Encoding) -> Encoding:
+    """The same for frames that every encoder takes, and quickly: nothing that is tried depends on
+    their size."""
+    return replace(encoding, width=_SIDE, height=_SIDE)
 
 
 def _alone(facts: VideoFacts, other: StreamFacts) -> VideoFacts:

@@ -259,7 +259,7 @@ class VideoRun:
         kept = [
             other
             for other in self.job.facts.others
-            if other.kept and other.type in ("audio", "subtitle")
+            if other.kept and other.type in ("audio", "subtitle", "video")
         ]
         return [f"{other} has nothing here" for other in kept if not muxer.copied.get(other.index)]
 

@@ -84,6 +84,20 @@ def test_languages_are_kept_as_the_container_spells_them(tmp_path, suffix):
     assert (lost in notes) == (suffix != "mkv")
 
 
+@pytest.mark.parametrize("suffix", ["mkv", "mp4"])
+def test_a_language_that_is_a_mere_tag_of_matroska_is_kept(tmp_path, suffix):
+    clip = Clip(frames=3, audio=("und",)).write(tmp_path / "in" / "clip.mkv")
+
+    def change(streams):
+        streams[1].metadata["XANGUAGE"] = "FRE"
+
+    source = copied(clip, tmp_path / "clip.mkv", change)
+    source.write_bytes(source.read_bytes().replace(b"XANGUAGE", b"LANGUAGE"))
+    result, notes = done(source, suffix)
+    assert same_language(tracks(result)[1][0], "fra")
+    assert notes == ()
+
+
 def test_tags_of_a_language_are_alike_however_they_are_spelled():
     for one, other in (("ENG", "eng"), ("en-US", "eng"), ("ger", "deu"), ("swe", "sve"), ("", None),
                        ("und", None), ("zh_Hans", "chi")):  # fmt: skip
