@@ -196,6 +196,7 @@ class Muxer:
         name = stream.metadata.get("filename", f"cover.{suffix}")
         kind = stream.metadata.get("mimetype", f"image/{suffix.replace('jpg', 'jpeg')}")
         result.add_attachment(name, kind, bytes(packet))
+        self.copied[stream.index] = 1
 
     def _encoded(self, segments: Iterable[Path], stream: Any) -> _Peekable:
         return _Peekable(self._packets(segments, stream))

@@ -305,8 +305,9 @@ def test_a_cover_is_kept_or_refused_before_the_work(tmp_path, suffix, format, he
     if not held:
         assert refusal(source, suffix) == "mov cannot hold stream 2 (video, mjpeg) (mkv can)"
         return
-    result, _ = done(source, suffix)
+    result, notes = done(source, suffix)
     assert sum(bool(disposition & 1 << 10) for _, disposition in tracks(result)) == 1
+    assert not [note for note in notes if "nothing here" in note]
 
 
 def with_png_cover(source, target):
