@@ -201,7 +201,8 @@ def upscale_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per o
         str | None,
         typer.Option(
             rich_help_panel=_VIDEO,
-            help="h264 (default), hevc, av1, ffv1, prores, h264_nvenc, hevc_nvenc, av1_nvenc.",
+            help="h264 (default), hevc, av1, vp9, ffv1, prores, png, qtrle, h264_nvenc, "
+            "hevc_nvenc, av1_nvenc. Transparent: vp9, prores or ffv1, by the container.",
         ),
     ] = None,
     crf: Annotated[

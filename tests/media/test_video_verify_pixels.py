@@ -65,5 +65,5 @@ def test_blocks_of_a_constant_frame_are_that_colour_at_every_size(name, size):
     sizes = layout.plane_sizes(*size)
     frame = RawFrame(0, 0, tuple(np.full(shape, top // 2, np.uint16) for shape in sizes))
     found = blocks(frame, FrameFormat(layout, *size, ColourTags(matrix=1, full_range=2)))
-    assert found.shape == (8, 8, 3)
-    assert np.abs(found - 0.5).max() < 0.01
+    assert found.shape == (8, 8, 4)  # red, green, blue, opacity
+    assert np.abs(found - (0.5, 0.5, 0.5, 1)).max() < 0.01

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from fractions import Fraction
 
-from esc_cli.errors import UsageError
+from esc_cli.errors import UnsupportedError, UsageError
 from esc_cli.media.video.colour_tags import ColourTags
 from esc_cli.media.video.info import FrameFormat
 from esc_cli.media.video.pixel_formats import Layout
@@ -21,7 +22,10 @@ CONTAINERS = {
 
 @dataclass(frozen=True)
 class Codec:
-    """An encoder of FFmpeg's and how it is asked for its quality."""
+    """An encoder of FFmpeg's and how it is asked for its quality.
+
+    alpha: how the names of formats begin whose opacity a reader of its stream gets back.
+    """
 
     encoder: str
     containers: tuple[str, ...]
@@ -29,18 +33,32 @@ class Codec:
     quality: int = 0  # the default, visually lossless
     preset: str | None = None
     fixed: tuple[tuple[str, str], ...] = ()
+    alpha: tuple[str, ...] = ()
+
+    def keeps(self, pixel_format: str) -> bool:
+        """Whether what the encoder takes comes back; x265 takes opacity but does not open then."""
+        has_alpha = _ALPHA.match(pixel_format) is not None
+        return not has_alpha or pixel_format.startswith(self.alpha)
 
 
+_ALPHA = re.compile(r"yuva|gbrap|ya\d|rgba|bgra|argb|abgr")
 _HEVC = ("matroska", "mp4", "mov")
 _AV1 = ("matroska", "mp4", "webm")
+_VP9 = ("webm", "matroska", "mp4")
+# libvpx has no opacity with alternate reference frames, and a limit of bits unless it is 0.
+_LIBVPX = (("auto-alt-ref", "0"), ("b", "0"), ("row-mt", "1"), ("cpu-used", "2"))
+_FFV1 = (("level", "3"), ("slicecrc", "1"))
 _NVENC = (("rc", "vbr"),)
 _X265 = "log-level=none:bframes=0:open-gop=0:repeat-headers=0"
 CODECS = {
     "h264": Codec("libx264", _HEVC, "crf", 17, "medium"),
     "hevc": Codec("libx265", _HEVC, "crf", 18, "medium", (("x265-params", _X265),)),
     "av1": Codec("libsvtav1", _AV1, "crf", 20, "6"),
-    "ffv1": Codec("ffv1", ("matroska",), fixed=(("level", "3"), ("slicecrc", "1"))),
-    "prores": Codec("prores_ks", ("matroska", "mov"), fixed=(("vendor", "apl0"),)),
+    "vp9": Codec("libvpx-vp9", _VP9, "crf", 18, None, _LIBVPX, ("yuva420p",)),
+    "ffv1": Codec("ffv1", ("matroska",), fixed=_FFV1, alpha=("yuva", "bgra", "gbrap", "ya")),
+    "prores": Codec("prores_ks", ("matroska", "mov"), fixed=(("vendor", "apl0"),), alpha=("yuva",)),
+    "png": Codec("png", ("mov",), alpha=("rgba", "ya")),
+    "qtrle": Codec("qtrle", ("mov",), alpha=("argb",)),
     "h264_nvenc": Codec("h264_nvenc", _HEVC, "cq", 17, "p5", _NVENC),
     "hevc_nvenc": Codec("hevc_nvenc", _HEVC, "cq", 18, "p5", _NVENC),
     "av1_nvenc": Codec("av1_nvenc", _AV1, "cq", 20, "p5", _NVENC),
@@ -56,6 +74,23 @@ def codec_by_name(name: str | None) -> Codec:
         if wanted in (alias, codec.encoder, {"hevc": "h265"}.get(alias)):
             return codec
     raise UsageError(f"--codec {name!r} is not known", advice="one of " + ", ".join(CODECS))
+
+
+def transparent_codec(source: str, container: str | None) -> Codec:
+    """The codec for a transparent video when none is asked for: that which its container is for.
+
+    source: the codec that it has, as FFmpeg names it. container: None where it is not settled.
+    """
+    if container == "webm" or (container != "mov" and source in ("vp8", "vp9")):
+        return CODECS["vp9"]
+    return CODECS["prores" if container == "mov" else "ffv1"]
+
+
+def transparency_refused(pixel_format: str, holder: str) -> UnsupportedError:
+    """The error for a transparent video that is to go where there is no place for opacity."""
+    able = ", ".join(name for name, codec in CODECS.items() if codec.alpha)
+    what = f"the video is transparent ({pixel_format}), and {holder} holds no opacity"
+    return UnsupportedError(what, advice=f"use --codec {able} and mkv, mov or webm")
 
 
 def codec_options(codec: Codec, crf: int | None, preset: str | None) -> tuple[tuple[str, str], ...]:

@@ -61,6 +61,20 @@ def resolved_matrix(tags: ColourTags, width: int, height: int) -> int:
     return BT709 if width >= 1280 or height > 576 else BT601
 
 
+_PRORES_ALIKE = {"matrix": {5: BT601}, "transfer": {6: 1, 14: 1, 15: 1}}
+"""Numbers that mean the same as those that ProRes has (ITU-T H.273, tables 3 and 4)."""
+_PRORES_MATRICES = (BT709, UNSPECIFIED, BT601, BT2020)
+
+
+def prores_tags(tags: ColourTags, size: tuple[int, int]) -> ColourTags:
+    """The tags for ProRes: always limited range, and one of the matrices that it has."""
+    matrix = _PRORES_ALIKE["matrix"].get(tags.matrix, tags.matrix)
+    transfer = _PRORES_ALIKE["transfer"].get(tags.transfer, tags.transfer)
+    if matrix not in _PRORES_MATRICES:
+        matrix = resolved_matrix(ColourTags(), *size)
+    return ColourTags(matrix, LIMITED_RANGE, tags.primaries, transfer)
+
+
 def levels(matrix: int, full_range: bool, bits: int) -> Levels:
     """The numbers for a resolved matrix. Raises UnsupportedError for other colour models."""
     if matrix not in _LUMA_WEIGHTS:

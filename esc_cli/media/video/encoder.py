@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from esc_cli.errors import DeviceError, UnsupportedError, WriteError
-from esc_cli.media.video.codecs import Codec, Encoding, codec_by_name
-from esc_cli.media.video.frames import RawFrame
+from esc_cli.media.video.codecs import Codec, Encoding, codec_by_name, transparency_refused
+from esc_cli.media.video.decoders import BESIDE
+from esc_cli.media.video.frames import Plane, RawFrame
 from esc_cli.media.video.pixel_formats import Layout, closest, planar
 from esc_cli.media.video.side_data import joined
 from esc_cli.media.video.source import load_av
@@ -26,18 +27,23 @@ GLOBAL_HEADER = 1 << 22  # AV_CODEC_FLAG_GLOBAL_HEADER: all containers that are 
 
 @dataclass(frozen=True)
 class StoredPacket:
-    """An encoded frame. Without B-frames it is decoded at its `pts`."""
+    """An encoded frame. Without B-frames it is decoded at its `pts`.
+
+    beside: what lies beside the packet, as WebM keeps opacity.
+    """
 
     pts: int
     duration: int
     key: bool
     payload: bytes
+    beside: bytes = b""
 
 
 def output_layout(codec: Codec, source: Layout, wanted: str | None) -> Layout:
     """The pixel format for the result: `wanted`, or what the encoder has closest to the source's.
 
-    Raises UnsupportedError when this build lacks the encoder, or the encoder the format.
+    Raises UnsupportedError when this build lacks the encoder, or the encoder the format, or has no
+    place for the source's opacity.
     """
     av = load_av()
     try:
@@ -45,20 +51,23 @@ def output_layout(codec: Codec, source: Layout, wanted: str | None) -> Layout:
     except av.codec.codec.UnknownCodecError as error:
         what = f"this build of FFmpeg has no encoder {codec.encoder}"
         raise UnsupportedError(what, advice="use another --codec") from error
-    names = [form.name for form in formats]
+    names = [form.name for form in formats if codec.keeps(form.name)]
     if wanted is not None and wanted not in names:
         what = f"{codec.encoder} does not take the pixel format {wanted}"
         raise UnsupportedError(what, advice=f"one of {', '.join(names)}")
     chosen = closest(source, names if wanted is None else [wanted])
     if chosen is None:
         raise UnsupportedError(f"the pixel format {wanted} is not supported")
+    if source.alpha and not chosen.alpha:
+        holder = codec.encoder if wanted is None else wanted
+        raise transparency_refused(source.name, holder)
     return chosen
 
 
 def configure(context: VideoCodecContext, encoding: Encoding, threads: int) -> None:
     """Set an encoder that is not open yet."""
     context.width, context.height = encoding.width, encoding.height
-    context.pix_fmt = encoding.layout.name
+    context.pix_fmt = encoding.layout.coded
     context.time_base, context.framerate = encoding.time_base, encoding.rate
     if encoding.sar is not None:
         context.sample_aspect_ratio = encoding.sar
@@ -185,7 +194,9 @@ class SegmentEncoder:
             if packet.pts is None or packet.pts not in self._durations:
                 raise WriteError(f"{self.encoding.encoder} changed a timestamp to {packet.pts}")
             duration = self._durations.pop(packet.pts)
-            yield StoredPacket(packet.pts, duration, bool(packet.is_keyframe), bytes(packet))
+            beside = bytes(packet.get_sidedata(BESIDE)) if packet.has_sidedata(BESIDE) else b""
+            key = bool(packet.is_keyframe)
+            yield StoredPacket(packet.pts, duration, key, bytes(packet), beside)
 
 
 def frame_of(raw: RawFrame, encoding: Encoding) -> VideoFrame:
@@ -195,10 +206,21 @@ def frame_of(raw: RawFrame, encoding: Encoding) -> VideoFrame:
     frame: VideoFrame = av.VideoFrame(encoding.width, encoding.height, layout.name)
     dtype = np.uint8 if layout.bytes_per_sample == 1 else np.dtype("<u2")
     targets: Any = frame.planes  # buffers, as their type does not say
-    for plane, samples in zip(targets, raw.planes, strict=True):
+    planes = (_interleaved(raw.planes),) if layout.is_interleaved else raw.planes
+    for plane, samples in zip(targets, planes, strict=True):
         rows, columns = samples.shape
         target = np.frombuffer(plane, dtype)
         target.reshape(-1, plane.line_size // target.itemsize)[:rows, :columns] = samples
+    if layout.packed:
+        frame = frame.reformat(format=layout.packed)
     frame.pts, frame.time_base = raw.pts, encoding.time_base
-    frame.color_range, frame.colorspace = encoding.tags.full_range, encoding.tags.matrix
+    tags = encoding.tags
+    frame.color_range, frame.colorspace = tags.full_range, tags.matrix
+    frame.color_primaries, frame.color_trc = tags.primaries, tags.transfer  # ProRes asks the frame
     return frame
+
+
+def _interleaved(planes: tuple[Plane, ...]) -> Plane:
+    """Planes of (rows, columns) -> (rows, columns * planes), their samples in turn."""
+    both: Plane = np.stack(planes, axis=2)
+    return both.reshape(len(both), -1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from esc_cli.media.video.colour_tags import ColourTags
@@ -26,6 +26,7 @@ class StreamFacts:
     """One stream beside the video: its index in the file, type and codec as FFmpeg names them.
 
     `kept` is false for what is made anew (chapter tracks, time codes) or held by no container.
+    made: it is made anew.
     """
 
     index: int
@@ -33,6 +34,7 @@ class StreamFacts:
     codec: str
     language: str | None
     kept: bool = True
+    made: bool = False
 
     def __str__(self) -> str:
         language = f", {self.language}" if self.language else ""
@@ -91,6 +93,12 @@ class VideoFacts:
         """(width, height) as shown."""
         size = (self.width, self.height)
         return size[::-1] if self.rotation % 180 else size
+
+    def refusing(self, container: str, streams: tuple[StreamFacts, ...]) -> VideoFacts:
+        """The same, with more streams that a container cannot hold."""
+        known = dict(self.refused)
+        known[container] = (*known.get(container, ()), *streams)
+        return replace(self, refused=tuple(known.items()))
 
     def refused_by(self, container: str) -> tuple[StreamFacts, ...]:
         """The streams that a container cannot hold."""

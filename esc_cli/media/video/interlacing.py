@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from esc_cli.errors import EscError, UnsupportedError
+from esc_cli.media.video.decoders import decoder_of
 from esc_cli.media.video.deinterlace import MATCHED, Chain, FilterChain
 from esc_cli.media.video.fields import Fields, Measured, decided, may_be_film
 from esc_cli.media.video.info import VideoFacts
@@ -125,8 +126,10 @@ def _run(path: Path, facts: VideoFacts, at_s: float | None, length: int) -> list
 
 def _decoded(container: InputContainer) -> Iterator[VideoFrame]:
     stream = main_stream(container)
-    stream.thread_type = "AUTO"
-    yield from container.decode(stream)
+    decoder = decoder_of(stream)
+    decoder.thread_type = "AUTO"
+    for packet in container.demux(stream):
+        yield from decoder.decode(packet)
 
 
 def _fits(frame: VideoFrame, facts: VideoFacts) -> bool:

@@ -10,21 +10,31 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from esc_cli.errors import EscError, WriteError
 from esc_cli.media.video.codecs import Encoding
+from esc_cli.media.video.decoders import BESIDE
 from esc_cli.media.video.encoder import StoredPacket, configure
+from esc_cli.media.video.held import UNTRIED, Held
 from esc_cli.media.video.info import VideoFacts
 from esc_cli.media.video.matroska_aspect import PLACEHOLDER, state_aspect
-from esc_cli.media.video.probe import ATTACHED_PICTURE
+from esc_cli.media.video.quicktime_keys import add_keys
 from esc_cli.media.video.segments import read_segment
 from esc_cli.media.video.source import is_ffmpeg_error, load_av, open_video
+from esc_cli.media.video.tracks import (
+    ATTACHED_PICTURE,
+    OWN_TAGS,
+    tags_for,
+    tags_of_pictures,
+    without,
+)
 
 if TYPE_CHECKING:
     from av.container import InputContainer, OutputContainer
     from av.packet import Packet
     from av.stream import Stream
 
-# What muxers write themselves, of the file and of its streams.
-_OWN_TAGS = frozenset(("major_brand", "minor_version", "compatible_brands", "encoder"))
-_OWN_STREAM_TAGS = frozenset(("encoder", "duration", "vendor_id", "_statistics_tags"))
+
+QUICKTIME = ("mp4", "mov")
+"""Containers of one muxer."""
+_MULTILAYER = 1 << 21  # AV_DISPOSITION_MULTILAYER: of several views, of which one is enlarged
 
 
 @dataclass(frozen=True)
@@ -63,8 +73,9 @@ class _Watched:
 class Muxer:
     """Writes one result.
 
-    copied: the packets of each stream of the source. earliest_s: the first time of them all;
-    below 0 in MP4, where the sound begins with what the decoder needs to start.
+    start_s: when the first frame is shown. held: what a trial has shown. copied: the packets of
+    each stream of the source. earliest_s: the first time of them all; below 0 in MP4, where the
+    sound begins with what the decoder needs to start.
     """
 
     source: Path
@@ -72,6 +83,8 @@ class Muxer:
     encoding: Encoding
     threads: int
     window: Window | None = None
+    start_s: Fraction = Fraction(0)
+    held: Held = UNTRIED
     copied: dict[int, int] = field(default_factory=dict)
     _is_stereo: bool = False
     earliest_s: Fraction = Fraction(0)
@@ -81,13 +94,13 @@ class Muxer:
         av = load_av()
         watched = _Watched(target)
         with open_video(self.source) as source:
-            options = {"movflags": "use_metadata_tags"} if self._has_long_tags(source) else {}
+            options = {"movie_timescale": str(self._movie_timescale)}
             try:
                 with av.open(
                     watched,
                     "w",
                     format=self.encoding.container,
-                    container_options=options,
+                    container_options=options if self._is_quicktime else {},
                     metadata_errors="surrogateescape",
                 ) as result:
                     self._fill(source, result, segments)
@@ -98,10 +111,23 @@ class Muxer:
                     raise
                 reason = getattr(error, "strerror", None) or error
                 raise WriteError(f"cannot be written: {reason}") from error
-            if self._is_stated_later:
-                encoding = self.encoding
-                sar = encoding.sar or Fraction(1)
-                state_aspect(target, encoding.width, encoding.height, sar)
+            self._complete(target)
+
+    def _complete(self, target: BinaryIO) -> None:
+        """What FFmpeg's muxers are given no way to write."""
+        encoding = self.encoding
+        if self._is_stated_later:
+            state_aspect(target, encoding.width, encoding.height, encoding.sar or Fraction(1))
+        if self._is_quicktime and self.held.keys:
+            add_keys(target, self.held.keys, is_mp4=encoding.container == "mp4")
+
+    @property
+    def _movie_timescale(self) -> int:
+        return movie_timescale(self.start_s, self.encoding.time_base)
+
+    @property
+    def _is_quicktime(self) -> bool:
+        return self.encoding.container in QUICKTIME
 
     @property
     def _is_stated_later(self) -> bool:
@@ -109,16 +135,10 @@ class Muxer:
         is_matroska = self.encoding.container in ("matroska", "webm")
         return is_matroska and (self.encoding.sar or 1) != 1 and not self._is_stereo
 
-    def _has_long_tags(self, source: InputContainer) -> bool:
-        """Whether tags such as com.apple.quicktime.make ask for the kind that leaves no covers."""
-        covers = any(stream.disposition & ATTACHED_PICTURE for stream in source.streams)
-        long = any("." in key for key in source.metadata)
-        return self.encoding.container in ("mov", "mp4") and long and not covers
-
     def _fill(
         self, source: InputContainer, result: OutputContainer, segments: Iterable[Path]
     ) -> None:
-        result.metadata.update(_without(source.metadata, _OWN_TAGS))
+        result.metadata.update(without(source.metadata, OWN_TAGS))
         result.set_chapters(self._chapters(source))
         outputs: dict[int, Any] = {}
         kept = {other.index for other in self.facts.others if other.kept}
@@ -128,7 +148,7 @@ class Muxer:
             elif stream.index in kept and self._is_loose_cover(stream):
                 self._attach(result, stream)
             elif stream.index in kept:
-                outputs[stream.index] = _copy_of(result, stream)
+                outputs[stream.index] = self._copy_of(result, stream)
         result.start_encoding()
         video = outputs[self.facts.stream]
         packets = self._encoded(segments, video)
@@ -148,14 +168,21 @@ class Muxer:
         stream: Any = result.add_stream(encoding.encoder, rate=encoding.rate)
         configure(stream.codec_context, encoding, self.threads)
         stream.time_base = encoding.time_base
-        stream.metadata.update(_tags_of(source))
+        stream.metadata.update(tags_of_pictures(source, encoding.container))
         self._is_stereo = PLACEHOLDER[0] in stream.metadata
         if self._is_stated_later:
             stream.metadata[PLACEHOLDER[0]] = PLACEHOLDER[1]
-        stream.disposition = source.disposition
+        stream.disposition = int(source.disposition) & ~_MULTILAYER
         if encoding.display_matrix is not None:
             stream.set_display_matrix(encoding.display_matrix)
         return stream  # type: ignore[no-any-return]
+
+    def _copy_of(self, result: OutputContainer, stream: Stream) -> Stream:
+        copy = result.add_stream_from_template(stream, opaque=True)
+        copy.metadata.clear()
+        copy.metadata.update(tags_for(stream, self.encoding.container))
+        copy.disposition = stream.disposition
+        return copy
 
     def _is_loose_cover(self, stream: Stream) -> bool:
         """Whether this is a cover that must become an attachment, as Matroska keeps covers."""
@@ -169,6 +196,7 @@ class Muxer:
         name = stream.metadata.get("filename", f"cover.{suffix}")
         kind = stream.metadata.get("mimetype", f"image/{suffix.replace('jpg', 'jpeg')}")
         result.add_attachment(name, kind, bytes(packet))
+        self.copied[stream.index] = 1
 
     def _encoded(self, segments: Iterable[Path], stream: Any) -> _Peekable:
         return _Peekable(self._packets(segments, stream))
@@ -191,6 +219,8 @@ class Muxer:
         packet.duration = stored.duration
         packet.time_base = self.encoding.time_base
         packet.is_keyframe = stored.key
+        if stored.beside:
+            packet.set_sidedata(_beside(stored.beside))
         packet.stream = stream
         return packet
 
@@ -252,36 +282,29 @@ class Muxer:
         return chapter | moved | {"end": round((stop - self._shift) / base)}
 
 
+def _beside(content: bytes) -> Any:
+    from av.packet import PacketSideData, packet_sidedata_type_from_literal
+
+    known: Any = PacketSideData  # its type knows no constructor
+    made = known(packet_sidedata_type_from_literal(BESIDE), len(content))
+    made.update(content)
+    return made
+
+
 def is_gap(packet: Packet[Any]) -> bool:
     """Whether this is what MP4 puts where no subtitle is shown: a text of no bytes."""
     return bool(packet.size == 2 and packet.stream.type == "subtitle")
 
 
-def title_of(stream: Stream) -> str | None:
-    """What a track is called; readers of QuickTime and MP4 give its title as `name`."""
-    tags = {key.lower(): value for key, value in stream.metadata.items()}
-    return tags.get("title") or tags.get("name")
+def movie_timescale(start_s: Fraction, time_base: Fraction) -> int:
+    """The units per second in which MP4 states when its tracks begin.
 
-
-def _tags_of(stream: Stream) -> dict[str, str]:
-    """The tags of a stream, the title under the name by which every muxer takes it."""
-    tags = _without(stream.metadata, _OWN_STREAM_TAGS)
-    title = title_of(stream)
-    if title is None or any(key.lower() == "title" for key in tags):
-        return tags
-    return {"title": title, **{key: tags[key] for key in tags if key.lower() != "name"}}
-
-
-def _without(tags: dict[str, str], own: frozenset[str]) -> dict[str, str]:
-    return {key: value for key, value in tags.items() if key.lower() not in own}
-
-
-def _copy_of(result: OutputContainer, stream: Stream) -> Stream:
-    copy = result.add_stream_from_template(stream, opaque=True)
-    copy.metadata.clear()
-    copy.metadata.update(_tags_of(stream))
-    copy.disposition = stream.disposition
-    return copy
+    1000, or what counts in the time base evenly, or, beyond the 31 bits of the muxer, a million.
+    """
+    if 1000 % start_s.denominator == 0:
+        return 1000
+    units = time_base.denominator * -(-1000 // time_base.denominator)
+    return units if units < 1 << 31 else 1_000_000
 
 
 class _Peekable:

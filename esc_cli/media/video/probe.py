@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,10 +14,12 @@ import numpy as np
 from esc_cli.errors import ReadError, TooLargeError, UnsupportedError
 from esc_cli.media.video.codecs import CONTAINERS
 from esc_cli.media.video.colour_tags import RGB, UNSPECIFIED, ColourTags, levels, resolved_matrix
+from esc_cli.media.video.decoders import decoder_of
 from esc_cli.media.video.info import StreamFacts, VideoFacts
 from esc_cli.media.video.pixel_formats import planar
 from esc_cli.media.video.side_data import Riding, riding_of
 from esc_cli.media.video.source import decoding, load_av, open_video
+from esc_cli.media.video.tracks import ATTACHED_PICTURE, MADE, kind_of
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -24,17 +27,15 @@ if TYPE_CHECKING:
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
-ATTACHED_PICTURE = 1 << 10  # AV_DISPOSITION_ATTACHED_PIC
-DISCARD_ALL = 48  # AVDISCARD_ALL: how FFmpeg marks the track that holds QuickTime's chapters
 _INTERLACED_ORDERS = (2, 3, 4, 5)  # AV_FIELD_TT, BB, TB, BT
 
 
 def probe_video(path: Path, max_pixels: int) -> VideoFacts:
     """The facts of a video, from its headers and its first frame.
 
-    Raises ReadError (damaged, no frame), UnsupportedError (no video stream, no decoder,
-    transparency, a rare pixel format or matrix), TooLargeError over `max_pixels` a
-    frame, MissingExtraError without PyAV.
+    Raises ReadError (damaged, no frame), UnsupportedError (no video stream, no decoder, a rare
+    pixel format or matrix), TooLargeError over `max_pixels` a frame, MissingExtraError without
+    PyAV.
     """
     with open_video(path) as container, decoding(path, "the video is damaged"):
         try:
@@ -64,14 +65,15 @@ def _facts(container: InputContainer, max_pixels: int) -> VideoFacts:
     if context.width * context.height > max_pixels:
         what = f"{context.width} x {context.height} is more than the limit of {max_pixels:,} pixels"
         raise TooLargeError(what, advice="raise it with --max-pixels")
-    frame = _first_frame(container, stream)
-    layout, tags = planar(frame.format.name), _tags(frame)
+    frame, plain = _first_frames(container, stream)
+    layout, tags = planar(_meant(container, stream, frame.format.name)), _tags(frame)
     if layout.kind != "rgb":
         levels(resolved_matrix(tags, frame.width, frame.height), False, layout.bits)
     rate = stream.average_rate or stream.guessed_rate or Fraction(25)
     start = (container.start_time or 0) / 1_000_000
     duration = (container.duration or 0) / 1_000_000
-    others = tuple(_stream_facts(s) for s in container.streams if s.index != stream.index)
+    timecode = stream.metadata.get("timecode")
+    others = tuple(_stream_facts(s, timecode) for s in container.streams if s.index != stream.index)
     refused = {name: _refused(container, others, name) for name in CONTAINERS}
     # What no container holds: tracks of data are told of later, anything else is a refusal.
     nowhere = set(refused["matroska"]).intersection(*refused.values())
@@ -92,14 +94,14 @@ def _facts(container: InputContainer, max_pixels: int) -> VideoFacts:
         duration_s=duration,
         declares_end=duration > 0 and _declares_end(container),
         sar=stream.sample_aspect_ratio or None,
-        display_matrix=_display_matrix(frame),
-        rotation=frame.rotation,
+        display_matrix=_display_matrix(plain),
+        rotation=plain.rotation,
         others=tuple(_with_kept(s, s.kept and s not in lost) for s in others),
         refused=tuple((n, tuple(s for s in r if s not in lost)) for n, r in refused.items()),
-        riding=riding_on(frame),
+        riding=riding_on(plain),
         codec=context.name,
         bits_per_pixel=_bits_per_pixel(container, stream, frame.width * frame.height * rate),
-        interlaced=frame.interlaced_frame or context.field_order in _INTERLACED_ORDERS,
+        interlaced=plain.interlaced_frame or context.field_order in _INTERLACED_ORDERS,
     )
 
 
@@ -111,19 +113,36 @@ def _bits_per_pixel(
 
 
 def _with_kept(facts: StreamFacts, kept: bool) -> StreamFacts:
-    return StreamFacts(facts.index, facts.type, facts.codec, facts.language, kept)
+    return replace(facts, kept=kept)
 
 
-def _first_frame(container: InputContainer, stream: VideoStream) -> VideoFrame:
+def _first_frames(container: InputContainer, stream: VideoStream) -> tuple[VideoFrame, VideoFrame]:
+    """The first frame as the reader gets it, and as FFmpeg's own decoder gives it.
+
+    The latter has what the container says of every frame, such as the display matrix.
+    """
+    decoder = decoder_of(stream)
+    found: list[VideoFrame] = []
+    plain: list[VideoFrame] = found if decoder is stream else []
     for packet in container.demux(stream):
         try:
-            frames = stream.decode(packet)
+            found += decoder.decode(packet)
+            if decoder is not stream:
+                plain += stream.decode(packet)
         except ValueError:  # FFmpeg's InvalidDataError: the reader will say where
             continue
-        for frame in frames:
-            container.seek(0)
-            return frame
+        if found and plain:
+            return found[0], plain[0]
     raise ReadError("the video stream holds no frame that can be decoded")
+
+
+def _meant(container: InputContainer, stream: VideoStream, pixel_format: str) -> str:
+    """The format of a frame, without an opacity that is none.
+
+    The fourth byte of a pixel of a raw AVI is reserved (BITMAPINFOHEADER, BI_RGB).
+    """
+    is_raw_avi = container.format.name == "avi" and stream.name == "rawvideo"
+    return "bgr0" if is_raw_avi and pixel_format == "bgra" else pixel_format
 
 
 def _tags(frame: VideoFrame) -> ColourTags:
@@ -171,14 +190,15 @@ def _declares_end(container: InputContainer) -> bool:
     return b"\x44\x89\x88" in head or b"\x44\x89\x84" in head
 
 
-def _stream_facts(stream: Stream) -> StreamFacts:
-    chapters = stream.type == "data" and int(stream.discard) == DISCARD_ALL
-    timecode = stream.type == "data" and "timecode" in stream.metadata  # the muxer makes it anew
+def _stream_facts(stream: Stream, timecode: str | None) -> StreamFacts:
+    """`timecode`: of the main video, from which the muxer makes the track of time codes anew."""
+    is_made = kind_of(stream) == MADE
+    is_lost = is_made and stream.metadata.get("timecode", timecode) != timecode
     codec = stream.name or "unknown"
     if stream.type == "attachment":
         codec = stream.metadata.get("mimetype", "unknown")
     return StreamFacts(
-        stream.index, stream.type, codec, stream.language, kept=not (chapters or timecode)
+        stream.index, stream.type, codec, stream.language, not is_made, is_made and not is_lost
     )
 
 
@@ -189,7 +209,14 @@ def _refused(
     return tuple(s for s in others if s.kept and not _holds(name, container.streams[s.index]))
 
 
+_COVERS = {"matroska": None, "mp4": ("mjpeg", "png", "bmp"), "mov": (), "webm": ()}
+"""Codecs of the cover pictures that a container holds as such, None for all."""
+
+
 def _holds(name: str, stream: Stream) -> bool:
+    if stream.disposition & ATTACHED_PICTURE:
+        covers = _COVERS[name]
+        return covers is None or stream.name in covers
     av = load_av()
     try:
         with av.open(io.BytesIO(), "w", format=name) as trial:

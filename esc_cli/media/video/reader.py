@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from esc_cli.errors import EscError, ReadError, UnsupportedError
+from esc_cli.media.video.decoders import decoder_of
 from esc_cli.media.video.deinterlace import Deinterlacer, Timed
 from esc_cli.media.video.frames import Plane, RawFrame
 from esc_cli.media.video.info import VideoFacts
@@ -134,14 +135,15 @@ class Reader:
 
     def _decoded(self, container: InputContainer) -> Iterator[VideoFrame]:
         stream = main_stream(container)
-        stream.thread_type = "AUTO"  # also several frames at once
+        decoder = decoder_of(stream)
+        decoder.thread_type = "AUTO"  # also several frames at once
         for packet in self._demuxed(container):
             if packet.stream_index != stream.index and packet.size:
                 continue
             if packet.stream is not stream:
                 continue
             try:
-                decoded = stream.decode(packet)
+                decoded = decoder.decode(packet)
             except Exception as error:
                 if isinstance(error, EscError) or not is_ffmpeg_error(error):
                     raise
@@ -208,6 +210,9 @@ def planes_of(frame: VideoFrame, layout: Layout) -> tuple[Plane, ...]:
         frame = frame.reformat(format=layout.name)
     dtype = np.uint8 if layout.bytes_per_sample == 1 else np.dtype("<u2")
     sizes = layout.plane_sizes(frame.width, frame.height)
+    if layout.is_interleaved:
+        both = _rows(frame.planes[0], dtype)[:, : 2 * frame.width]
+        return both[:, 0::2].copy(), both[:, 1::2].copy()
     return tuple(
         _rows(plane, dtype)[:rows, :columns].copy()
         for plane, (rows, columns) in zip(frame.planes, sizes, strict=True)

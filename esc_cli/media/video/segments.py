@@ -1,7 +1,8 @@
 """Finished segments of an encode on disk: packets with exact timestamps, whole or not at all.
 
 A file is one line of JSON (codec, headers), then for each packet its PTS and duration (signed 64
-bits), whether it is a key frame (8 bits), its length (32 bits) and its bytes, all little-endian.
+bits), whether it is a key frame (8 bits), its length, that of what lies beside it (32 bits each),
+and both, all little-endian.
 Containers would round the timestamps; this does not.
 """
 
@@ -19,7 +20,7 @@ from esc_cli.errors import ReadError
 from esc_cli.files.atomic import atomic_file
 from esc_cli.media.video.encoder import StoredPacket
 
-_RECORD = struct.Struct("<qqBI")
+_RECORD = struct.Struct("<qqBII")
 
 
 @dataclass(frozen=True)
@@ -76,8 +77,9 @@ def write_segment(
         target = _Hashing(part.stream)
         target.write(json.dumps({"headers": headers.hex()}).encode("ascii") + b"\n")
         for packet in packets:
-            head = (packet.pts, packet.duration, packet.key, len(packet.payload))
-            target.write(_RECORD.pack(*head) + packet.payload)
+            lengths = len(packet.payload), len(packet.beside)
+            head = _RECORD.pack(packet.pts, packet.duration, packet.key, *lengths)
+            target.write(head + packet.payload + packet.beside)
             times.append(packet.pts)
     first, last = (min(times), max(times)) if times else (0, 0)
     return SegmentState(number, len(times), first, last, target.digest.hexdigest(), target.size)
@@ -98,8 +100,8 @@ def _packets(path: Path, stream: BinaryIO) -> Iterator[StoredPacket]:
         while head := stream.read(_RECORD.size):
             if len(head) < _RECORD.size:
                 raise ReadError("the segment is cut short", path)
-            pts, duration, key, length = _RECORD.unpack(head)
-            payload = stream.read(length)
-            if len(payload) < length:
+            pts, duration, key, *lengths = _RECORD.unpack(head)
+            payload, beside = (stream.read(length) for length in lengths)
+            if len(payload) + len(beside) < sum(lengths):
                 raise ReadError("the segment is cut short", path)
-            yield StoredPacket(pts, duration, bool(key), payload)
+            yield StoredPacket(pts, duration, bool(key), payload, beside)

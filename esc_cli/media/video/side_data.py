@@ -24,6 +24,7 @@ _NAMES = {
     "ICC_PROFILE": "the ICC profile",
 }
 """What no encoder can be given here, by FFmpeg's name of the frame's side data."""
+_FLAT = ("STEREO3D", bytes(4))  # AVStereo3D begins with its type, AV_STEREO3D_2D: one view
 _SETTINGS = {
     "libx264": ("x264-params", "mastering-display", "cll"),
     "libx265": ("x265-params", "master-display", "max-cll"),
@@ -102,7 +103,7 @@ class Riding:
 
 def riding_of(blocks: Iterable[tuple[str, bytes]]) -> Riding:
     """What blocks of side data mean, given with FFmpeg's names of their types."""
-    found = dict(blocks)
+    found = {name: block for name, block in blocks if (name, block[:4]) != _FLAT}
     content, levels = found.get(_MASTERING, b""), found.get(_LIGHT, b"")
     others = dict.fromkeys(_NAMES[name] for name in found if name in _NAMES)
     return Riding(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -16,12 +16,21 @@ from typing import TYPE_CHECKING, Any
 from esc_cli.errors import WriteError
 from esc_cli.media.video.codecs import Encoding
 from esc_cli.media.video.colour_tags import UNSPECIFIED, ColourTags
+from esc_cli.media.video.held import UNTRIED, Held
 from esc_cli.media.video.info import VideoFacts
-from esc_cli.media.video.mux import is_gap, title_of
-from esc_cli.media.video.probe import ATTACHED_PICTURE, DISCARD_ALL, probe_video
+from esc_cli.media.video.languages import same_language
+from esc_cli.media.video.mux import QUICKTIME, is_gap, movie_timescale
+from esc_cli.media.video.probe import probe_video
 from esc_cli.media.video.reader import WHOLE, Part
 from esc_cli.media.video.side_data import Riding
 from esc_cli.media.video.source import open_video
+from esc_cli.media.video.tracks import (
+    ATTACHED,
+    as_track,
+    kind_of,
+    lost_tags,
+    tracks_of,
+)
 from esc_cli.media.video.verify_pixels import colour_difference
 
 if TYPE_CHECKING:
@@ -39,7 +48,8 @@ class Expected:
 
     shift_s: what became 0. earliest_s: the first time of any packet, 0 or below.
     whole: all of the source was done, with all its chapters. intact: and nothing of it was damaged,
-    so that the result must be as long as it says. part: what of the source was done.
+    so that the result must be as long as it says. part: what of the source was done. held: what
+    the container and the codec can hold of the source, where that differs.
     """
 
     facts: VideoFacts
@@ -51,6 +61,7 @@ class Expected:
     whole: bool = True
     intact: bool = True
     part: Part = WHOLE
+    held: Held = UNTRIED
 
 
 @dataclass
@@ -89,6 +100,7 @@ def _differences(part: Path, source: Path, expected: Expected, read: _Read) -> I
         yield from _time_differences(read, expected)
         with open_video(source) as original:
             yield from _stream_differences(result, original, expected, read)
+            yield from _tag_of_file_differences(result, original, expected.held)
             if len(result.chapters()) != len(original.chapters()) and expected.whole:
                 yield f"{len(result.chapters())} of {len(original.chapters())} chapters"
 
@@ -107,7 +119,7 @@ def _picture_differences(found: VideoFacts, expected: Expected) -> Iterator[str]
     one, other = found.sar or Fraction(1), encoding.sar or Fraction(1)
     if abs(one / other - 1) > _ASPECT_TOLERANCE:
         yield f"sample aspect ratio {one} instead of {other}"
-    yield from _tag_differences(found.tags, encoding)
+    yield from _tag_differences(found.tags, encoding, expected.held)
     yield from _riding_differences(found.riding, expected.facts.riding, encoding.encoder)
 
 
@@ -130,7 +142,7 @@ def _length_differences(found: VideoFacts, expected: Expected) -> Iterator[str]:
         yield f"it lasts {found.duration_s:.3f} s instead of {facts.duration_s:.3f} s"
 
 
-def _tag_differences(found: ColourTags, encoding: Encoding) -> Iterator[str]:
+def _tag_differences(found: ColourTags, encoding: Encoding, held: Held) -> Iterator[str]:
     wanted = encoding.tags
     pairs = (
         ("matrix", found.matrix, wanted.matrix),
@@ -139,7 +151,7 @@ def _tag_differences(found: ColourTags, encoding: Encoding) -> Iterator[str]:
     )
     for name, one, other in pairs:
         # The encoders of RGB state the matrix that RGB has where the source states none.
-        if one != other and other not in (UNSPECIFIED, 0):
+        if one != other and other not in (UNSPECIFIED, 0) and name not in held.colours:
             yield f"{name} {one} instead of {other}"
     if max(found.full_range, 1) != max(wanted.full_range, 1) and encoding.layout.kind == "yuv":
         yield f"range {found.full_range} instead of {wanted.full_range}"
@@ -153,6 +165,10 @@ def _time_differences(read: _Read, expected: Expected) -> Iterator[str]:
     # A container with coarser units (Matroska: milliseconds) can only come as near as half a unit.
     tolerance = Fraction(0) if (base / read.base).denominator == 1 else read.base / 2
     delay = _delay(read, expected)
+    if expected.encoding.container in QUICKTIME:  # which counts the start in units of its own
+        start = expected.pts[0] * base - expected.shift_s
+        units = movie_timescale(start, base)
+        tolerance += Fraction(int((start * units).denominator != 1), 2 * units)
     if delay:
         tolerance = read.base  # the first frame, by which it is known, is rounded as well
     shift = round(expected.shift_s / base) - delay
@@ -179,7 +195,7 @@ def _stream_differences(
     main = expected.facts.stream
     kept = {main, *(other.index for other in expected.facts.others if other.kept)}
     sources = [stream for stream in original.streams if stream.index in kept]
-    found, wanted = _tracks(result.streams), _tracks(sources)
+    found, wanted = tracks_of(result.streams), tracks_of(sources)
     if len(found) != len(wanted):  # MP4 has no tracks without packets, such as those of a part
         wanted = [s for s in wanted if s.index == main or expected.copied.get(s.index)]
     if len(found) != len(wanted):
@@ -190,38 +206,33 @@ def _stream_differences(
         if other.index != main and read.packets[one.index] != count:
             yield f"stream {other.index} has {read.packets[one.index]} of {count} packets"
         yield from _track_differences(one, other, expected)
-    attached = Counter(map(_kind, result.streams)), Counter(map(_kind, sources))
-    if attached[0][_ATTACHED] != attached[1][_ATTACHED]:
-        yield f"{attached[0][_ATTACHED]} of {attached[1][_ATTACHED]} attachments and covers"
+    attached = Counter(map(kind_of, result.streams)), Counter(map(kind_of, sources))
+    if attached[0][ATTACHED] != attached[1][ATTACHED]:
+        yield f"{attached[0][ATTACHED]} of {attached[1][ATTACHED]} attachments and covers"
 
 
 def _track_differences(one: Stream, other: Stream, expected: Expected) -> Iterator[str]:
     name, is_main = f"stream {other.index}", other.index == expected.facts.stream
-    if one.type != other.type or (not is_main and one.name != other.name):
-        yield f"{name} is {one.type} {one.name} instead of {other.type} {other.name}"
-    if (one.language or "und") != (other.language or "und"):
-        yield f"{name} has the language {one.language} instead of {other.language}"
-    if title_of(one) != title_of(other):
-        yield f"{name} is called {title_of(one)!r} instead of {title_of(other)!r}"
+    found = as_track(one)
+    wanted = expected.held.track(other.index) or as_track(other)
+    if found.type != wanted.type or (not is_main and found.codec != wanted.codec):
+        yield f"{name} is {found.type} {found.codec} instead of {wanted.type} {wanted.codec}"
+    if not same_language(found.language, wanted.language):
+        yield f"{name} has the language {found.language} instead of {wanted.language}"
+    if found.title != wanted.title:
+        yield f"{name} is called {found.title!r} instead of {wanted.title!r}"
     # MP4 has no such flag: its muxer enables the first track of a kind, or those that have it.
-    ignored = 1 if expected.encoding.container in ("mp4", "mov") else 0
-    if (one.disposition | ignored) != (other.disposition | ignored):
-        yield f"{name} has the disposition {one.disposition!r} instead of {other.disposition!r}"
+    ignored = 1 if expected.encoding.container in QUICKTIME else 0
+    if (found.disposition | ignored) != (wanted.disposition | ignored):
+        yield f"{name} has the disposition {found.disposition} instead of {wanted.disposition}"
 
 
-_TRACK, _ATTACHED, _MADE = "track", "attached", "made by the muxer"
-
-
-def _kind(stream: Stream) -> str:
-    """Attachments and covers come last in any order; chapter tracks and time codes are made."""
-    if stream.type == "attachment" or stream.disposition & ATTACHED_PICTURE:
-        return _ATTACHED
-    is_made = int(stream.discard) == DISCARD_ALL or "timecode" in stream.metadata
-    return _MADE if stream.type == "data" and is_made else _TRACK
-
-
-def _tracks(streams: Iterable[Stream]) -> list[Stream]:
-    return [stream for stream in streams if _kind(stream) == _TRACK]
+def _tag_of_file_differences(
+    result: InputContainer, original: InputContainer, held: Held
+) -> Iterator[str]:
+    for key, value in lost_tags(original.metadata, result.metadata).items():
+        if key not in held.tags:
+            yield f"the tag {key} is not {value!r}"
 
 
 def _fill(read: _Read, container: InputContainer, video: int) -> None:

@@ -1,5 +1,7 @@
 """The colours of the written file against its source: both decoded, shrunk to a few blocks, as RGB.
 
+Where there is opacity it is compared as well, and colour as far as it is seen.
+
 Each file's own tags say how its samples become RGB, as they do for a player, so that samples and
 tags that do not belong together show.
 """
@@ -78,16 +80,22 @@ def _chosen(path: Path, facts: VideoFacts, part: Part) -> Iterator[RawFrame]:
 
 
 def blocks(frame: RawFrame, form: FrameFormat) -> NDArray[np.float64]:
-    """(GRID, GRID, 3) mean RGB of the blocks of a frame, in [0, 1], as a player sees it."""
+    """(GRID, GRID, 4) mean of the blocks of a frame, in [0, 1], as a player sees it.
+
+    RGB times the opacity, and the opacity, which is 1 where there is none.
+    """
     rows, columns = (_places(side) for side in frame.planes[0].shape)
     own = form.layout
     steps = (1, 1) if own.kind == "rgb" else (own.sub_y, own.sub_x)
+    colours = ((1, 1),) if own.kind == "gray" else ((1, 1), steps, steps)
     planes = [
         plane[rows // down][:, columns // across].astype(np.float64)
-        for plane, (down, across) in zip(frame.planes, ((1, 1), steps, steps), strict=False)
+        for plane, (down, across) in zip(frame.planes, (*colours, (1, 1)), strict=False)
     ]
+    opacity = planes.pop() / (2**own.bits - 1) if own.alpha else np.ones_like(planes[0])
     rgb = _rgb(planes, form).clip(0, 1)  # (rows, columns, 3)
-    cut = rgb.reshape(GRID, len(rows) // GRID, GRID, len(columns) // GRID, 3)
+    seen = np.dstack((rgb * opacity[..., None], opacity))
+    cut = seen.reshape(GRID, len(rows) // GRID, GRID, len(columns) // GRID, 4)
     return np.asarray(cut.mean(axis=(1, 3)), np.float64)
 
 

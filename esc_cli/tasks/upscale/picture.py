@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from esc_cli.media.picture import Frame, Picture
-from esc_cli.media.resize import resize_box, resize_lanczos
+from esc_cli.media.resize import resize_lanczos
 from esc_cli.media.xmp import scaled
+from esc_cli.tasks.upscale.transparency import FloatPixels, enlarged_apart
 
 if TYPE_CHECKING:
     from esc_cli.engine.upscaler import Upscaler
 
-FloatPixels = NDArray[np.float32]
 ALPHA_FLOOR = 1 / 1024
 """Opacity below which a pixel has no colour: a quarter of an 8-bit level."""
 
@@ -93,20 +93,10 @@ class PictureUpscaler:
         return self._pass(frames, torch.uint8 if frames.dtype == np.uint8 else torch.uint16)
 
     def _with_alpha(self, pixels: FloatPixels) -> FloatPixels:
-        """Colour and opacity apart; hidden colour gives way to what is visible beside it.
-
-        Neither the hidden colour nor a division of two results reaches the edges then. What is
-        clear, or opaque, with its neighbours stays exactly that.
-        """
-        colour, alpha = pixels[..., :-1], pixels[..., -1:]
-        if alpha.min() == 1:
-            full = np.ones((self.size[1], self.size[0], 1), np.float32)
-            return np.concatenate([self._enlarged(colour), full], axis=-1)
-        opacity = self._enlarged(alpha).clip(0, 1)
-        for level in (0, 1):
-            opacity[_constant(alpha == level, self.size)] = level
-        plain = self._enlarged(_filled(colour * alpha, alpha)).clip(0, 1)
-        return np.concatenate([np.where(opacity > ALPHA_FLOOR, plain, 0), opacity], axis=-1)
+        """Colour and opacity; what is hidden has the colour 0."""
+        done = enlarged_apart(pixels[..., :-1], pixels[..., -1:], self.size, self._enlarged)
+        colour = np.where(done.opacity > ALPHA_FLOOR, done.colour, 0)
+        return np.concatenate([colour, done.opacity], axis=-1)
 
     def _enlarged(self, pixels: FloatPixels) -> FloatPixels:
         """(H, W, 1 or 3) -> the same channels at `size`; grey goes through as equal R, G, B."""
@@ -138,34 +128,3 @@ def _quantised(pixels: FloatPixels, dtype: np.dtype[Any]) -> Frame:
     levels = np.iinfo(dtype).max
     rounded: Frame = np.rint(pixels.clip(0, 1) * levels).astype(dtype)
     return rounded
-
-
-def _constant(mask: NDArray[np.bool_], size: tuple[int, int]) -> NDArray[np.bool_]:
-    """(H, W, 1) -> (height, width, 1): where the mask holds in the source and one pixel around."""
-    wide = np.pad(mask[..., 0], 1, mode="edge")
-    rows = wide[:-2] & wide[1:-1] & wide[2:]
-    around = rows[:, :-2] & rows[:, 1:-1] & rows[:, 2:]  # (H, W)
-    return resize_box(around.astype(np.float32)[..., None], size) > 1 - 1e-4
-
-
-def _filled(weighted: FloatPixels, alpha: FloatPixels) -> FloatPixels:
-    """The colour of (H, W, C) weighted by (H, W, 1); where that is 0, the mean of what is near.
-
-    Pull and push: the mean of the smallest square around a pixel, of sides 2, 4, 8, ..., that
-    holds anything visible (Gortler et al., The Lumigraph, 1996).
-    """
-    seen = alpha > 0
-    own = np.divide(weighted, alpha, out=np.zeros_like(weighted), where=seen)
-    if seen.all() or max(alpha.shape[:2]) == 1:
-        return own
-    coarse = _filled(_halved(weighted), _halved(alpha))
-    near = coarse.repeat(2, axis=0).repeat(2, axis=1)[: alpha.shape[0], : alpha.shape[1]]
-    return np.where(seen, own, near)
-
-
-def _halved(pixels: FloatPixels) -> FloatPixels:
-    """(H, W, C) -> sums of squares of 2 x 2; beyond the border is 0."""
-    height, width = pixels.shape[:2]
-    even = np.pad(pixels, ((0, height % 2), (0, width % 2), (0, 0)))
-    rows = even[0::2] + even[1::2]
-    return rows[:, 0::2] + rows[:, 1::2]

@@ -19,6 +19,8 @@ from esc_cli.media.video.pixel_formats import Layout
 class ColourSpace:
     """How the planes of a layout become RGB and back. `levels` is None for RGB layouts.
 
+    Opacity has all levels, whatever the range of the colours.
+
     Chroma that is subsampled along an axis is read between luma samples (linear, two samples)
     and written as their mean. Its place is that of H.264's default: on the even columns, half
     way between the rows.
@@ -29,9 +31,10 @@ class ColourSpace:
 
     def to_rgb(self, frames: Sequence[tuple[Plane, ...]], device: torch.device) -> Tensor:
         """Frames of equal size -> (B, 3, H, W) float32 RGB in [0, 1] on `device`."""
-        planes = [_stack([frame[i] for frame in frames], device) for i in range(len(frames[0]))]
+        count = len(frames[0]) - self.layout.alpha
+        planes = [_stack([frame[i] for frame in frames], device) for i in range(count)]
         if self.layout.kind == "rgb":
-            green, blue, red = (plane / (2**self.layout.bits - 1) for plane in planes)
+            green, blue, red = (plane / self._top for plane in planes)
             return torch.stack((red, green, blue), dim=1)  # (B, 3, H, W)
         levels = _known(self.levels)
         luma = (planes[0] - levels.luma_offset) / levels.luma_scale  # (B, H, W)
@@ -44,11 +47,28 @@ class ColourSpace:
         )
         return _rgb(luma, cb, cr, levels)
 
-    def to_planes(self, rgb: Tensor) -> list[tuple[Plane, ...]]:
-        """(B, 3, H, W) float RGB in [0, 1] -> frames in this layout, rounded to its levels."""
+    def opacity(self, frames: Sequence[tuple[Plane, ...]], device: torch.device) -> Tensor:
+        """The last plane of frames -> (B, H, W) float32 in [0, 1] on `device`."""
+        return _stack([frame[-1] for frame in frames], device) / self._top
+
+    def to_planes(self, rgb: Tensor, opacity: Tensor | None = None) -> list[tuple[Plane, ...]]:
+        """(B, 3, H, W) float RGB in [0, 1] -> frames in this layout, rounded to its levels.
+
+        opacity: (B, H, W), for layouts that have it; None for opaque frames.
+        """
+        planes = self._colours(rgb)
+        if self.layout.alpha:
+            full = torch.ones_like(rgb[:, 0]) if opacity is None else opacity
+            planes.append(self._rounded(full * self._top, self._top))
+        return _frames(planes)
+
+    @property
+    def _top(self) -> int:
+        return int(2**self.layout.bits - 1)
+
+    def _colours(self, rgb: Tensor) -> list[Tensor]:
         if self.layout.kind == "rgb":
-            top = 2**self.layout.bits - 1
-            return _frames([self._rounded(rgb[:, c] * top, top) for c in (1, 2, 0)])
+            return [self._rounded(rgb[:, c] * self._top, self._top) for c in (1, 2, 0)]
         levels = _known(self.levels)
         red, green, blue = rgb[:, 0], rgb[:, 1], rgb[:, 2]  # (B, H, W)
         luma = levels.kr * red + (1 - levels.kr - levels.kb) * green + levels.kb * blue
@@ -60,7 +80,7 @@ class ColourSpace:
             for chroma in (cb, cr):
                 small = self._downsampled(chroma) * levels.chroma_scale + levels.chroma_offset
                 planes.append(self._rounded(small, levels.maximum))
-        return _frames(planes)
+        return planes
 
     def _rounded(self, plane: Tensor, maximum: int) -> Tensor:
         dtype = torch.uint8 if self.layout.bytes_per_sample == 1 else torch.uint16

@@ -17,6 +17,7 @@ from esc_cli.media.resize import resize_lanczos
 from esc_cli.media.video.colour_tags import levels, resolved_matrix
 from esc_cli.media.video.frames import Plane, RawFrame
 from esc_cli.media.video.info import FrameFormat
+from esc_cli.tasks.upscale.transparency import FloatPixels, enlarged_apart
 from esc_cli.tasks.upscale.video.colour import ColourSpace
 from esc_cli.tasks.upscale.video.journal import Settled
 from esc_cli.tasks.upscale.video.plan import is_full_range
@@ -49,8 +50,33 @@ class FrameUpscaler:
         """
         self.check()
         with torch.inference_mode():
-            rgb = self._reading.to_rgb([frame.planes for frame in frames], self.device)
+            planes = [frame.planes for frame in frames]
+            rgb = self._reading.to_rgb(planes, self.device)
+            if self.source.layout.alpha:
+                opacity = self._reading.opacity(planes, self.device)
+                if opacity.min() < 1:
+                    return self._transparent(rgb, opacity)
             return self._writing.to_planes(self._enlarged(rgb).to(self.device))
+
+    def _transparent(self, rgb: Tensor, opacity: Tensor) -> list[tuple[Plane, ...]]:
+        """Frames one by one, as pictures. (B, 3, H, W), (B, H, W) -> planes.
+
+        Hidden colour stays beside what is visible, as codecs blur it into its neighbours.
+        """
+        results: list[tuple[Plane, ...]] = []
+        size = (self.target.width, self.target.height)
+        for colour, alpha in zip(_pixels(rgb), _pixels(opacity[:, None]), strict=True):
+            done = enlarged_apart(colour, alpha, size, self._of_pixels)
+            shown = _tensor(np.where(done.clear, np.float32(0), done.colour)).to(self.device)
+            results += self._writing.to_planes(shown, _tensor(done.opacity)[:, 0].to(self.device))
+        return results
+
+    def _of_pixels(self, pixels: FloatPixels) -> FloatPixels:
+        """(H, W, 1 or 3) -> the same channels at the size of the result."""
+        self.check()
+        rgb = np.broadcast_to(pixels, (*pixels.shape[:2], 3))
+        done = _pixels(self._enlarged(_tensor(rgb).to(self.device)))[0]
+        return done if pixels.shape[2] == 3 else done.mean(axis=2, keepdims=True, dtype=np.float32)
 
     def _enlarged(self, rgb: Tensor) -> Tensor:
         """(B, 3, H, W) -> (B, 3, height, width) of the result, float32 in [0, 1]."""
@@ -87,8 +113,18 @@ class FrameUpscaler:
         return ColourSpace(layout, levels(matrix, is_full_range(tags), layout.bits))
 
 
+def _pixels(frames: Tensor) -> list[FloatPixels]:
+    """(B, C, H, W) -> each as (H, W, C)."""
+    return [frame.permute(1, 2, 0).cpu().numpy() for frame in frames]
+
+
+def _tensor(pixels: FloatPixels) -> Tensor:
+    """(H, W, C) -> (1, C, H, W)."""
+    return torch.from_numpy(np.array(pixels.transpose(2, 0, 1)[None], order="C"))
+
+
 def _resized(rgb: Tensor, size: tuple[int, int]) -> Tensor:
-    images = [frame.permute(1, 2, 0).cpu().numpy() for frame in rgb]  # (H, W, 3)
+    images = _pixels(rgb)
     done = np.stack([resize_lanczos(image, (size[1], size[0])) for image in images])
     return torch.from_numpy(done).permute(0, 3, 1, 2).clamp(0, 1)  # (B, 3, height, width)
 

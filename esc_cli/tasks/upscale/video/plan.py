@@ -7,17 +7,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from esc_cli.engine.threads import available_cores
-from esc_cli.errors import ItemError, UnsupportedError, UsageError
+from esc_cli.errors import ItemError, UnsupportedError, UsageError, WriteError
 from esc_cli.media.formats import OutputPlan
 from esc_cli.media.paths import Source
 from esc_cli.media.picture import Header
 from esc_cli.media.video.codecs import (
     CONTAINERS,
+    Codec,
     Encoding,
     codec_by_name,
     codec_options,
     container_candidates,
     container_of,
+    transparency_refused,
+    transparent_codec,
 )
 from esc_cli.media.video.colour_tags import (
     FULL_RANGE,
@@ -25,8 +28,10 @@ from esc_cli.media.video.colour_tags import (
     RGB,
     UNSPECIFIED,
     ColourTags,
+    prores_tags,
     resolved_matrix,
 )
+from esc_cli.media.video.held import UNTRIED, Held
 from esc_cli.media.video.info import FrameFormat, VideoFacts
 from esc_cli.media.video.pixel_formats import Layout
 from esc_cli.tasks.models import AUTO, Choice, Models
@@ -50,14 +55,17 @@ class VideoJob(StreamedJob):
 
     facts: VideoFacts
     encoding: Encoding
+    held: Held = UNTRIED
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """What is told before the work: what is done about fields, and what will be lost."""
         encoder, own = self.encoding.encoder, self.facts.layout
-        lost, bits = self.facts.riding.lost(encoder), self.encoding.layout.bits
+        bits = self.encoding.layout.bits
+        lost = [one for one in self.facts.riding.lost(encoder) if one not in self.held.riding]
         told = (
             self.facts.fields.found,
+            *self.held.notes,
             f"will be lost, as {encoder} is not given it: {', '.join(lost)}" if lost else "",
             f"{own.bits} bits become {bits}" if bits < own.bits else "",
         )
@@ -121,6 +129,7 @@ class Found:
     frames: about how many will be done.
     """
 
+    path: Path
     facts: VideoFacts
     size: tuple[int, int]
     scale: float
@@ -137,11 +146,12 @@ class Found:
         """The job; `places` are the root of the output tree and the output."""
         facts, (root, output) = self.facts, places
         bits = 8 * facts.layout.bytes_per_sample
-        header = Header(facts.demuxer, facts.width, facts.height, 3, bits, self.frames)
+        channels = 4 if facts.layout.alpha else 3
+        header = Header(facts.demuxer, facts.width, facts.height, channels, bits, self.frames)
         size = self.size
         return VideoJob(
             source, header, size, choice, made.format, root, output, settings,
-            self._estimated_bytes(source), facts, made.encoding,
+            self._estimated_bytes(source), made.facts, made.encoding, made.held,
         )  # fmt: skip
 
     def _estimated_bytes(self, source: Source) -> int:
@@ -167,15 +177,17 @@ def look_at(source: Source, options: UpscaleOptions, models: Models) -> Found:
     # The target counts for the picture as shown.
     width, height = options.target.size(*facts.upright, default)
     size = (height, width) if facts.rotation % 180 else (width, height)
-    return Found(facts, size, default, _frames_wanted(facts, options))
+    return Found(source.path, facts, size, default, _frames_wanted(facts, options))
 
 
 @dataclass(frozen=True)
 class Draft:
-    """The encoder and the container for a video."""
+    """The encoder and the container for a video, and what they hold of it."""
 
+    facts: VideoFacts
     encoding: Encoding
     format: OutputPlan
+    held: Held
 
 
 def draft(found: Found, options: UpscaleOptions, suffix: str, own: Path | None) -> Draft:
@@ -187,19 +199,20 @@ def draft(found: Found, options: UpscaleOptions, suffix: str, own: Path | None) 
     from esc_cli.media.video.encoder import output_layout
 
     facts, size, wish = found.facts, found.size, options.video
-    codec = codec_by_name(wish.codec)
     asked = options.container if own is None else _named(own)
-    candidates = container_candidates(codec, suffix, asked)
-    container = _holding(facts, candidates, asked)
+    codec = _codec(facts, wish.codec, asked, suffix)
     layout = output_layout(codec, facts.layout, wish.pix_fmt)
+    candidates = container_candidates(codec, suffix, asked)
+    if layout.alpha:
+        candidates = tuple(name for name in candidates if name != "mp4")
     tags = result_tags(facts, size, layout)
-    if codec.encoder == "prores_ks":  # the format knows no other range
-        tags = replace(tags, full_range=LIMITED_RANGE)
+    if codec.encoder == "prores_ks":
+        tags = prores_tags(tags, size)
     rate = facts.rate if facts.rate > 0 else facts.time_base
     encoding = Encoding(
         codec.encoder,
         codec_options(codec, wish.crf, wish.preset) + facts.riding.options(codec.encoder),
-        container,
+        candidates[0],
         layout,
         *size,
         facts.time_base,
@@ -208,9 +221,44 @@ def draft(found: Found, options: UpscaleOptions, suffix: str, own: Path | None) 
         tags,
         facts.display_matrix,
     )
+    facts, encoding, held = _tried(found, encoding, candidates, asked)
+    container = encoding.container
     known = CONTAINERS[container]
     ending = own.suffix if own is not None else suffix
-    return Draft(encoding, OutputPlan(container, ending if ending.lower() in known else known[0]))
+    plan = OutputPlan(container, ending if ending.lower() in known else known[0])
+    return Draft(facts, encoding, plan, held)
+
+
+def _tried(
+    found: Found, encoding: Encoding, candidates: tuple[str, ...], asked: str | None
+) -> tuple[VideoFacts, Encoding, Held]:
+    """The first container that holds all streams, as a trial with their first packets shows.
+
+    Raises UnsupportedError naming the stream where none does, WriteError where the pictures alone
+    cannot be written.
+    """
+    from esc_cli.media.video.trial import refused_in_trial, tried
+
+    facts = found.facts
+    while True:
+        chosen = replace(encoding, container=_holding(facts, candidates, asked))
+        try:
+            return facts, chosen, tried(found.path, facts, chosen)
+        except WriteError:
+            refused = refused_in_trial(found.path, facts, chosen)
+            if not refused:
+                raise
+            facts = facts.refusing(chosen.container, refused)
+
+
+def _codec(facts: VideoFacts, name: str | None, asked: str | None, suffix: str) -> Codec:
+    """The codec of a name, or that for the container. `asked`: the container, if one was."""
+    is_transparent = facts.layout.alpha
+    if is_transparent and asked == "mp4":
+        raise transparency_refused(facts.layout.name, asked)
+    if is_transparent and name is None:
+        return transparent_codec(facts.codec, asked or container_of(suffix))
+    return codec_by_name(name)
 
 
 def _named(own: Path) -> str:

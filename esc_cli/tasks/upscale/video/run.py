@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from esc_cli.engine.upscaler import Upscaler
 
 PROGRESS_INTERVAL_S = 0.5
-JOURNAL_VERSION = 2
+JOURNAL_VERSION = 3
 """Raised when segments of an earlier esc can no longer be continued."""
 
 
@@ -176,7 +176,15 @@ class VideoRun:
         job, window = self.job, self._window(reader)
         check_overwriting(job)
         source = FileState(status.st_size, status.st_mtime_ns, sha256_of(job.source.path))
-        muxer = Muxer(job.source.path, job.facts, job.encoding, journal.settled.threads, window)
+        muxer = Muxer(
+            job.source.path,
+            job.facts,
+            job.encoding,
+            journal.settled.threads,
+            window,
+            reader.pts[0] * job.facts.time_base - self._shift(window),
+            job.held,
+        )
         digest = ""
 
         def record(written: os.stat_result) -> None:
@@ -204,12 +212,17 @@ class VideoRun:
             self.job.encoding,
             reader.pts,
             muxer.copied,
-            Fraction(0) if window is None else window.shift_s,
+            self._shift(window),
             muxer.earliest_s,
             whole=window is None,
             intact=not reader.damage,
             part=reader.part,
+            held=self.job.held,
         )
+
+    @staticmethod
+    def _shift(window: Window | None) -> Fraction:
+        return Fraction(0) if window is None else window.shift_s
 
     def _window(self, reader: Reader) -> Window | None:
         """What of the other streams goes with the frames that were done; None for all."""
@@ -246,13 +259,13 @@ class VideoRun:
         kept = [
             other
             for other in self.job.facts.others
-            if other.kept and other.type in ("audio", "subtitle")
+            if other.kept and other.type in ("audio", "subtitle", "video")
         ]
         return [f"{other} has nothing here" for other in kept if not muxer.copied.get(other.index)]
 
     @property
     def _lost(self) -> list[str]:
-        return [str(o) for o in self.job.facts.others if not o.kept and o.codec != "bin_data"]
+        return [str(other) for other in self.job.facts.others if not (other.kept or other.made)]
 
 
 def _reachable(total: int | None, done: int) -> int | None:

@@ -153,11 +153,6 @@ def test_a_size_or_a_clock_that_jumps_fails_with_the_time(tmp_path):
     assert re.search(r"timestamps do not increase at \d\.\d+ s", failure(path))
 
 
-def test_transparency_is_refused(tmp_path):
-    path = Clip(frames=2, pix_fmt="yuva420p", codec="ffv1", options={}).write(tmp_path / "clip.mkv")
-    assert "transparency" in failure(path)
-
-
 def test_odd_results_in_420_are_refused_before_work_with_advice(tmp_path):
     path = Clip(frames=2, size=(33, 25), codec="ffv1", options={}).write(tmp_path / "clip.mkv")
     from esc_cli.tasks.upscale.options import Target

@@ -27,9 +27,9 @@ def hdr_clip(path):
     ).write(path)  # fmt: skip
 
 
-def captioned(source, target, first=0):
-    """The same H.264 packets with a message of closed captions before each, from one on."""
-    message = b"\x06\x04" + bytes([len(CAPTIONS)]) + CAPTIONS + b"\x80"
+def captioned(source, target, first=0, content=CAPTIONS, unit_head=b"\x06"):
+    """The same H.264 packets with a message, of closed captions, before each, from one on."""
+    message = unit_head + b"\x04" + bytes([len(content)]) + content + b"\x80"
     unit = len(message).to_bytes(4, "big") + message
     with av.open(str(source)) as one, av.open(str(target), "w") as other:
         copy = other.add_stream_from_template(one.streams.video[0], opaque=True)
@@ -84,6 +84,19 @@ def test_closed_captions_are_named_before_the_work(tmp_path):
     assert remarks == ["will be lost, as libx264 is not given it: closed captions"]
     assert item.notes == tuple(remarks)  # in the report as well
     assert "A53_CC" not in found
+
+
+def test_hdr10_plus_is_named_before_the_work_and_in_the_report(tmp_path):
+    plain = Clip(frames=4, codec="libx265", options={"x265-params": "log-level=none:bframes=0"})
+    bits = f"01{1000:027b}0" + f"{50_000:017b}" * 3 + f"{20_000:017b}" + "0" * 17
+    settings = int(bits.ljust(-(-len(bits) // 8) * 8, "0"), 2).to_bytes(-(-len(bits) // 8), "big")
+    content = bytes.fromhex("b5003c00010401") + settings  # SMPTE ST 2094-40, version 1
+    plain = plain.write(tmp_path / "in" / "plain.mkv")
+    source = captioned(plain, tmp_path / "clip.mkv", content=content, unit_head=b"\x4e\1")
+    remarks, item, found = run(source, codec="hevc")
+    assert remarks == ["will be lost, as libx265 is not given it: HDR10+"]
+    assert item.notes == tuple(remarks)
+    assert "DYNAMIC_HDR_PLUS" not in found
 
 
 def test_closed_captions_that_begin_later_are_named_at_the_end(tmp_path):
