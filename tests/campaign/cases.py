@@ -1,0 +1,60 @@
+"""The cases of a campaign: each follows from the seed and its number alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from random import Random
+
+from tests.campaign.mutations import MUTATIONS
+from tests.campaign.seeds import SEEDS
+from tests.campaign.seeds_png import SIGNATURE, with_checksums
+
+INTACT = 1 / 12
+"""Share of pictures that stay as they were made: they must be done."""
+CHECKSUMS = 0.7
+"""Share of damaged PNGs whose checksums fit the damage: else the first of them ends the reading."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One file. `intact`: it is valid, and of a format that is read."""
+
+    number: int
+    format: str
+    content: bytes
+    intact: bool
+
+    @property
+    def name(self) -> str:
+        """Its file name."""
+        return f"{self.number:06}{SEEDS[self.format].suffix}"
+
+
+def case(seed: int, number: int) -> Case:
+    """The case of a number; formats take turns."""
+    rng = Random(f"{seed}/{number}")
+    name = tuple(SEEDS)[number % len(SEEDS)]
+    seeds = SEEDS[name]
+    content = rng.choice(seeds.makers)(rng)
+    if rng.random() < INTACT:
+        return Case(number, name, content, not seeds.refused)
+    other = rng.choice(seeds.makers)(rng)
+    return Case(number, name, _mutated(content, other, rng), False)
+
+
+def _mutated(content: bytes, other: bytes, rng: Random) -> bytes:
+    changed = bytearray(content)
+    for _ in range(rng.choice((1, 1, 1, 2, 3))):
+        if changed:
+            rng.choice(MUTATIONS)(changed, rng, other)
+    mended = changed.startswith(SIGNATURE) and rng.random() < CHECKSUMS
+    return with_checksums(bytes(changed)) if mended else bytes(changed)
+
+
+def cases(seed: int) -> Iterator[Case]:
+    """All of them, without end."""
+    number = 0
+    while True:
+        yield case(seed, number)
+        number += 1
