@@ -11,7 +11,7 @@ from tests.campaign.cases import Case
 from tests.campaign.oracle import Outcome, Violation, of_first, of_lenient, of_second
 from tests.campaign.worker import Answer, Died, Hung, Worker
 
-BATCH = 22
+BATCH = 24
 """Pictures in a folder: each format twice."""
 LIMIT_S = 30.0
 """For one picture by itself."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,13 +18,14 @@ from tests.campaign.cases import Case
 from tests.campaign.worker import Answer
 
 RECORDS = ".esc-records.jsonl"
+KEPT = ".esc-pictures"
 SCALE = 2
 _OURS = re.compile(r"(failed|note): .+: .+|\d+ done, \d+ skipped, .*|\d+ of \d+, .*|.+/\d{6}\.\w+")
 """The lines that `esc upscale` writes of a folder."""
 _NOT_WORDS = re.compile(
     r"Traceback|[Ee]rror:|Error\b|Exception|codec can't|NoneType|0x[0-9a-f]{4}|<[\w. ]+>"
     r"|invalid literal|unexpected|please report|not enough memory"
-    r"|_\w+\(|\bb'|argument|\bobject\b|unpack|\(\)"
+    r"|_\w+\(|\bb'|argument|\bobject\b|unpack requires|values to unpack|\(\)"
 )
 """The texts of Python and of decoders; memory is bounded by the size of a picture, not by luck."""
 
@@ -53,12 +55,13 @@ class Outcome:
 
     @property
     def files(self) -> dict[str, bytes]:
-        """Everything under the folder of the results but the records."""
+        """Everything under the folder of the results but the records, and what of an archive is
+        finished: that stays for the next run."""
         found = self.results.rglob("*") if self.results.exists() else ()
         return {
             str(path.relative_to(self.results)): path.read_bytes()
             for path in found
-            if path.is_file() and path.name != RECORDS
+            if path.is_file() and path.name != RECORDS and path.parent.suffix != KEPT
         }
 
 
@@ -100,21 +103,31 @@ def _words(item: dict[str, Any]) -> str:
 def _wrong_picture(path: Path, size: tuple[int, int]) -> str:
     """Why a result is no whole picture of this size, by a decoder that is not ours."""
     try:
-        return "" if (found := _size(path)) == size else f"the result has {found}, not {size}"
+        found = _sizes(path)
+        return "" if size in found else f"the result has {found}, not {size}"
     except Exception as error:  # noqa: BLE001 - whatever a decoder says of it
         return f"the result cannot be decoded: {error!r}"
 
 
-def _size(path: Path) -> tuple[int, int]:
+def _sizes(path: Path) -> list[tuple[int, int]]:
+    """The size of the picture, or of every picture of an archive, decoded to its end."""
     if path.suffix == ".tif":
         with tifffile.TiffFile(path) as file:
             page = file.pages[0].asarray()
-            return page.shape[1], page.shape[0]
+            return [(page.shape[1], page.shape[0])]
+    if path.suffix == ".cbz":
+        with zipfile.ZipFile(path) as file:
+            names = (i for i in file.infolist() if i.filename.endswith((".png", ".jpeg", ".webp")))
+            return [_decoded(file.read(info)) for info in names]
     if path.suffix == ".heic":
         import pillow_heif
 
         pillow_heif.register_heif_opener()
-    with Image.open(io.BytesIO(path.read_bytes())) as image:
+    return [_decoded(path.read_bytes())]
+
+
+def _decoded(content: bytes) -> tuple[int, int]:
+    with Image.open(io.BytesIO(content)) as image:
         for number in range(getattr(image, "n_frames", 1)):
             image.seek(number)
             image.load()

@@ -1,4 +1,4 @@
-"""Valid small pictures of every format that is read, drawn from a random generator.
+"""Valid small pictures of every format that is read, and archives of them, drawn at random.
 
 `SEEDS` is the table: a format, its suffix, and the makers of its variants. A format that is added
 to the product gets an entry here.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import struct
+import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -22,6 +23,7 @@ from tests.campaign.seeds_png import MAKERS as PNG
 from tests.campaign.seeds_tiff import MAKERS as TIFF
 
 Maker = Callable[[Random], bytes]
+_WHEN = (2026, 1, 2, 3, 4, 6)
 
 
 @dataclass(frozen=True)
@@ -107,6 +109,21 @@ def heif(mode: str, rng: Random, **options: Any) -> bytes:
     return saved(mode, "HEIF", rng, **options)
 
 
+def book(rng: Random) -> bytes:
+    """A CBZ of pictures and a text, stored or compressed, with folders."""
+    target = io.BytesIO()
+    with zipfile.ZipFile(
+        target, "w", rng.choice((zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED))
+    ) as file:
+        file.comment = rng.randbytes(rng.choice((0, 0, 20)))
+        for number in range(rng.randint(1, 3)):
+            form = rng.choice(("PNG", "JPEG", "WEBP"))
+            name = f"{rng.choice(('', 'a/', 'ä/'))}{number}.{form.lower()}"
+            file.writestr(zipfile.ZipInfo(name, _WHEN), saved("RGB", form, rng))
+        file.writestr(zipfile.ZipInfo("ComicInfo.xml", _WHEN), b"<ComicInfo/>")
+    return target.getvalue()
+
+
 def pnm(rng: Random) -> bytes:
     """A PPM, which is not read."""
     plane = pixels(rng)
@@ -165,5 +182,6 @@ SEEDS: Mapping[str, Seeds] = {
         ".tga", (*_each("RGB RGBA L P", "TGA"), *_each("RGB P", "TGA", compression="tga_rle"))
     ),
     "PCX": Seeds(".pcx", _each("RGB L P 1", "PCX")),
+    "CBZ": Seeds(".cbz", (book,)),
     "not read": Seeds(".jp2", _REFUSED, refused=True),
 }

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from esc_cli.errors import UnsupportedError
+from esc_cli.media.archive import open_archive
 from esc_cli.media.decode import decode
 from tests.campaign.batches import run_batch
 from tests.campaign.cases import Case, case
@@ -22,22 +23,28 @@ from tests.campaign.report import table
 from tests.campaign.seeds import SEEDS
 from tests.campaign.worker import ROOT, Answer, Died, Hung, Worker
 
-PICTURES = 66  # six of each format
+PICTURES = 72  # six of each format
 
 
 @pytest.mark.parametrize("name", SEEDS)
-def test_every_maker_makes_what_is_done_or_refused_by_name(name):
+def test_every_maker_makes_what_is_done_or_refused_by_name(name, tmp_path):
     for number, make in enumerate(SEEDS[name].makers):
         content = make(random.Random(number))
         if SEEDS[name].refused:
             with pytest.raises(UnsupportedError, match="are not supported"):
                 decode(content, 10**5)
+        elif name == "CBZ":
+            (tmp_path / "a.cbz").write_bytes(content)
+            with open_archive(tmp_path / "a.cbz") as archive:
+                pictures = [entry for entry in archive.entries if entry.kind == "picture"]
+                assert all(decode(archive.picture(entry, 10**5), 10**5) for entry in pictures)
+            assert pictures
         else:
             decode(content, 10**5)
 
 
 def test_a_case_follows_from_seed_and_number_alone():
-    drawn = [case(5, number) for number in range(44) if "HEIC" not in case(5, number).format]
+    drawn = [case(5, number) for number in range(48) if "HEIC" not in case(5, number).format]
     assert drawn == [case(5, one.number) for one in drawn]
     assert any(one.intact for one in drawn)
     assert case(6, 0) != case(5, 0)
