@@ -35,7 +35,7 @@ _SIZE, _RESULT, _BATCH, _VIDEO = "Size", "Result", "Batch", "Videos"
 def upscale_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per option
     inputs: Annotated[
         list[str],
-        typer.Argument(help="Pictures, videos, archives (cbz, zip), folders; - is stdin.", metavar="INPUT..."),
+        typer.Argument(help="Pictures, videos, archives, folders; - is stdin.", metavar="INPUT..."),
     ],
     output: Annotated[
         str | None,
