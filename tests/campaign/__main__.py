@@ -14,6 +14,8 @@ from tests.campaign.cases import case
 from tests.campaign.report import table
 from tests.campaign.worker import Worker
 
+LARGEST_BYTES = 200_000
+
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.campaign", description=__doc__)
@@ -21,6 +23,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--count", type=int, help="pictures, instead of seconds")
     parser.add_argument("--seed", type=int, default=1, help="of the whole campaign (1)")
     parser.add_argument("--replay", type=int, action="append", help="only the case of this number")
+    parser.add_argument("--files", type=Path, help="damage the files below this folder instead")
     parser.add_argument("--keep", type=Path, help="a folder for the files that broke a promise")
     return parser.parse_args()
 
@@ -42,15 +45,16 @@ def _batches(args: argparse.Namespace) -> Iterator[list[int]]:
 def main() -> int:
     """Run the campaign; 1 when a promise was broken."""
     args = _arguments()
+    files = _small_files(args.files) if args.files is not None else ()
     worker, whole, start = Worker(MEMORY_BYTES), Result(), time.monotonic()
     try:
         for numbers in _batches(args):
-            result = run_batch([case(args.seed, number) for number in numbers], worker)
+            result = run_batch([case(args.seed, number, files) for number in numbers], worker)
             whole.rows += result.rows
             whole.violations += result.violations
             for broken in result.violations:
                 print(f"seed {args.seed}, case {broken.case}: {broken.what}", flush=True)
-                _keep(args, broken.case)
+                _keep(args, broken.case, files)
             if args.replay:
                 print(*result.rows, sep="\n")
     finally:
@@ -64,9 +68,16 @@ def main() -> int:
     return int(bool(whole.violations))
 
 
-def _keep(args: argparse.Namespace, number: int) -> None:
+def _small_files(folder: Path) -> tuple[Path, ...]:
+    """Files of a corpus; large ones would only take the time of others."""
+    return tuple(
+        sorted(p for p in folder.rglob("*") if p.is_file() and p.stat().st_size < LARGEST_BYTES)
+    )
+
+
+def _keep(args: argparse.Namespace, number: int, files: tuple[Path, ...]) -> None:
     if args.keep is not None and number >= 0:
-        one = case(args.seed, number)
+        one = case(args.seed, number, files)
         args.keep.mkdir(parents=True, exist_ok=True)
         (args.keep / f"{args.seed}-{one.name}").write_bytes(one.content)
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from random import Random
 
 from tests.campaign.mutations import MUTATIONS
@@ -24,23 +25,29 @@ class Case:
     format: str
     content: bytes
     intact: bool
+    suffix: str
 
     @property
     def name(self) -> str:
         """Its file name."""
-        return f"{self.number:06}{SEEDS[self.format].suffix}"
+        return f"{self.number:06}{self.suffix}"
 
 
-def case(seed: int, number: int) -> Case:
-    """The case of a number; formats take turns."""
+def case(seed: int, number: int, files: Sequence[Path] = ()) -> Case:
+    """The case of a number; formats take turns. With `files`, one of those is what is damaged."""
     rng = Random(f"{seed}/{number}")
+    if files:
+        path, other = rng.choice(files), rng.choice(files)
+        content = _mutated(path.read_bytes(), other.read_bytes() or b"\0", rng)
+        suffix = path.suffix.lower()
+        return Case(number, suffix, content, intact=False, suffix=suffix)
     name = tuple(SEEDS)[number % len(SEEDS)]
     seeds = SEEDS[name]
     content = rng.choice(seeds.makers)(rng)
     if rng.random() < INTACT:
-        return Case(number, name, content, not seeds.refused)
+        return Case(number, name, content, not seeds.refused, seeds.suffix)
     other = rng.choice(seeds.makers)(rng)
-    return Case(number, name, _mutated(content, other, rng), False)
+    return Case(number, name, _mutated(content, other, rng), intact=False, suffix=seeds.suffix)
 
 
 def _mutated(content: bytes, other: bytes, rng: Random) -> bytes:
@@ -50,11 +57,3 @@ def _mutated(content: bytes, other: bytes, rng: Random) -> bytes:
             rng.choice(MUTATIONS)(changed, rng, other)
     mended = changed.startswith(SIGNATURE) and rng.random() < CHECKSUMS
     return with_checksums(bytes(changed)) if mended else bytes(changed)
-
-
-def cases(seed: int) -> Iterator[Case]:
-    """All of them, without end."""
-    number = 0
-    while True:
-        yield case(seed, number)
-        number += 1

@@ -111,15 +111,15 @@ def _wrong_picture(path: Path, size: tuple[int, int]) -> str:
 
 def _sizes(path: Path) -> list[tuple[int, int]]:
     """The size of the picture, or of every picture of an archive, decoded to its end."""
-    if path.suffix == ".tif":
+    if path.suffix in (".tif", ".tiff"):
         with tifffile.TiffFile(path) as file:
             page = file.pages[0].asarray()
             return [(page.shape[1], page.shape[0])]
-    if path.suffix == ".cbz":
+    if path.suffix in (".cbz", ".zip"):
         with zipfile.ZipFile(path) as file:
             names = (i for i in file.infolist() if i.filename.endswith((".png", ".jpeg", ".webp")))
             return [_decoded(file.read(info)) for info in names]
-    if path.suffix == ".heic":
+    if path.suffix in (".heic", ".heif", ".hif"):
         import pillow_heif
 
         pillow_heif.register_heif_opener()

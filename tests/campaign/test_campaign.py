@@ -50,6 +50,15 @@ def test_a_case_follows_from_seed_and_number_alone():
     assert case(6, 0) != case(5, 0)
 
 
+def test_files_of_ones_own_are_damaged_instead(tmp_path):
+    (tmp_path / "a.QOI").write_bytes(b"some bytes" * 9)
+    files = (tmp_path / "a.QOI",)
+    drawn = [case(5, number, files) for number in range(9)]
+    assert drawn == [case(5, number, files) for number in range(9)]
+    assert len({one.content for one in drawn}) > 5
+    assert drawn[3].name == "000003.qoi"
+
+
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda one: one.__name__)
 def test_every_mutation_changes_files_of_any_length(mutation):
     rng, changed = random.Random(3), 0
@@ -123,7 +132,7 @@ def done(tmp_path):
     item = {"input": "in/000007.png", "status": "done", "output": str(path), "reason": ""}
     item |= {"notes": [], "input_size": [8, 6], "output_size": [16, 12]}
     outcome = Outcome(Answer(0, ""), path.parent, {"000007.png": item})
-    one = Case(7, "PNG", b"", intact=True)
+    one = Case(7, "PNG", b"", intact=True, suffix=".png")
     assert list(of_first([one], outcome)) == []
     return one, outcome
 

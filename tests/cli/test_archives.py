@@ -129,6 +129,15 @@ def test_pictures_of_all_sizes_fit_a_box_and_large_ones_only_shrink(esc, tmp_pat
     assert "1 skipped" in esc(path, "--longest-side", "24", "--device", "cpu").err
 
 
+def test_a_small_first_picture_that_stays_as_it_is_decides_nothing_for_the_others(esc, tmp_path):
+    pages = [("1.png", picture(size=(8, 8))), ("2.png", picture(size=(40, 40)))]
+    path = book(tmp_path / "a.cbz", pages)
+    (tmp_path / "2.png").write_bytes(pages[1][1])
+    assert esc(path, tmp_path / "2.png", "-s", "1.05", "-o", tmp_path / "out").code == 0
+    with zipfile.ZipFile(tmp_path / "out" / "a.cbz") as file:
+        assert file.read("2.png") == (tmp_path / "out" / "2.png").read_bytes()
+
+
 @pytest.mark.parametrize("name", ["x.png", "x.mkv"])
 def test_an_output_that_is_no_archive_is_refused(comic, esc, name):
     ran = esc(comic, *X2, "-o", comic.with_name(name))

@@ -65,12 +65,15 @@ class ArchiveKind:
             return plan_pages(archive, self.batch.options, self.batch.models.default_scale)
 
     def _header(self, pages: tuple[Page, ...] | None) -> Header:
-        """That of the picture that has to grow most, which the network is chosen for.
+        """That of the picture that the network is chosen for; `frames` are the pictures.
 
-        With one scale for all it is the first. `frames` are the pictures.
+        With one scale for all it is the first, unless rounding leaves that one as it is; in a box
+        it is the one that has to grow most.
         """
         if not pages:
             raise ValueError("an archive without pictures has no header")
-        most = max(pages, key=lambda page: page.factor) if self.batch.is_boxed else pages[0]
-        one = most.header
-        return Header(FORMAT, one.width, one.height, one.channels, one.bits, len(pages))
+        one = pages[0]
+        if self.batch.is_boxed or one.factor <= 1:
+            one = max(pages, key=lambda page: page.factor)
+        own = one.header
+        return Header(FORMAT, own.width, own.height, own.channels, own.bits, len(pages))
