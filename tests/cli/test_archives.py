@@ -129,6 +129,23 @@ def test_pictures_of_all_sizes_fit_a_box_and_large_ones_only_shrink(esc, tmp_pat
     assert "1 skipped" in esc(path, "--longest-side", "24", "--device", "cpu").err
 
 
+def test_pictures_that_are_large_enough_are_copied_and_so_is_an_archive_of_them(esc, tmp_path):
+    pages = [("1.png", picture(size=(30, 20))), ("2.png", picture(size=(8, 4)))]
+    path = book(tmp_path / "a.cbz", pages)
+    ran = esc(path, *X2, "--min-side", "20")
+    assert ran.code == 0
+    assert ran.lines_naming("copied as they are: 1.png")
+    assert sizes(tmp_path / "a_x2.cbz") == {"1.png": (30, 20), "2.png": (16, 8)}
+    assert "1 skipped" in esc(path, *X2, "--min-side", "20").err
+    assert "1 done" in esc(path, *X2, "--min-side", "21").err
+    assert sizes(tmp_path / "a_x2.cbz") == {"1.png": (60, 40), "2.png": (16, 8)}
+    (tmp_path / "a_x2.cbz").unlink()
+    assert "0 done, 1 skipped" in esc(path, *X2, "--min-side", "4").err
+    assert not (tmp_path / "a_x2.cbz").exists()
+    assert esc(path, *X2, "--min-side", "4", "--large", "copy").code == 0
+    assert (tmp_path / "a_x2.cbz").read_bytes() == path.read_bytes()
+
+
 def test_a_small_first_picture_that_stays_as_it_is_decides_nothing_for_the_others(esc, tmp_path):
     pages = [("1.png", picture(size=(8, 8))), ("2.png", picture(size=(40, 40)))]
     path = book(tmp_path / "a.cbz", pages)

@@ -19,7 +19,9 @@ def told(texts: Iterable[str]) -> Iterator[str]:
 
 def copied(archive: Archive, pages: Sequence[Page], done: Sequence[Finished]) -> Iterator[str]:
     """The notes of an archive: what was copied, what has another name, and what pictures lost."""
-    others = [entry.name for entry in archive.entries if entry.kind == "other"]
+    enlarged = {page.entry.number for page in pages}
+    rest = [entry for entry in archive.entries if entry.number not in enlarged]
+    others = [entry.name for entry in rest if entry.kind != "folder"]
     if others:
         yield f"copied as they are: {listed(others)}"
     renamed = [

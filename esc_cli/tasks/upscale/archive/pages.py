@@ -37,7 +37,9 @@ class Page:
 
 
 def plan_pages(archive: Archive, options: UpscaleOptions, default_scale: float) -> tuple[Page, ...]:
-    """The pictures of an archive, in order, from their headers.
+    """The pictures of an archive that are to be enlarged, in order, from their headers.
+
+    Those that --min-side calls large enough are left out, unless all are.
 
     Raises ReadError for an archive without any, ItemError naming the entry of one that cannot be
     done, and UsageError for a format that is not known.
@@ -47,6 +49,9 @@ def plan_pages(archive: Archive, options: UpscaleOptions, default_scale: float) 
         advice = "in a folder, --exclude leaves it out"
         raise ReadError("the archive holds no pictures", archive.path, advice)
     pages = [_page(archive, entry, options, default_scale) for entry in entries]
+    enough = float("inf") if options.min_side is None else options.min_side
+    small = [page for page in pages if min(page.header.width, page.header.height) < enough]
+    pages = small or pages
     return tuple(_distinct(pages, {e.name.casefold() for e in archive.entries}))
 
 
