@@ -20,7 +20,7 @@ from esc_cli.tasks.upscale.archive.job import ArchiveJob
 from esc_cli.tasks.upscale.archive.journal import Journal, open_journal
 from esc_cli.tasks.upscale.archive.notes import copied, told
 from esc_cli.tasks.upscale.archive.pages import Page, naming, plan_pages
-from esc_cli.tasks.upscale.archive.stages import Stages
+from esc_cli.tasks.upscale.archive.pipeline import PagePipeline
 from esc_cli.tasks.upscale.events import Item, ItemEvent, Remark
 from esc_cli.tasks.upscale.job import check_overwriting, item_of
 from esc_cli.tasks.upscale.options import UpscaleOptions
@@ -59,9 +59,9 @@ class ArchiveRun:
             try:
                 for text in filter(None, (journal.lock.missing, journal.dropped)):
                     yield Remark(job.source.path, text)
-                stages = Stages(archive, job, self.options, self.models, self.stop, journal)
-                yield from stages.run(pages)
-                self._seconds = stages.seconds
+                pipeline = PagePipeline(archive, job, self.options, self.models, self.stop, journal)
+                yield from pipeline.run(pages)
+                self._seconds = pipeline.seconds
                 self._check(status)
                 size = self._join(archive, pages, journal, status)
                 journal.remove()

@@ -14,8 +14,8 @@ from esc_cli.tasks.models import Models
 from esc_cli.tasks.stop import Stop
 from esc_cli.tasks.upscale.archive.job import ArchiveJob
 from esc_cli.tasks.upscale.archive.journal import Finished, Journal
+from esc_cli.tasks.upscale.archive.page_stages import decoded_page, finished_page, page_work
 from esc_cli.tasks.upscale.archive.pages import Page, naming
-from esc_cli.tasks.upscale.archive.picture import decoded_page, finished_page, page_work
 from esc_cli.tasks.upscale.events import Progress
 from esc_cli.tasks.upscale.options import UpscaleOptions
 from esc_cli.tasks.upscale.pipeline import DECODED_AHEAD, PENDING_BYTES, encoder_count
@@ -23,7 +23,7 @@ from esc_cli.tasks.upscale.stages import Work, network_stage
 
 
 @dataclass
-class Stages:
+class PagePipeline:
     """Takes pictures into the journal. `seconds`: by stage, of all of them."""
 
     archive: Archive
