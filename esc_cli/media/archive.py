@@ -7,6 +7,7 @@ and comments of the source, whatever the encoding of its names.
 from __future__ import annotations
 
 import errno
+import lzma
 import os
 import shutil
 import stat
@@ -120,7 +121,9 @@ def _in_words() -> Iterator[None]:
         raise UnsupportedError("a compression of this archive is not supported") from error
     except UnicodeDecodeError as error:
         raise ReadError("the archive is damaged: a name in it is no UTF-8") from error
-    except (EOFError, zlib.error) as error:
+    except MemoryError as error:  # LZMA states how much it wants
+        raise ReadError("not enough memory to unpack it") from error
+    except (EOFError, zlib.error, lzma.LZMAError) as error:
         raise ReadError("the archive is damaged: it cannot be unpacked") from error
     # RuntimeError is of an entry whose own header calls it encrypted, and its directory does not.
     except (zipfile.BadZipFile, struct.error, ValueError, RuntimeError, OSError) as error:
