@@ -8,11 +8,13 @@ from pathlib import Path
 from random import Random
 
 from tests.campaign.mutations import MUTATIONS
-from tests.campaign.seeds import SEEDS
+from tests.campaign.seeds import SEEDS, book
 from tests.campaign.seeds_png import SIGNATURE, with_checksums
 
 INTACT = 1 / 12
 """Share of pictures that stay as they were made: they must be done."""
+INSIDE = 0.6
+"""Share of damaged archives whose pictures are damaged: else checksums end most of the reading."""
 CHECKSUMS = 0.7
 """Share of damaged PNGs whose checksums fit the damage: else the first of them ends the reading."""
 
@@ -47,6 +49,9 @@ def case(seed: int, number: int, files: Sequence[Path] = ()) -> Case:
     if rng.random() < INTACT:
         return Case(number, name, content, not seeds.refused, seeds.suffix)
     other = rng.choice(seeds.makers)(rng)
+    if name == "CBZ" and rng.random() < INSIDE:
+        content = book(rng, lambda page: _mutated(page, other, rng))
+        return Case(number, name, content, intact=False, suffix=seeds.suffix)
     return Case(number, name, _mutated(content, other, rng), intact=False, suffix=seeds.suffix)
 
 

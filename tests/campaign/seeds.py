@@ -109,8 +109,11 @@ def heif(mode: str, rng: Random, **options: Any) -> bytes:
     return saved(mode, "HEIF", rng, **options)
 
 
-def book(rng: Random) -> bytes:
-    """A CBZ of pictures and a text, stored or compressed, with folders."""
+def book(rng: Random, change: Callable[[bytes], bytes] = bytes) -> bytes:
+    """A CBZ of pictures and a text, stored or compressed, with folders.
+
+    change: what befalls a picture before it is packed.
+    """
     target = io.BytesIO()
     with zipfile.ZipFile(
         target, "w", rng.choice((zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED))
@@ -119,7 +122,7 @@ def book(rng: Random) -> bytes:
         for number in range(rng.randint(1, 3)):
             form = rng.choice(("PNG", "JPEG", "WEBP"))
             name = f"{rng.choice(('', 'a/', 'ä/'))}{number}.{form.lower()}"
-            file.writestr(zipfile.ZipInfo(name, _WHEN), saved("RGB", form, rng))
+            file.writestr(zipfile.ZipInfo(name, _WHEN), change(saved("RGB", form, rng)))
         file.writestr(zipfile.ZipInfo("ComicInfo.xml", _WHEN), b"<ComicInfo/>")
     return target.getvalue()
 
