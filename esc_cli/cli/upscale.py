@@ -35,11 +35,11 @@ _SIZE, _RESULT, _BATCH, _VIDEO = "Size", "Result", "Batch", "Videos"
 def upscale_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per option
     inputs: Annotated[
         list[str],
-        typer.Argument(help="Pictures, videos, folders; - is stdin.", metavar="INPUT..."),
+        typer.Argument(help="Pictures, videos, archives, folders; - is stdin.", metavar="INPUT..."),
     ],
     output: Annotated[
         str | None,
-        typer.Option("--output", "-o", help="Folder, or file for one picture; - is stdout."),
+        typer.Option("--output", "-o", help="Folder, or file for one input; - is stdout."),
     ] = None,
     model: Annotated[
         str,

@@ -127,7 +127,7 @@ class Renderer:
     def _video(self, video: VideoProgress) -> None:
         """How far a video is: on the bar, or in a line now and then."""
         of_all = "" if video.total is None else f" of {video.total}"
-        text = f"{shown(video.input.name)}: frame {video.done}{of_all}"
+        text = f"{shown(video.input.name)}: {video.unit} {video.done}{of_all}"
         if self._progress is not None and self._task is not None:
             self._progress.update(self._task, description=text)
         elif time.monotonic() - self._last_line >= PLAIN_INTERVAL_S:

@@ -109,7 +109,8 @@ _UNKNOWN = re.compile("not supported|unsupported|not available|not implemented",
 
 def _in_words(error: Exception, path: Path | None) -> EscError:
     """What a decoder raised, without its text, which names objects and bytes of its own."""
-    if isinstance(error, OSError) and error.errno is not None:
+    # A decoder that a damaged offset sends before the beginning of its file gets EINVAL.
+    if isinstance(error, OSError) and error.errno not in {None, errno.EINVAL}:
         return ReadError(f"cannot be read: {error.strerror}", path)
     if isinstance(error, NotImplementedError) or _UNKNOWN.search(str(error)):
         return UnsupportedError("this variant of its format is not supported", path)

@@ -13,6 +13,7 @@ import numpy as np
 
 from esc_cli.errors import ReadError
 from esc_cli.media.picture import Frame
+from esc_cli.media.webp import stated_size
 
 _SIGNATURE_BYTES = 8
 _SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # of a PNG pixel, by colour type
@@ -22,6 +23,7 @@ _PASSES = (
     *((0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)),
 )
 _FILLERS = b"\0", b"\xa5"
+_LEAST_FILL_BYTES = 1 << 16
 
 
 def whole_png(content: bytes) -> bytes:
@@ -85,7 +87,12 @@ def is_cut_webp(content: bytes) -> bool:
 
 
 def whole_webp(content: bytes, filler: bytes = b"\0") -> bytes:
-    """The file filled up to the length that it states; an animation ends with its last frame."""
+    """The file filled up to the length that it states; an animation ends with its last frame.
+
+    Never by more than its pixels could need: a damaged length may state 4 GB.
+    """
+    width, height = stated_size(content[:30])
+    most = len(content) + _LEAST_FILL_BYTES + 4 * width * height
     stated = int.from_bytes(content[4:8], "little") + 8
     at = 12
     while at + 8 <= len(content):
@@ -98,6 +105,7 @@ def whole_webp(content: bytes, filler: bytes = b"\0") -> bytes:
             stated = at
             break
         at = after
+    stated = min(stated, most)
     body = content[8:stated].ljust(stated - 8, filler)
     return b"RIFF" + struct.pack("<I", len(body)) + body
 

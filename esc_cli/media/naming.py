@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from esc_cli.errors import UsageError, shown
-from esc_cli.media.paths import PICTURES, VIDEOS, Source
+from esc_cli.media.paths import ARCHIVES, PICTURES, VIDEOS, Source
 
 PLACEHOLDERS = ("stem", "scale", "label", "width", "height")
 
@@ -36,7 +36,7 @@ def destination(inputs: tuple[str, ...], output: str | None) -> Destination | No
         raise UsageError("-o is empty")
     path = Path(output)
     wants_folder = output.endswith(("/", os.sep)) or os.path.isdir(path)  # noqa: PTH112
-    if wants_folder or path.suffix.lower() not in PICTURES | VIDEOS:
+    if wants_folder or path.suffix.lower() not in PICTURES | VIDEOS | ARCHIVES:
         if os.path.isfile(path):  # noqa: PTH113
             raise UsageError("is a file, and a folder is needed", path, "choose another -o")
         return Destination(path)

@@ -18,10 +18,14 @@ _VIDEO_NAMES = "mkv webm mp4 m4v mov avi flv ts m2ts mts mpg mpeg vob ogv wmv 3g
 VIDEOS = frozenset(f".{name}" for name in _VIDEO_NAMES.split())
 """Every suffix that a folder scan takes for a video."""
 
+ARCHIVES = frozenset((".cbz", ".zip"))
+"""Every suffix of an archive of pictures."""
+
 _REFUSED_NAMES = (
     "psd psb svg svgz ico cur icns jp2 j2k jpx jpf jpc j2c jxl jxr wdp jls dcx sgi ras "
+    "cbr cb7 cbt "
     "ppm pgm pbm pnm pam exr hdr rgbe dds dng cr2 cr3 crw nef nrw arw srf sr2 raf orf rw2 pef "
-    "srw raw 3fr iiq x3f mrw erf kdc dcr xcf eps fits fts qoi cbz"
+    "srw raw 3fr iiq x3f mrw erf kdc dcr xcf eps fits fts qoi"
 )
 REFUSED = frozenset(f".{name}" for name in _REFUSED_NAMES.split())
 """Suffixes of pictures that are not supported: a folder scan names them instead of passing by."""
@@ -167,7 +171,7 @@ class _Scan:
             return False
         if self.selection.include:
             return _matches(relative, self.selection.include)
-        if path.suffix.lower() in PICTURES | INPUT_SUFFIXES | VIDEOS | REFUSED:
+        if path.suffix.lower() in PICTURES | INPUT_SUFFIXES | VIDEOS | ARCHIVES | REFUSED:
             return True
         self.found.no_pictures += 1
         return False

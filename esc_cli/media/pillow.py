@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image, ImageCms, UnidentifiedImageError
 
 from esc_cli.errors import ReadError, UnsupportedError
-from esc_cli.media import cut, heif_boxes, jpeg, tga, webp
+from esc_cli.media import cut, heif_boxes, jpeg, pcx, tga, webp
 from esc_cli.media.formats import load_heif
 from esc_cli.media.metadata import (
     bare_exif,
@@ -180,6 +180,8 @@ def inspect(
     if format_name == "WEBP":
         webp.check_canvas(stream, max_pixels)  # Pillow allocates it in opening
         stream = _whole_webp(stream, truncation)
+    if format_name == "PCX":
+        stream = pcx.whole(stream, truncation)
     with open_image(stream, format_name) as image:
         metadata = metadata_of(image)
         notes = (*damaged_exif(image.info.get("exif")), *_others(image))

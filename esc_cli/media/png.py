@@ -23,7 +23,14 @@ from esc_cli.media.animation import changed_box
 from esc_cli.media.cut import whole_png
 from esc_cli.media.metadata import bare_exif, damaged_exif, fitting_icc, orientation, upright_size
 from esc_cli.media.picture import Contents, Frame, Header, Metadata, Picture, Truncation
-from esc_cli.media.profiles import RAW_PREFIX, RawProfiles, inflate, raw_profile, resources_of
+from esc_cli.media.profiles import (
+    RAW_PREFIX,
+    RawProfiles,
+    inflate,
+    is_whole_text,
+    raw_profile,
+    resources_of,
+)
 
 # imagecodecs logs what libpng warns of; without a handler Python would print that.
 logging.getLogger("imagecodecs").addHandler(logging.NullHandler())
@@ -135,8 +142,10 @@ def _collect(stream: BinaryIO, truncation: Truncation) -> _Chunks:
         elif kind in _TEXT_CHUNKS:
             if payload.startswith(RAW_PREFIX):
                 chunks.raw.add(kind, payload)
-            else:
+            elif is_whole_text(kind, payload):
                 chunks.texts.append((kind, payload))
+            else:
+                chunks.raw.notes.append("left out: a text, which is damaged")
         else:
             chunks.single.setdefault(kind, payload)
     if len(chunks.single.get(b"IHDR", b"")) != 13:

@@ -1,4 +1,4 @@
-"""IPTC in Photoshop's resources (as in APP13 of JPEG), and ImageMagick's raw profiles in PNG.
+"""IPTC in Photoshop's resources (as in APP13 of JPEG), and PNG's texts with ImageMagick's profiles.
 
 A raw profile is a text chunk whose text is a name, a length and the bytes in hexadecimal.
 """
@@ -95,6 +95,33 @@ def _unpacked(kind: bytes, rest: bytes) -> bytes | None:
     if found is None or len(digits) != 2 * int(found[1]) or not digits:
         return None
     return bytes.fromhex(digits.decode())
+
+
+def is_whole_text(kind: bytes, payload: bytes) -> bool:
+    """Whether a tEXt, zTXt or iTXt chunk is what the PNG specification says (11.3.3).
+
+    Readers refuse a whole picture for a text of an unknown compression.
+    """
+    keyword, end, rest = payload.partition(b"\0")
+    if not end or not 0 < len(keyword) < 80:
+        return False
+    if kind == b"zTXt":
+        return rest[:1] == b"\0" and _is_stream(rest[1:])
+    if kind == b"iTXt":
+        if rest[:1] not in (b"\0", b"\1") or rest[1:2] != b"\0" or rest[2:].count(b"\0") < 2:
+            return False
+        return rest[:1] == b"\0" or _is_stream(rest[2:].split(b"\0", 2)[-1])
+    return True
+
+
+def _is_stream(packed: bytes) -> bool:
+    """Whether it is a whole zlib stream of up to `MOST_BYTES`."""
+    unpacking = zlib.decompressobj()
+    try:
+        unpacking.decompress(packed, MOST_BYTES)
+    except zlib.error:
+        return False
+    return unpacking.eof
 
 
 def inflate(packed: bytes) -> bytes | None:

@@ -37,6 +37,7 @@ _REFUSED = (
     (b"%PDF", "PDF documents"),
     (b"%!PS", "PostScript documents"),
     (b"PK\x03\x04", "ZIP archives"),
+    (b"Rar!", "RAR archives"),
     (b"7z\xbc\xaf", "7z archives"),
     (b"\x1f\x8b", "gzip archives"),
     (b"\x1aE\xdf\xa3", "Matroska and WebM videos"),
@@ -97,6 +98,9 @@ def _is_pcx(head: bytes) -> bool:
 
 
 def _refusal(name: str) -> UnsupportedError:
+    if name == "ZIP archives":
+        advice = "give it as a file with the suffix .cbz or .zip"
+        return UnsupportedError(f"{name} cannot be done as pictures", advice=advice)
     if not name.endswith("videos"):
         return UnsupportedError(f"{name} are not supported")
     advice = "give it as a file with the suffix of a video; pipes: --input-format y4m"

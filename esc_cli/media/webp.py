@@ -31,13 +31,27 @@ def timing(stream: BinaryIO) -> tuple[tuple[float, ...], int]:
     return tuple(delays), plays
 
 
+def stated_size(head: bytes) -> tuple[int, int]:
+    """(width, height) that the first 30 bytes of a file state, whatever comes after; 0 for none."""
+    kind, head = head[12:16], head.ljust(30, b"\0")
+    if kind == b"VP8X":
+        width, height = (int.from_bytes(head[at : at + 3], "little") + 1 for at in (24, 27))
+        return width, height
+    if kind == b"VP8 ":
+        width, height = struct.unpack_from("<HH", head, 26)
+        return width & 0x3FFF, height & 0x3FFF
+    if kind == b"VP8L":
+        (bits,) = struct.unpack_from("<I", head, 21)
+        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    return 0, 0
+
+
 def check_canvas(stream: BinaryIO, max_pixels: int) -> None:
-    """Raise TooLargeError when the canvas that an extended header states is over `max_pixels`."""
-    stream.seek(12)
-    head = stream.read(18).ljust(18, b"\0")
+    """Raise TooLargeError when the canvas that the header states is over `max_pixels`."""
     stream.seek(0)
-    width, height = (int.from_bytes(head[at : at + 3], "little") + 1 for at in (12, 15))
-    if head[:4] == b"VP8X" and width * height > max_pixels:
+    width, height = stated_size(stream.read(30))
+    stream.seek(0)
+    if width * height > max_pixels:
         what = f"{width} x {height} is {width * height:,} pixels, more than the limit of"
         raise TooLargeError(f"{what} {max_pixels:,}", advice="raise it with --max-pixels")
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import errno
+import tracemalloc
+from contextlib import suppress
+
 import numpy as np
 import pytest
 from PIL import Image
 
-from esc_cli.errors import ReadError
+from esc_cli.errors import ReadError, TooLargeError
+from esc_cli.files.source import reading
 from esc_cli.media.decode import decode, probe
+from esc_cli.media.webp import stated_size
 
 LIMIT = 10**6
 HEIGHT = 80
@@ -92,3 +98,47 @@ def test_interlaced_and_deep_png_keep_their_first_rows(chunk, bits, interlaced):
     cut = decode(whole[:-40], LIMIT, allow_truncated=True).frames[0]
     np.testing.assert_array_equal(cut[0], complete[0])
     assert cut.any()
+
+
+@pytest.mark.parametrize("lossless", [False, True])
+def test_a_webp_that_states_four_gigabytes_is_not_filled_up_to_them(save, lossless):
+    content = bytearray(save(NOISE, "WEBP", lossless=lossless))
+    content[4:8] = (2**32 - 16).to_bytes(4, "little")
+    content[16:20] = (2**32 - 64).to_bytes(4, "little")
+    tracemalloc.start()
+    with suppress(ReadError):
+        decode(bytes(content), LIMIT, allow_truncated=True)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 10**7
+
+
+@pytest.mark.parametrize("kind", [b"VP8 ", b"VP8L", b"VP8X"])
+def test_the_size_that_a_webp_states_counts_before_anything_is_allocated(save, kind):
+    content = save(NOISE, "WEBP", lossless=kind == b"VP8L", exif=b"x" if kind == b"VP8X" else b"")
+    assert content[12:16] == kind
+    assert stated_size(content[:30]) == (64, HEIGHT)
+    with pytest.raises(TooLargeError, match=f"64 x {HEIGHT} is 5,120 pixels"):
+        probe(content, 5119)
+
+
+@pytest.mark.parametrize("size", [(8, 1), (64, HEIGHT)])
+def test_a_pcx_without_its_palette_is_not_taken_for_a_grey_one(save, tmp_path, size):
+    whole = save(Image.fromarray(NOISE).crop((0, 0, *size)).convert("P"), "PCX")
+    path = tmp_path / "a.pcx"
+    path.write_bytes(whole[:-769])
+    for source in (path, whole[:-769]):
+        with pytest.raises(ReadError, match="cut short: its palette is missing"):
+            decode(source, LIMIT)
+        (note,) = decode(source, LIMIT, allow_truncated=True).notes
+        assert note.startswith("the file is cut short: its palette is missing")
+    grey = bytearray(whole[:-769])
+    grey[68] = 2
+    path.write_bytes(grey)
+    assert probe(path, LIMIT) == decode(bytes(grey), LIMIT).header
+
+
+def test_what_a_decoder_says_of_an_impossible_place_in_a_file_is_no_reason():
+    expected = pytest.raises(ReadError, match="the picture is damaged: its data cannot be decoded")
+    with expected, reading(None):
+        raise OSError(errno.EINVAL, "Invalid argument")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import zlib
 
+import pytest
 from PIL import Image
 from pngs import png_with
 
@@ -45,3 +46,26 @@ def test_a_damaged_colour_profile_is_named() -> None:
     assert decode(png_with((b"iCCP", b"x\0\0rubbish")), 10**6).notes == (
         "left out: the colour profile, which is damaged or for other pixels",
     )
+
+
+@pytest.mark.parametrize(
+    ("kind", "payload"),
+    [
+        (b"zTXt", b"Comment\0\x80" + zlib.compress(b"a")),
+        (b"zTXt", b"Comment\0\0" + zlib.compress(b"a" * 99)[:-6]),
+        (b"zTXt", b"Comment\0\0rubbish"),
+        (b"iTXt", b"Comment\0\2\0\0\0a"),
+        (b"iTXt", b"Comment\0\1\0\0\0rubbish"),
+        (b"iTXt", b"Comment\0\0\0a"),
+        (b"tEXt", b"no end of its keyword"),
+        (b"tEXt", b"\0no keyword"),
+    ],
+)
+def test_a_damaged_text_is_named_and_not_copied(kind: bytes, payload: bytes) -> None:
+    content = png_with((kind, payload), *TEXTS)
+    assert decode(content, 10**6).notes == ("left out: a text, which is damaged",)
+    result = rewritten(content)
+    assert payload not in result
+    assert all(kind + text in result for kind, text in TEXTS)
+    with Image.open(io.BytesIO(result)) as image:
+        image.load()

@@ -104,6 +104,17 @@ def test_decoded_pictures_are_kept_until_a_file_changes(pictures, tmp_path):
     assert [entry.name for entry in fewer.entries] == ["a.png", "deeper/c.png"]
 
 
+def test_archives_and_videos_beside_the_pictures_are_passed_by(pictures, tmp_path):
+    import shutil
+
+    own = shutil.copytree(pictures, tmp_path / "own")
+    (own / "book.cbz").write_bytes(b"PK\x05\x06" + bytes(18))
+    (own / "deeper" / "photos.zip").write_bytes(b"PK\x05\x06" + bytes(18))
+    (own / "clip.mkv").write_bytes(b"\x1aE\xdf\xa3" + bytes(99))
+    folder = PictureFolder(own, tmp_path / "cache", 10**6)
+    assert len(drained(folder.pictures())[0]) == 3
+
+
 def test_a_flat_file_that_was_cut_is_made_again(pictures, tmp_path):
     folder = PictureFolder(pictures, tmp_path / "cache", 10**6)
     whole = np.array(drained(folder.pictures())[0][2])

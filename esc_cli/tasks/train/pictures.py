@@ -11,7 +11,7 @@ import numpy as np
 
 from esc_cli.errors import ItemError, ReadError, UsageError, counted, shown
 from esc_cli.files.lock import Lock
-from esc_cli.media.paths import VIDEOS, Found, Selection, find_sources
+from esc_cli.media.paths import ARCHIVES, VIDEOS, Found, Selection, find_sources
 from esc_cli.media.rgb import read_rgb
 from esc_cli.media.video.demuxers import is_video
 from esc_cli.training.cache import (
@@ -207,7 +207,7 @@ def _pictures_of(found: Found) -> list[Path]:
 def _is_picture(path: Path) -> bool:
     """Whether a file is to be decoded; what cannot be opened is, because that says why."""
     try:
-        return path.suffix.lower() not in VIDEOS and not is_video(path)
+        return path.suffix.lower() not in VIDEOS | ARCHIVES and not is_video(path)
     except ItemError:
         return True
 

@@ -50,7 +50,8 @@ class Item:
     `reason` says why an item failed, was skipped, or is not yet finished; `notes` what memory or
     precision forced on the way. `network`: why this one of the networks for clean pictures and for
     photographs was chosen; empty where the user chose. `planned` stands for a dry run. `frames` of
-    a video, and how many of them repeated the one before and took over its result.
+    a video, and how many of them repeated the one before and took over its result; of an archive
+    its pictures.
     """
 
     input: Path
@@ -81,12 +82,14 @@ class Item:
 @dataclass(frozen=True)
 class Progress:
     """A video on its way: frames done of all that it has (None when nobody can tell), and the
-    frames that this run did."""
+    frames that this run did. Or an archive: then `unit` says that it is pictures that are counted.
+    """
 
     input: Path
     done: int
     total: int | None
     done_now: int
+    unit: str = "frame"
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,13 @@ class Job:
         """Disk space that it takes at its peak, estimated."""
         return self.bytes_estimate
 
+    @property
+    def digests(self) -> frozenset[str | None]:
+        """Of the networks that a record of the finished job may name: it names one."""
+        if self.choice is None:
+            return frozenset((None,))
+        return frozenset(one.digest for one in self.choice.networks)
+
     def record(self, source: FileState, result: FileState, output: str) -> OutputRecord:
         """The record of the finished job; `output` is relative to the folder of the records."""
         return OutputRecord(

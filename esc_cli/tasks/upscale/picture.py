@@ -116,7 +116,9 @@ class PictureUpscaler:
 
         if self.upscaler is None:
             raise ValueError("a pass needs a network")
-        image = torch.from_numpy(np.ascontiguousarray(rgb.transpose(0, 3, 1, 2)))
+        # Of a single pixel this may be a view that cannot be written, which torch warns of.
+        planes = np.require(rgb.transpose(0, 3, 1, 2), requirements=["C", "W"])
+        image = torch.from_numpy(planes)
         size = self.size[::-1] if self.upscaler.config.any_scale else None
         done = self.upscaler.upscale(image, size=size, dtype=dtype, check=self.check)
         self.passes.append(Pass(done.tile, done.precision, done.notes))

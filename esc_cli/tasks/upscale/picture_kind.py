@@ -34,7 +34,7 @@ class PictureKind:
         choice = batch.choice(enlargement)
         form = self._format(source, header, size)
         output = batch.output(source, root, enlargement, form.suffix)
-        estimate = _estimate(source, header, size, form)
+        estimate = estimated_bytes(source.path.stat().st_size, header, size, form)
         return Job(source, header, size, choice, form, root, output, self.settings, estimate)
 
     def _header(self, source: Source, root: Path) -> Header:
@@ -60,13 +60,13 @@ class PictureKind:
         return form
 
 
-def _estimate(source: Source, header: Header, size: tuple[int, int], form: OutputPlan) -> int:
-    """Bytes of the output: as many per pixel as in the input for a format that compresses."""
+def estimated_bytes(own: int, header: Header, size: tuple[int, int], form: OutputPlan) -> int:
+    """Bytes of the result of a file of `own` bytes: for a format that compresses, as many per
+    pixel as in the input."""
     pixels = size[0] * size[1] * header.frames
     raw = pixels * header.channels * header.bits // 8
     if form.format in ("TIFF", "BMP"):
         return raw
-    own = source.path.stat().st_size / (header.width * header.height * header.frames)
     if header.format == form.format:
-        return min(raw, int(own * pixels))
+        return min(raw, own * pixels // (header.width * header.height * header.frames))
     return min(raw, int(pixels * {"PNG": 2.0, "WEBP": 0.5, "AVIF": 0.5}.get(form.format, 1.0)))

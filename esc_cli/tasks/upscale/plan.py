@@ -18,6 +18,7 @@ from esc_cli.media.naming import (
 )
 from esc_cli.media.paths import Found, Source, absolute, find_sources
 from esc_cli.tasks.models import Models
+from esc_cli.tasks.upscale.archive.kind import ArchiveKind
 from esc_cli.tasks.upscale.events import Item
 from esc_cli.tasks.upscale.input_kind import Batch, InputKind
 from esc_cli.tasks.upscale.job import Job, item_of
@@ -28,7 +29,7 @@ from esc_cli.tasks.upscale.records import OutputRecord, RecordShelf
 from esc_cli.tasks.upscale.settings_key import current_form
 from esc_cli.tasks.upscale.video.kind import VideoKind
 
-KINDS: tuple[Callable[[Batch], InputKind], ...] = (VideoKind, PictureKind)
+KINDS: tuple[Callable[[Batch], InputKind], ...] = (VideoKind, ArchiveKind, PictureKind)
 """What an input may be; the first that recognises it counts."""
 
 
@@ -158,12 +159,11 @@ class Planner:
         return record is not None and self._fits(record, job)
 
     def _fits(self, record: OutputRecord, job: Job) -> bool:
-        weights = {None} if job.choice is None else {one.digest for one in job.choice.networks}
         by_content = self.options.checksum
         return (
             record.input == str(absolute(job.source.path))
             and current_form(record.settings) == job.settings
-            and record.weights_sha256 in weights
+            and record.weights_sha256 in job.digests
             and record.source.fits(job.source.path, by_content)
             and record.result.fits(job.output, by_content)
         )

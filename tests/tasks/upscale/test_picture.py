@@ -1,9 +1,11 @@
 """Pictures of every kind through a real network."""
 
+import warnings
 from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 import esc_cli
 from esc_cli.engine.options import EngineOptions
@@ -54,6 +56,22 @@ def test_every_kind_keeps_its_channels_bits_and_brightness(network, dtype, chann
     assert np.abs(pixels - wanted).mean() / level < 0.03
     if channels in (2, 4):
         assert pixels[..., -1].min() == level
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+@pytest.mark.parametrize("size", [(1, 1), (1, 3), (3, 1)])
+def test_the_smallest_pictures_are_done_without_a_warning(network, channels, size):
+    frame = np.full((size[1], size[0], channels), 90, np.uint8)
+    frame.flags.writeable = False
+    torch.set_warn_always(True)  # it would warn of each thing once only
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            doubled = PictureUpscaler(network, (2 * size[0], 2 * size[1]), lambda: None)
+            (result,) = doubled.run(picture(frame)).frames
+    finally:
+        torch.set_warn_always(False)
+    assert result.shape == (2 * size[1], 2 * size[0], channels)
 
 
 def test_frames_are_done_one_by_one_and_stay_in_order(network):

@@ -1,0 +1,1 @@
+"""`esc upscale` on archives of pictures."""

@@ -1,0 +1,63 @@
+"""One archive that is to become one archive."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from esc_cli.errors import counted
+from esc_cli.tasks.models import Models
+from esc_cli.tasks.stop import Stop
+from esc_cli.tasks.upscale.archive.pages import Page
+from esc_cli.tasks.upscale.events import ItemEvent
+from esc_cli.tasks.upscale.job import StreamedJob
+from esc_cli.tasks.upscale.options import UpscaleOptions
+from esc_cli.tasks.upscale.records import FileState, OutputRecord, RecordShelf
+
+FORMAT = "ZIP"
+
+
+@dataclass(frozen=True)
+class ArchiveJob(StreamedJob):
+    """`pages` are None where an earlier record stands for them; they are planned when needed."""
+
+    pages: tuple[Page, ...] | None
+
+    @property
+    def digest(self) -> str | None:
+        """Of the network, or of both where each picture gets its own."""
+        if self.choice is None:
+            return None
+        digests = [one.digest for one in self.choice.networks]
+        return digests[0] if len(digests) == 1 else _joined(digests)
+
+    @property
+    def digests(self) -> frozenset[str | None]:
+        """The one of all networks that its pictures may get."""
+        return frozenset((self.digest,))
+
+    @property
+    def disk_bytes(self) -> int:
+        """The finished pictures lie beside the result until it is complete."""
+        return 2 * self.bytes_estimate
+
+    def record(self, source: FileState, result: FileState, output: str) -> OutputRecord:
+        """As every job's, with the digest of all networks."""
+        return replace(super().record(source, result, output), weights_sha256=self.digest)
+
+    def forecast(self, models: Models, options: UpscaleOptions) -> tuple[int, tuple[str, ...]]:  # noqa: ARG002 - as every job
+        """The pictures; nothing is measured."""
+        return self.header.frames, (counted(self.header.frames, "picture"),)
+
+    def run(
+        self, options: UpscaleOptions, models: Models, shelf: RecordShelf, stop: Stop
+    ) -> Iterator[ItemEvent]:
+        """As `ArchiveRun.run`."""
+        from esc_cli.tasks.upscale.archive.run import ArchiveRun
+
+        return ArchiveRun(self, options, models, shelf.at(self.root), stop).run()
+
+
+def _joined(digests: list[str]) -> str:
+    return hashlib.sha256(" ".join(digests).encode("ascii")).hexdigest()
