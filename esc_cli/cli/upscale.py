@@ -165,10 +165,6 @@ def upscale_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per o
         Path | None,
         typer.Option(rich_help_panel=_BATCH, help="Append one JSON object per item to this file."),
     ] = None,
-    html: Annotated[
-        Path | None,
-        typer.Option(rich_help_panel=_BATCH, help="At the end, write a page to look at."),
-    ] = None,
     quiet: Annotated[
         bool, typer.Option("--quiet", rich_help_panel=_BATCH, help="Only failures, on stderr.")
     ] = False,
@@ -261,6 +257,14 @@ def upscale_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per o
         Literal["frame", "field"],
         typer.Option(rich_help_panel=_VIDEO, help="field: a frame from each field, 50 or 60."),
     ] = "frame",
+    streams: Annotated[
+        Literal["keep", "fit", "drop"],
+        typer.Option(
+            rich_help_panel=_VIDEO,
+            help="Streams that the container does not hold. fit: convert sound and text, leave out "
+            "the rest, with a note. drop: leave out. keep: refuse the video.",
+        ),
+    ] = "fit",
     input_format: Annotated[
         str | None,
         typer.Option(rich_help_panel=_VIDEO, help="y4m: stdin is a video, and so is stdout."),
@@ -317,7 +321,8 @@ def upscale_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per o
             segment_frames,
             deinterlace,
             deinterlace_rate,
+            streams,
         ),
     )
     seconds = seconds_left(deadline, max_minutes, datetime.now())
-    upscale_run.run(options, upscale_run.Run(report, quiet, offline, seconds, input_format, html))
+    upscale_run.run(options, upscale_run.Run(report, quiet, offline, seconds, input_format))

@@ -101,23 +101,15 @@ def render_report(tables: Sequence[Table], visuals: Sequence[Visual], facts: Fac
     return _page(tables, visuals, facts)
 
 
-def render_comparison(
-    visuals: Sequence[Visual], facts: Facts, failures: Sequence[tuple[str, str]] = ()
-) -> str:
+def render_comparison(visuals: Sequence[Visual], facts: Facts) -> str:
     """The page of `esc compare`: sliders and details only, in the look of the report.
 
-    A visual with an empty `dataset` shows neither dataset nor scale. `failures`: what could not be
-    done, and why, for the head of the page. Raises as `render_report`.
+    A visual with an empty `dataset` shows neither dataset nor scale. Raises as `render_report`.
     """
-    return _page((), visuals, facts, failures)
+    return _page((), visuals, facts)
 
 
-def _page(
-    tables: Sequence[Table],
-    visuals: Sequence[Visual],
-    facts: Facts,
-    failures: Sequence[tuple[str, str]] = (),
-) -> str:
+def _page(tables: Sequence[Table], visuals: Sequence[Visual], facts: Facts) -> str:
     style, script = _asset("style.css"), _asset("report.js")
     return (
         _templates()
@@ -126,7 +118,6 @@ def _page(
             tables=tables,
             visuals=visuals,
             facts=facts,
-            failures=failures,
             metrics=tuple(dict.fromkeys(metric for table in tables for metric in table.metrics)),
             table_of={(table.dataset, table.scale): table for table in tables},
             style=Markup(style),  # noqa: S704 - our own file

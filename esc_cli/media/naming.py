@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from esc_cli.errors import UsageError, shown
-from esc_cli.media.paths import ARCHIVES, PICTURES, VIDEOS, Source
+from esc_cli.media.paths import ARCHIVES, PICTURES, Source
+from esc_cli.media.video_suffixes import VIDEOS
 
 PLACEHOLDERS = ("stem", "scale", "label", "width", "height")
 

@@ -11,12 +11,9 @@ from pathlib import Path
 
 from esc_cli.errors import ItemError, ReadError, UsageError, shown
 from esc_cli.media.formats import INPUT_SUFFIXES, SUFFIXES
+from esc_cli.media.video_suffixes import REFUSED_VIDEOS, VIDEOS, is_only_sound
 
 PICTURES = frozenset(suffix for suffixes in SUFFIXES.values() for suffix in suffixes)
-
-_VIDEO_NAMES = "mkv webm mp4 m4v mov avi flv ts m2ts mts mpg mpeg vob ogv wmv 3gp y4m dv m2v"
-VIDEOS = frozenset(f".{name}" for name in _VIDEO_NAMES.split())
-"""Every suffix that a folder scan takes for a video."""
 
 ARCHIVES = frozenset((".cbz", ".zip"))
 """Every suffix of an archive of pictures."""
@@ -171,7 +168,9 @@ class _Scan:
             return False
         if self.selection.include:
             return _matches(relative, self.selection.include)
-        if path.suffix.lower() in PICTURES | INPUT_SUFFIXES | VIDEOS | ARCHIVES | REFUSED:
+        suffix = path.suffix.lower()
+        known = PICTURES | INPUT_SUFFIXES | VIDEOS | ARCHIVES | REFUSED | REFUSED_VIDEOS
+        if suffix in known and not is_only_sound(path):
             return True
         self.found.no_pictures += 1
         return False

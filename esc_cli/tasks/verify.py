@@ -10,7 +10,8 @@ from typing import Literal
 from esc_cli.errors import UsageError
 from esc_cli.files.digest import sha256_of
 from esc_cli.media.formats import INPUT_SUFFIXES
-from esc_cli.media.paths import PICTURES, VIDEOS
+from esc_cli.media.paths import PICTURES
+from esc_cli.media.video_suffixes import VIDEOS
 from esc_cli.tasks.stop import Stop
 from esc_cli.tasks.upscale.records import FileState, OutputRecord, Records
 

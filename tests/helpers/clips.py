@@ -118,6 +118,7 @@ class Clip:
 
     def _audio(self, container: Any, language: str) -> Any:
         track = container.add_stream(self.audio_codec, rate=48000)
+        track.bit_rate = 128_000
         track.metadata["language"] = language
         if self.titles:
             track.metadata["title"] = f"Sound in {language}"

@@ -25,7 +25,10 @@ _WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 def has_alpha_beside(stream: Stream) -> bool:
     """Whether the opacity of a stream lies beside its packets."""
     tags = {key.lower(): value for key, value in stream.metadata.items()}
-    return stream.name in _WITH_ALPHA and tags.get(ALPHA_MODE, "0") not in ("", "0")
+    return getattr(stream, "name", None) in _WITH_ALPHA and tags.get(ALPHA_MODE, "0") not in (
+        "",
+        "0",
+    )
 
 
 def decoder_of(stream: VideoStream) -> Any:

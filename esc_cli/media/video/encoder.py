@@ -13,6 +13,7 @@ import numpy as np
 from esc_cli.errors import DeviceError, UnsupportedError, WriteError
 from esc_cli.media.video.codecs import Codec, Encoding, codec_by_name, transparency_refused
 from esc_cli.media.video.decoders import BESIDE
+from esc_cli.media.video.encoder_limits import check_size
 from esc_cli.media.video.frames import Plane, RawFrame
 from esc_cli.media.video.pixel_formats import Layout, closest, planar
 from esc_cli.media.video.side_data import joined
@@ -109,6 +110,7 @@ def check_encoder(encoding: Encoding, threads: int) -> None:
 
     DeviceError when it refuses any, because this machine lacks what it needs.
     """
+    check_size(encoding)
     _check_sides(encoding)
     try:
         SegmentEncoder(encoding, threads)

@@ -10,6 +10,9 @@ from esc_cli.media.video.fields import AS_CALLED, Fields
 from esc_cli.media.video.pixel_formats import Layout
 from esc_cli.media.video.side_data import Riding
 
+_BROADCASTS = frozenset(("mpegts", "mpeg", "wtv", "pva", "ty"))
+"""Demuxers of what begins at any time of the sender's clock."""
+
 
 @dataclass(frozen=True)
 class FrameFormat:
@@ -25,8 +28,9 @@ class FrameFormat:
 class StreamFacts:
     """One stream beside the video: its index in the file, type and codec as FFmpeg names them.
 
-    `kept` is false for what is made anew (chapter tracks, time codes) or held by no container.
-    made: it is made anew.
+    `kept` is false for what is made anew (chapter tracks, time codes) or left out. made: it is made
+    anew. convertible: sound or text that can be decoded. is_wide: Matroska holds it, but not at
+    normal compliance. becomes: the codec that it gets in the result; empty for its own.
     """
 
     index: int
@@ -35,6 +39,9 @@ class StreamFacts:
     language: str | None
     kept: bool = True
     made: bool = False
+    convertible: bool = False
+    is_wide: bool = False
+    becomes: str = ""
 
     def __str__(self) -> str:
         language = f", {self.language}" if self.language else ""
@@ -89,10 +96,31 @@ class VideoFacts:
         return FrameFormat(self.layout, self.width, self.height, self.tags)
 
     @property
+    def clock_start(self) -> Fraction:
+        """Seconds at which the clock of a broadcast stood when the recording began, else 0."""
+        if self.demuxer not in _BROADCASTS:
+            return Fraction(0)
+        base = self.time_base * self.fields.time_units
+        return round(Fraction(self.start_s) / base) * base
+
+    @property
+    def end_s(self) -> float:
+        """When the file ends, as it declares.
+
+        Matroska's duration may count from its first time or, as FFmpeg's muxer has it, from 0.
+        """
+        return self.duration_s + (0 if self.demuxer == "matroska" else self.start_s)
+
+    @property
     def upright(self) -> tuple[int, int]:
         """(width, height) as shown."""
         size = (self.width, self.height)
         return size[::-1] if self.rotation % 180 else size
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether Matroska has to be written at less than normal compliance."""
+        return any(other.is_wide and other.kept and not other.becomes for other in self.others)
 
     def refusing(self, container: str, streams: tuple[StreamFacts, ...]) -> VideoFacts:
         """The same, with more streams that a container cannot hold."""

@@ -15,7 +15,7 @@ from esc_cli.media.video.deinterlace import MATCHED, Chain, FilterChain
 from esc_cli.media.video.fields import Fields, Measured, decided, may_be_film
 from esc_cli.media.video.info import VideoFacts
 from esc_cli.media.video.probe import main_stream
-from esc_cli.media.video.source import is_ffmpeg_error, open_video
+from esc_cli.media.video.source import is_ffmpeg_error, open_video, sought
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -112,8 +112,8 @@ def _run(path: Path, facts: VideoFacts, at_s: float | None, length: int) -> list
     found: list[VideoFrame] = []
     try:
         with open_video(path) as container:
-            if at_s is not None:
-                container.seek(int(at_s * 1_000_000))
+            if at_s is not None and not sought(container, at_s):
+                return found
             fit = (f for f in _decoded(container) if _fits(f, facts))
             found.extend(islice(fit, length))
     except EscError:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from esc_cli.errors import EscError, WriteError
 from esc_cli.media.video.codecs import Encoding
+from esc_cli.media.video.containers import Way, open_result
+from esc_cli.media.video.convert import Converter, converter_for
 from esc_cli.media.video.decoders import BESIDE
 from esc_cli.media.video.encoder import StoredPacket, configure
 from esc_cli.media.video.held import UNTRIED, Held
@@ -41,16 +43,17 @@ _MULTILAYER = 1 << 21  # AV_DISPOSITION_MULTILAYER: of several views, of which o
 class Window:
     """The seconds of the source that the result shows, in its own time; `shift_s` becomes 0.
 
-    start_s is None where nothing is cut off at the beginning.
+    start_s and stop_s are None where nothing is cut off.
     """
 
     start_s: float | None
-    stop_s: float
+    stop_s: float | None
     shift_s: Fraction
 
     def holds(self, time_s: float) -> bool:
         """Whether a packet of this time belongs to the result."""
-        return (self.start_s is None or time_s >= self.start_s) and time_s < self.stop_s
+        begun = self.start_s is None or time_s >= self.start_s
+        return begun and (self.stop_s is None or time_s < self.stop_s)
 
 
 class _Watched:
@@ -87,22 +90,18 @@ class Muxer:
     held: Held = UNTRIED
     copied: dict[int, int] = field(default_factory=dict)
     _is_stereo: bool = False
+    _converters: dict[int, Converter] = field(default_factory=dict)
     earliest_s: Fraction = Fraction(0)
 
     def write(self, target: BinaryIO, segments: Iterable[Path]) -> None:
         """Write the file. Raises ReadError and WriteError; OSError of the target passes through."""
-        av = load_av()
         watched = _Watched(target)
         with open_video(self.source) as source:
             options = {"movie_timescale": str(self._movie_timescale)}
             try:
-                with av.open(
-                    watched,
-                    "w",
-                    format=self.encoding.container,
-                    container_options=options if self._is_quicktime else {},
-                    metadata_errors="surrogateescape",
-                ) as result:
+                way: Way = "wide" if self.facts.is_wide else "plain"
+                own = options if self._is_quicktime else {}
+                with open_result(watched, self.encoding.container, way, own) as result:
                     self._fill(source, result, segments)
             except Exception as error:
                 if watched.failure is not None:  # FFmpeg may tell of it later and in other words
@@ -140,15 +139,7 @@ class Muxer:
     ) -> None:
         result.metadata.update(without(source.metadata, OWN_TAGS))
         result.set_chapters(self._chapters(source))
-        outputs: dict[int, Any] = {}
-        kept = {other.index for other in self.facts.others if other.kept}
-        for stream in source.streams:
-            if stream.index == self.facts.stream:
-                outputs[stream.index] = self._video(result, stream)
-            elif stream.index in kept and self._is_loose_cover(stream):
-                self._attach(result, stream)
-            elif stream.index in kept:
-                outputs[stream.index] = self._copy_of(result, stream)
+        outputs = self._outputs(source, result)
         result.start_encoding()
         video = outputs[self.facts.stream]
         packets = self._encoded(segments, video)
@@ -156,11 +147,41 @@ class Muxer:
             limit = packet.pts if packet.dts is None else packet.dts
             if limit is not None:
                 _mux_until(result, packets, float(limit * packet.time_base))
+            index, converter = packet.stream_index, self._converters.get(packet.stream_index)
+            if converter is None:
+                packet.stream = outputs[index]
+            self._mux(result, index, [packet] if converter is None else converter.convert(packet))
+        for index, converter in self._converters.items():
+            self._mux(result, index, converter.finish())
+        _mux_until(result, packets, None)
+
+    def _outputs(self, source: InputContainer, result: OutputContainer) -> dict[int, Any]:
+        """The tracks of the result by the index of those of the source that they are made from."""
+        outputs: dict[int, Any] = {}
+        others = {other.index: other for other in self.facts.others if other.kept}
+        for stream in source.streams:
+            index = stream.index
+            if index == self.facts.stream:
+                outputs[index] = self._video(result, stream)
+            elif index in others and self._is_loose_cover(stream):
+                self._attach(result, stream)
+            elif index in others and others[index].becomes:
+                made = converter_for(result, stream, self.encoding.container)
+                self._converters[index], outputs[index] = made, self._named(made.target, stream)
+            elif index in others:
+                copy = result.add_stream_from_template(stream, opaque=True)
+                copy.metadata.clear()
+                outputs[index] = self._named(copy, stream)
+        return outputs
+
+    def _mux(self, result: OutputContainer, index: int, packets: Iterable[Packet[Any]]) -> None:
+        """Write packets of the track that was stream `index` of the source."""
+        for packet in packets:
             if packet.pts is not None:
                 self.earliest_s = min(self.earliest_s, packet.pts * packet.time_base)
-            packet.stream = outputs[packet.stream_index]
+            counts = packet.size and not is_gap(packet)  # FLAC's last packet is a new header alone
+            self.copied[index] = self.copied.get(index, 0) + int(bool(counts))
             result.mux(packet)
-        _mux_until(result, packets, None)
 
     def _video(self, result: OutputContainer, source: Stream) -> Stream:
         """The stream of the upscaled frames. Its encoder only makes the headers."""
@@ -177,9 +198,7 @@ class Muxer:
             stream.set_display_matrix(encoding.display_matrix)
         return stream  # type: ignore[no-any-return]
 
-    def _copy_of(self, result: OutputContainer, stream: Stream) -> Stream:
-        copy = result.add_stream_from_template(stream, opaque=True)
-        copy.metadata.clear()
+    def _named(self, copy: Stream, stream: Stream) -> Stream:
         copy.metadata.update(tags_for(stream, self.encoding.container))
         copy.disposition = stream.disposition
         return copy
@@ -240,8 +259,6 @@ class Muxer:
             if packet is None:
                 return
             if packet.size and self._shifted(packet):
-                index = packet.stream_index
-                self.copied[index] = self.copied.get(index, 0) + int(not is_gap(packet))
                 yield packet
 
     def _shifted(self, packet: Packet[Any]) -> bool:
@@ -274,7 +291,7 @@ class Muxer:
         if window is None:
             return chapter
         start, end = chapter["start"] * base, chapter["end"] * base
-        stop = min(end, Fraction(window.stop_s))
+        stop = end if window.stop_s is None else min(end, Fraction(window.stop_s))
         start = start if window.start_s is None else max(start, Fraction(window.start_s))
         if start >= stop:
             return None

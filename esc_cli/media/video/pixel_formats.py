@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from esc_cli.errors import UnsupportedError
+from esc_cli.media.video.packed import is_packed
 
 
 @dataclass(frozen=True)
@@ -56,30 +57,47 @@ _REARRANGED = {
     **dict.fromkeys(("nv16", "yuyv422", "uyvy422", "yvyu422"), "yuv422p"),
     **dict.fromkeys(("nv24", "nv42"), "yuv444p"),
     **dict.fromkeys(("rgb24", "bgr24", "rgb0", "bgr0", "0rgb", "0bgr"), "gbrp"),
-    **dict.fromkeys(("rgb48le", "rgb48be"), "gbrp16le"),
+    **dict.fromkeys(("vuyx", "vyu444"), "yuv444p"),
+    **dict.fromkeys(("rgb48le", "bgr48le", "rgb48be", "bgr48be"), "gbrp16le"),
     **dict.fromkeys(("rgba", "bgra", "argb", "abgr"), "gbrap"),
     **dict.fromkeys(("rgba64le", "rgba64be"), "gbrap16le"),
+    **dict.fromkeys(("x2rgb10le", "x2bgr10le"), "gbrp10le"),
+    **dict.fromkeys(("xv30le", "v30xle"), "yuv444p10le"),
+    **dict.fromkeys(("nv20le", "nv20be", "y210le"), "yuv422p10le"),
     "gray16be": "gray16le",
     "ya16be": "ya16le",
     "uyyvyy411": "yuv411p",
-    "p010le": "yuv420p10le",
-    "p016le": "yuv420p16le",
-    "p210le": "yuv422p10le",
-    "y210le": "yuv422p10le",
+    "y212le": "yuv422p12le",
+    "y216le": "yuv422p16le",
+    "xv36le": "yuv444p12le",
+    "xv48le": "yuv444p16le",
 }
-_SUBSAMPLING = {"411": (4, 1), "420": (2, 2), "422": (2, 1), "444": (1, 1), "440": (1, 2)}
-_YUV = re.compile(r"yuv(j|a)?(411|420|422|444|440)p(?:(9|10|12|14|16)le)?\Z")
+_SEMI_PLANAR = re.compile(r"p([024])(10|12|16)(?:le|be)\Z")
+# What is only read: single bits, mosaics, linear light, the colours of cinemas, as for a player.
+_COMPUTED = {
+    **dict.fromkeys(("monow", "monob"), "gray"),
+    **dict.fromkeys(("gbrpf32le", "rgbf32le"), "gbrp16le"),
+    "grayf32le": "gray16le",
+    "xyz12le": "gbrp16le",
+}
+_MOSAIC = re.compile(r"bayer_[bgr]{4}(8|16)(?:le|be)?\Z")
+_SUBSAMPLING = {
+    **{"410": (4, 4), "411": (4, 1), "420": (2, 2)},
+    **{"422": (2, 1), "444": (1, 1), "440": (1, 2)},
+}
+_YUV = re.compile(r"yuv(j|a)?(410|411|420|422|444|440)p(?:(9|10|12|14|16)le)?\Z")
 _PLAIN = re.compile(r"(gray|gbrp|gbrap)(?:(9|10|12|14|16)le)?\Z")
 _GREY_ALPHA = re.compile(r"ya(8|16)(?:le)?\Z")
 
 
 def planar(name: str) -> Layout:
-    """The layout in which frames of a pixel format are read, equal to it but for the order.
+    """The layout in which frames of a pixel format are read: as it is, but for the order of its
+    samples, the width of their integers, and palettes.
 
-    Raises UnsupportedError, naming the format, for palettes and rare sampling.
+    Raises UnsupportedError, naming the format, for rare kinds.
     """
-    own = _REARRANGED.get(name, name)
-    packed = name if own != name else ""
+    own = _planar_name(name)
+    packed = name if name in _REARRANGED else ""
     if match := _YUV.match(own):
         sub_x, sub_y = _SUBSAMPLING[match[2]]
         return Layout(own, "yuv", int(match[3] or 8), sub_x, sub_y, match[1] == "a", packed)
@@ -91,6 +109,27 @@ def planar(name: str) -> Layout:
         return Layout(own, "gray", int(match[1]), alpha=True, packed=packed)
     advice = "convert it first, e.g. to yuv444p"
     raise UnsupportedError(f"the pixel format {name} is not supported", advice=advice)
+
+
+def _planar_name(name: str) -> str:
+    """FFmpeg's name of the planar format, little-endian, that holds the samples of another."""
+    if name in _REARRANGED or name in _COMPUTED:
+        return _REARRANGED.get(name) or _COMPUTED[name]
+    if is_packed(name):
+        return "gbrp"
+    if match := _SEMI_PLANAR.match(name):
+        sampling = {"0": "420", "2": "422", "4": "444"}[match[1]]
+        return f"yuv{sampling}p{match[2]}le"
+    if match := _MOSAIC.match(name):
+        return "gbrp" if match[1] == "8" else "gbrp16le"
+    return name.removesuffix("be") + "le" if name.endswith("be") else name
+
+
+def step_to_planar(name: str) -> str | None:
+    """The format by which FFmpeg's scaler gets from one to `planar`'s without YUV between."""
+    if name == "xyz12le" or (_MOSAIC.match(name) and "16" in name):
+        return "rgb48le"
+    return "rgb24" if _MOSAIC.match(name) else None
 
 
 def _known(names: Iterable[str]) -> Iterator[Layout]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable
 from dataclasses import replace
 from fractions import Fraction
@@ -13,12 +12,20 @@ import numpy as np
 
 from esc_cli.errors import ReadError, TooLargeError, UnsupportedError
 from esc_cli.media.video.codecs import CONTAINERS
-from esc_cli.media.video.colour_tags import RGB, UNSPECIFIED, ColourTags, levels, resolved_matrix
+from esc_cli.media.video.colour_tags import (
+    FULL_RANGE,
+    RGB,
+    UNSPECIFIED,
+    ColourTags,
+    levels,
+    resolved_matrix,
+)
+from esc_cli.media.video.containers import Way, codec_of, way_to_hold
 from esc_cli.media.video.decoders import decoder_of
 from esc_cli.media.video.info import StreamFacts, VideoFacts
 from esc_cli.media.video.pixel_formats import planar
 from esc_cli.media.video.side_data import Riding, riding_of
-from esc_cli.media.video.source import decoding, load_av, open_video
+from esc_cli.media.video.source import decoding, is_ffmpeg_error, open_video
 from esc_cli.media.video.tracks import ATTACHED_PICTURE, MADE, kind_of
 
 if TYPE_CHECKING:
@@ -27,6 +34,8 @@ if TYPE_CHECKING:
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
+_MOST_PACKETS = 600
+"""How far a whole frame is looked for, once there is one that is damaged."""
 _INTERLACED_ORDERS = (2, 3, 4, 5)  # AV_FIELD_TT, BB, TB, BT
 
 
@@ -45,7 +54,7 @@ def probe_video(path: Path, max_pixels: int) -> VideoFacts:
 
 
 def main_stream(container: InputContainer) -> VideoStream:
-    """The video stream to upscale: the first that is no cover picture.
+    """The video stream to upscale: the first that is no cover picture and can be decoded.
 
     Raises UnsupportedError when there is none, or no decoder for it.
     """
@@ -53,8 +62,8 @@ def main_stream(container: InputContainer) -> VideoStream:
     if not candidates:
         has_audio = bool(container.streams.audio)
         raise UnsupportedError("no video stream" + (", only audio" if has_audio else ""))
-    stream = candidates[0]
-    if stream.codec_context is None:
+    stream = next((one for one in candidates if one.codec_context is not None), None)
+    if stream is None:
         raise UnsupportedError("there is no decoder for its video stream")
     return stream
 
@@ -69,12 +78,16 @@ def _facts(container: InputContainer, max_pixels: int) -> VideoFacts:
     layout, tags = planar(_meant(container, stream, frame.format.name)), _tags(frame)
     if layout.kind != "rgb":
         levels(resolved_matrix(tags, frame.width, frame.height), False, layout.bits)
-    rate = stream.average_rate or stream.guessed_rate or Fraction(25)
+    rate = _rate(container, stream)
     start = (container.start_time or 0) / 1_000_000
     duration = (container.duration or 0) / 1_000_000
     timecode = stream.metadata.get("timecode")
     others = tuple(_stream_facts(s, timecode) for s in container.streams if s.index != stream.index)
-    refused = {name: _refused(container, others, name) for name in CONTAINERS}
+    ways = {name: _ways(container, others, name) for name in CONTAINERS}
+    others = tuple(replace(s, is_wide=ways["matroska"].get(s.index) == "wide") for s in others)
+    refused = {
+        name: tuple(s for s in others if s.kept and not ways[name][s.index]) for name in CONTAINERS
+    }
     # What no container holds: tracks of data are told of later, anything else is a refusal.
     nowhere = set(refused["matroska"]).intersection(*refused.values())
     lost = {other for other in nowhere if other.type in ("data", "unknown")}
@@ -96,13 +109,20 @@ def _facts(container: InputContainer, max_pixels: int) -> VideoFacts:
         sar=stream.sample_aspect_ratio or None,
         display_matrix=_display_matrix(plain),
         rotation=plain.rotation,
-        others=tuple(_with_kept(s, s.kept and s not in lost) for s in others),
+        others=tuple(replace(s, kept=s.kept and s not in lost) for s in others),
         refused=tuple((n, tuple(s for s in r if s not in lost)) for n, r in refused.items()),
         riding=riding_on(plain),
         codec=context.name,
         bits_per_pixel=_bits_per_pixel(container, stream, frame.width * frame.height * rate),
         interlaced=plain.interlaced_frame or context.field_order in _INTERLACED_ORDERS,
     )
+
+
+def _rate(container: InputContainer, stream: VideoStream) -> Fraction:
+    """Frames per second; a raw stream tells its rate in its headers, if at all."""
+    average, guessed = stream.average_rate, stream.guessed_rate
+    has_clock = container.start_time is not None
+    return (average if has_clock else guessed) or average or guessed or Fraction(25)
 
 
 def _bits_per_pixel(
@@ -112,28 +132,30 @@ def _bits_per_pixel(
     return float(rate / pixels_per_s) if rate and pixels_per_s else None
 
 
-def _with_kept(facts: StreamFacts, kept: bool) -> StreamFacts:
-    return replace(facts, kept=kept)
-
-
 def _first_frames(container: InputContainer, stream: VideoStream) -> tuple[VideoFrame, VideoFrame]:
-    """The first frame as the reader gets it, and as FFmpeg's own decoder gives it.
+    """The first frame that is whole as the reader gets it, and as FFmpeg's own decoder gives it.
 
-    The latter has what the container says of every frame, such as the display matrix.
+    The latter has what the container says of every frame, such as the display matrix. A damaged one
+    where there is none among the first.
     """
     decoder = decoder_of(stream)
     found: list[VideoFrame] = []
     plain: list[VideoFrame] = found if decoder is stream else []
-    for packet in container.demux(stream):
+    for number, packet in enumerate(container.demux(stream)):
         try:
             found += decoder.decode(packet)
             if decoder is not stream:
                 plain += stream.decode(packet)
-        except ValueError:  # FFmpeg's InvalidDataError: the reader will say where
+        except Exception as error:  # the reader will say where
+            if not is_ffmpeg_error(error):
+                raise
             continue
-        if found and plain:
-            return found[0], plain[0]
-    raise ReadError("the video stream holds no frame that can be decoded")
+        whole = next((frame for frame in found if not frame.is_corrupt), None)
+        if plain and (whole or (found and number > _MOST_PACKETS)):
+            return whole or found[0], plain[0]
+    if not (found and plain):
+        raise ReadError("the video stream holds no frame that can be decoded")
+    return found[0], plain[0]
 
 
 def _meant(container: InputContainer, stream: VideoStream, pixel_format: str) -> str:
@@ -149,7 +171,8 @@ def _tags(frame: VideoFrame) -> ColourTags:
     matrix = int(frame.colorspace)
     if matrix == RGB and not frame.format.is_rgb:
         matrix = UNSPECIFIED
-    full_range = 2 if frame.format.name.startswith("yuvj") else int(frame.color_range)
+    is_full = frame.format.name.startswith(("yuvj", "mono"))
+    full_range = FULL_RANGE if is_full else int(frame.color_range)
     return ColourTags(matrix, full_range, int(frame.color_primaries), int(frame.color_trc))
 
 
@@ -194,35 +217,44 @@ def _stream_facts(stream: Stream, timecode: str | None) -> StreamFacts:
     """`timecode`: of the main video, from which the muxer makes the track of time codes anew."""
     is_made = kind_of(stream) == MADE
     is_lost = is_made and stream.metadata.get("timecode", timecode) != timecode
-    codec = stream.name or "unknown"
+    codec = codec_of(stream)
     if stream.type == "attachment":
         codec = stream.metadata.get("mimetype", "unknown")
     return StreamFacts(
-        stream.index, stream.type, codec, stream.language, not is_made, is_made and not is_lost
+        stream.index,
+        stream.type,
+        codec,
+        stream.metadata.get("language"),
+        kept=not is_made,
+        made=is_made and not is_lost,
+        convertible=_is_convertible(stream),
     )
 
 
-def _refused(
-    container: InputContainer, others: tuple[StreamFacts, ...], name: str
-) -> tuple[StreamFacts, ...]:
-    """The streams that a container cannot hold, found by writing its header in memory."""
-    return tuple(s for s in others if s.kept and not _holds(name, container.streams[s.index]))
+def _is_convertible(stream: Stream) -> bool:
+    """Whether it is sound, or text, that can be decoded."""
+    context: Any = stream.codec_context
+    if context is None:
+        return False
+    if stream.type == "audio":
+        return bool(context.sample_rate and context.layout.nb_channels)
+    return stream.type == "subtitle" and bool(context.codec.text_sub)
+
+
+def _ways(container: InputContainer, others: tuple[StreamFacts, ...], name: str) -> dict[int, Way]:
+    """How a container holds each of the streams that are kept."""
+    ways = {s.index: _way(name, container.streams[s.index]) for s in others if s.kept}
+    if not container.chapters():
+        return ways
+    return {index: "" if way == "wide" else way for index, way in ways.items()}
 
 
 _COVERS = {"matroska": None, "mp4": ("mjpeg", "png", "bmp"), "mov": (), "webm": ()}
 """Codecs of the cover pictures that a container holds as such, None for all."""
 
 
-def _holds(name: str, stream: Stream) -> bool:
+def _way(name: str, stream: Stream) -> Way:
     if stream.disposition & ATTACHED_PICTURE:
         covers = _COVERS[name]
-        return covers is None or stream.name in covers
-    av = load_av()
-    try:
-        with av.open(io.BytesIO(), "w", format=name) as trial:
-            added = trial.add_stream_from_template(stream, opaque=True)
-            added.metadata.update(stream.metadata)
-            trial.start_encoding()
-    except (ValueError, av.FFmpegError):
-        return False
-    return True
+        return "plain" if covers is None or codec_of(stream) in covers else ""
+    return way_to_hold(name, stream)

@@ -5,19 +5,24 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from esc_cli.errors import EscError, ReadError, UnsupportedError
+from esc_cli.errors import EscError, ReadError, UnsupportedError, counted
+from esc_cli.media.video.beginning import Beginning
+from esc_cli.media.video.clock import FrameClock
 from esc_cli.media.video.decoders import decoder_of
 from esc_cli.media.video.deinterlace import Deinterlacer, Timed
 from esc_cli.media.video.frames import Plane, RawFrame
 from esc_cli.media.video.info import VideoFacts
-from esc_cli.media.video.pixel_formats import Layout
+from esc_cli.media.video.packed import is_packed, packed_planes
+from esc_cli.media.video.pixel_formats import Layout, step_to_planar
 from esc_cli.media.video.probe import main_stream, riding_on
-from esc_cli.media.video.source import is_ffmpeg_error, open_video
+from esc_cli.media.video.seeking import starts_at
+from esc_cli.media.video.source import is_ffmpeg_error, open_video, sought, without_guesses
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -68,7 +73,22 @@ class Reader:
     end_s: float = 0.0
     riding: dict[str, None] = field(default_factory=dict)
     _packets: int = 0
-    _last: int | None = None
+    _beginning: Beginning = field(default_factory=Beginning)
+    _clock: FrameClock[VideoFrame] | None = None
+
+    @property
+    def mends(self) -> list[str]:
+        """A sentence for each thing that was put right on the way."""
+        facts, found = self.facts, self._clock.mended if self._clock else []
+        base = facts.time_base * facts.fields.time_units
+        told = self._beginning.told(base)
+        if self._clock is not None and self._clock.still is not None:
+            where = f"{float(self._clock.still * base):.3f} s"
+            told.append(f"timestamps stand still at {where}: frames follow each other")
+        if found:
+            count = counted(len(found), "frame")
+            told.append(f"{count} out of order put between the others, first at {found[0]:.3f} s")
+        return told
 
     def frames(self) -> Iterator[RawFrame]:
         """The frames in order of presentation.
@@ -87,8 +107,9 @@ class Reader:
     def _wanted(self, container: InputContainer) -> Iterator[RawFrame]:
         base, part = self.facts.time_base, self.part
         first, last = part.span_s(self.facts.start_s)
-        if first is not None:
-            container.seek(max(0, int(first * 1_000_000)))
+        own = base * self.facts.fields.time_units
+        if first is not None and starts_at(self.path, own, first):
+            sought(container, first)
         for timed in self._deinterlaced(container, first):
             time = float(timed.pts * base)
             if first is not None and time < first - 1e-9:
@@ -107,26 +128,30 @@ class Reader:
         base = facts.time_base * facts.fields.time_units  # of the source
         nominal = round(facts.fields.growth / facts.rate / base)
         fields = Deinterlacer(facts.fields, facts.layout.name, nominal)
-        for frame in self._decoded(container):
-            pts = frame.pts if frame.pts is not None else frame.dts
-            if pts is None:
-                raise ReadError("a frame has no timestamp", advice=_REMUX)
+        for frame, pts, duration in self._clocked(container, base, nominal):
             time = float(pts * base)
-            self._check(frame, pts, time)
             if first is None or time >= first - 1e-9:
                 self._note(frame, time)
-            yield from fields.push(frame, pts, int(frame.duration or 0))
+            yield from fields.push(frame, pts, duration)
         yield from fields.finish()
 
-    def _check(self, frame: VideoFrame, pts: int, time: float) -> None:
-        where = f"at {time:.3f} s"
-        if self._last is not None and pts <= self._last:
-            raise ReadError(f"timestamps do not increase {where}", advice=_REMUX)
+    def _clocked(
+        self, container: InputContainer, base: Fraction, nominal: int
+    ) -> Iterator[tuple[VideoFrame, int, int]]:
+        """Frames, each with its time and duration in units of the source."""
+        clock = self._clock = FrameClock(base, max(1, nominal))
+        for frame in self._decoded(container):
+            self._check(frame, base)
+            yield from clock.push(frame, frame.pts, frame.dts, int(frame.duration or 0))
+        yield from clock.finish()
+
+    def _check(self, frame: VideoFrame, base: Fraction) -> None:
+        time = frame.pts if frame.pts is not None else frame.dts
+        where = "on the way" if time is None else f"at {float(time * base):.3f} s"
         if (frame.width, frame.height) != (self.facts.width, self.facts.height):
             raise UnsupportedError(f"the size changes {where}", advice="split the video there")
         if frame.format.name != self.facts.pixel_format:
             raise UnsupportedError(f"the pixel format changes {where}", advice="split it there")
-        self._last = pts
 
     def _note(self, frame: VideoFrame, time: float) -> None:
         if frame.is_corrupt:
@@ -136,25 +161,22 @@ class Reader:
     def _decoded(self, container: InputContainer) -> Iterator[VideoFrame]:
         stream = main_stream(container)
         decoder = decoder_of(stream)
-        decoder.thread_type = "AUTO"  # also several frames at once
+        # Several frames at once, but for fields: FFmpeg then calls whole ones damaged.
+        decoder.thread_type = "SLICE" if self.facts.interlaced else "AUTO"
+        without_guesses(container)
         for packet in self._demuxed(container):
-            if packet.stream_index != stream.index and packet.size:
-                continue
             if packet.stream is not stream:
                 continue
+            self._beginning.see(packet)
             try:
                 decoded = decoder.decode(packet)
             except Exception as error:
                 if isinstance(error, EscError) or not is_ffmpeg_error(error):
                     raise
-                time = (
-                    ""
-                    if packet.pts is None
-                    else f" at {float(packet.pts * packet.time_base):.3f} s"
-                )
-                self.damage.append(f"a packet{time} cannot be decoded")
+                if not self._beginning.excuses():
+                    self.damage.append(f"a packet{_when(packet)} cannot be decoded")
                 continue
-            yield from decoded
+            yield from (frame for frame in decoded if not self._beginning.drops(frame))
 
     def _demuxed(self, container: InputContainer) -> Iterator[Packet[Any]]:
         packets = container.demux()
@@ -172,18 +194,19 @@ class Reader:
             yield packet
 
     def _count(self, packet: Packet[Any]) -> None:
-        if packet.pts is not None:
-            end = float((packet.pts + (packet.duration or 0)) * packet.time_base)
+        begin = packet.pts if packet.pts is not None else packet.dts
+        if begin is not None:
+            end = float((begin + (packet.duration or 0)) * packet.time_base)
             self.end_s = max(self.end_s, end)
         if packet.size and packet.stream_index == self.facts.stream:
             self._packets += 1
-        if packet.is_corrupt:
+        if packet.is_corrupt and not self._beginning.excuses():
             self.damage.append(f"a packet{_when(packet)} is damaged")
 
     def _check_end(self) -> None:
         """Note it when the file ends before what it declares."""
         facts, left = self.facts, self.facts.exact_frames - self._packets
-        missing_s = facts.start_s + facts.duration_s - self.end_s
+        missing_s = facts.end_s - max(self.end_s, self._last_s)
         # An edit list hides frames that the file counts, but then nothing is missing at the end.
         if facts.exact_frames and left > 0 and missing_s > 0.5 / float(facts.rate):
             what = f"{self._packets} of {facts.exact_frames} frames"
@@ -197,15 +220,16 @@ class Reader:
         return float(self.pts[-1] * self.facts.time_base) if self.pts else 0.0
 
 
-_REMUX = "mend it first, e.g. ffmpeg -fflags +genpts -i in -c copy out.mkv"
-
-
 def _when(packet: Packet[Any]) -> str:
     return "" if packet.pts is None else f" at {float(packet.pts * packet.time_base):.3f} s"
 
 
 def planes_of(frame: VideoFrame, layout: Layout) -> tuple[Plane, ...]:
     """Copies of a frame's planes, in the order and type of `layout`."""
+    if is_packed(frame.format.name):
+        return packed_planes(frame)
+    if step := step_to_planar(frame.format.name):
+        frame = frame.reformat(format=step)
     if frame.format.name not in (layout.name, layout.name.replace("yuv", "yuvj", 1)):
         frame = frame.reformat(format=layout.name)
     dtype = np.uint8 if layout.bytes_per_sample == 1 else np.dtype("<u2")

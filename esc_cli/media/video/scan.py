@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from esc_cli.media.video.info import VideoFacts
 from esc_cli.media.video.probe import main_stream
 from esc_cli.media.video.reader import Part
-from esc_cli.media.video.source import is_ffmpeg_error, load_av, open_video
+from esc_cli.media.video.seeking import starts_at
+from esc_cli.media.video.source import is_ffmpeg_error, load_av, open_video, sought, without_guesses
 
 _RESYNCS = ("matroska",)
 """Demuxers that look for the next intact block by themselves, so that what is lost is not seen."""
@@ -66,42 +67,46 @@ def count_frames(
     first, last = part.span_s(facts.start_s)
     count = 0
     try:
+        base = facts.time_base * facts.fields.time_units
+        seeks = first is not None and starts_at(path, base, first)
         with open_video(path) as container:
             if main_stream(container).codec_context.name in HIDES_FRAMES:
                 return None
-            for packet in _shown(container, first, last):
+            for packet in _shown(container, first, last, seeks):
                 check()
-                if packet.pts is None and not part.whole:
+                time = packet.pts if packet.pts is not None else packet.dts
+                if time is None and not part.whole:
                     return None
-                count += _within(packet, first, last)
+                count += _within(packet, time, first, last)
                 if part.frames is not None and facts.fields.count(count) >= part.frames:
                     return part.frames
     except Exception as error:
         if not is_ffmpeg_error(error):
             raise
         return None  # decoding will say what is wrong
-    return facts.fields.count(count)
+    return facts.fields.count(count) or None  # without key frames nothing can be said
 
 
 def _shown(
-    container: InputContainer, first: float | None, last: float | None
+    container: InputContainer, first: float | None, last: float | None, seeks: bool
 ) -> Iterator[Packet[Any]]:
     """The packets from `first` to `last` that become frames, and a few around them."""
     stream = main_stream(container)
-    if first is not None:
-        container.seek(max(0, int(first * 1_000_000)))
-    begun = first is None
+    without_guesses(container)
+    if seeks and first is not None:
+        sought(container, first)
+    begun = False
     for packet in container.demux(stream):
         if last is not None and _seconds(packet, packet.dts, 0.0) >= last:
             return  # no frame is shown before it is decoded
-        begun = begun or packet.is_keyframe  # after a seek nothing before it can be decoded
+        begun = begun or packet.is_keyframe  # nothing before it can be decoded
         if begun and packet.size and not packet.is_discard:
             yield packet
 
 
-def _within(packet: Packet[Any], first: float | None, last: float | None) -> bool:
-    begins = first is None or _seconds(packet, packet.pts, first) >= first - 1e-9
-    return begins and (last is None or _seconds(packet, packet.pts, last) < last - 1e-9)
+def _within(packet: Packet[Any], time: int | None, first: float | None, last: float | None) -> bool:
+    begins = first is None or _seconds(packet, time, first) >= first - 1e-9
+    return begins and (last is None or _seconds(packet, time, last) < last - 1e-9)
 
 
 def _seconds(packet: Packet[Any], time: int | None, unknown: float) -> float:

@@ -10,8 +10,13 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from esc_cli.errors import EscError, MissingExtraError, ReadError, UnsupportedError
 from esc_cli.files.source import open_source
-from esc_cli.media.sniff import HEAD_BYTES
-from esc_cli.media.video.demuxers import demuxer_of
+from esc_cli.media.video.demuxers import (
+    HEAD_BYTES,
+    PROBED,
+    demuxer_by_name,
+    demuxer_of,
+    may_be_probed,
+)
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -39,24 +44,49 @@ def open_video(path: Path) -> Iterator[InputContainer]:
     """
     av = load_av()
     with open_source(path) as stream:
-        demuxer = demuxer_of(stream.read(HEAD_BYTES))
-        if demuxer is None:
+        demuxer = demuxer_of(stream.read(HEAD_BYTES)) or demuxer_by_name(path)
+        if demuxer is None and not may_be_probed(path):
             raise UnsupportedError("not a video that esc knows", path)
         stream.seek(0)
-        with decoding(path, "the video cannot be opened, it is damaged or cut short"):
+        options = {} if demuxer else {"format_whitelist": PROBED}
+        with decoding(path, _DAMAGED) if demuxer else _probing(path):
             container = av.open(
                 stream,
                 format=demuxer,
                 io_open=_refuse,
-                container_options={"protocol_whitelist": "none"},
+                container_options={"protocol_whitelist": "none"} | options,
                 metadata_errors="surrogateescape",
             )
         with container:
             yield container
 
 
+_DAMAGED = "the video cannot be opened, it is damaged or cut short"
+
+
 def _refuse(url: str, _flags: int, _options: dict[str, str]) -> NoReturn:
     raise PermissionError(f"a video may open nothing but itself, and asks for {url}")
+
+
+def sought(container: InputContainer, time_s: float) -> bool:
+    """Whether the demuxer went to the key frame before a time; if not, it reads from the start.
+
+    Streams without a clock, and some old kinds, have no way there.
+    """
+    if container.start_time is None:
+        return False
+    try:
+        container.seek(max(0, int(time_s * 1_000_000)))
+    except Exception as error:
+        if not is_ffmpeg_error(error):
+            raise
+        return False
+    return True
+
+
+def without_guesses(container: InputContainer) -> None:
+    """Leave packets that have no PTS without one: FFmpeg's guess is wrong for reordered frames."""
+    container.flags &= ~int(load_av().container.Flags.gen_pts.value)
 
 
 @contextmanager
@@ -69,8 +99,18 @@ def decoding(path: Path, what: str) -> Iterator[None]:
     except MemoryError as error:
         raise ReadError("not enough memory to decode it", path) from error
     except Exception as error:
-        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        raise ReadError(f"{what}: {reason}", path) from error
+        # What PyAV raises by itself over odd bytes speaks of its own objects.
+        reason = getattr(error, "strerror", None)
+        raise ReadError(f"{what}: {reason}" if reason else what, path) from error
+
+
+@contextmanager
+def _probing(path: Path) -> Iterator[None]:
+    """The boundary around the search for a demuxer, of which none may be found."""
+    try:
+        yield
+    except Exception as error:
+        raise UnsupportedError("not a video that esc knows, or it is damaged", path) from error
 
 
 def is_ffmpeg_error(error: BaseException) -> bool:

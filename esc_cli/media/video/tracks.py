@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from esc_cli.media.video.containers import codec_of
 from esc_cli.media.video.decoders import ALPHA_MODE
 from esc_cli.media.video.held import Track
 from esc_cli.media.video.languages import language_in
@@ -39,7 +40,7 @@ def tracks_of(streams: Iterable[Stream]) -> list[Stream]:
 
 def as_track(stream: Stream) -> Track:
     """What a stream says of itself."""
-    name = stream.name or "unknown"
+    name = codec_of(stream)
     return Track(
         stream.type,
         _ALIKE.get(name, name),

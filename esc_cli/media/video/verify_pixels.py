@@ -25,7 +25,7 @@ from esc_cli.media.video.colour_tags import (
     levels,
     resolved_matrix,
 )
-from esc_cli.media.video.frames import RawFrame
+from esc_cli.media.video.frames import Plane, RawFrame
 from esc_cli.media.video.info import FrameFormat, VideoFacts
 from esc_cli.media.video.reader import WHOLE, Part, Reader
 
@@ -89,14 +89,32 @@ def blocks(frame: RawFrame, form: FrameFormat) -> NDArray[np.float64]:
     steps = (1, 1) if own.kind == "rgb" else (own.sub_y, own.sub_x)
     colours = ((1, 1),) if own.kind == "gray" else ((1, 1), steps, steps)
     planes = [
-        plane[rows // down][:, columns // across].astype(np.float64)
-        for plane, (down, across) in zip(frame.planes, (*colours, (1, 1)), strict=False)
+        _read(plane, rows, columns, subsampling)
+        for plane, subsampling in zip(frame.planes, (*colours, (1, 1)), strict=False)
     ]
     opacity = planes.pop() / (2**own.bits - 1) if own.alpha else np.ones_like(planes[0])
     rgb = _rgb(planes, form).clip(0, 1)  # (rows, columns, 3)
     seen = np.dstack((rgb * opacity[..., None], opacity))
     cut = seen.reshape(GRID, len(rows) // GRID, GRID, len(columns) // GRID, 4)
     return np.asarray(cut.mean(axis=(1, 3)), np.float64)
+
+
+def _read(
+    plane: Plane, rows: NDArray[np.int64], columns: NDArray[np.int64], steps: tuple[int, int]
+) -> NDArray[np.float64]:
+    """The samples at places of the luma, linear between those of chroma, which lie on the first
+    column and in the middle of the rows that share one."""
+    down, across = steps
+    samples = _between(plane.astype(np.float64), (rows + 0.5) / down - 0.5)
+    return _between(samples.T, columns / across).T
+
+
+def _between(samples: NDArray[np.float64], places: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Rows at places between them; the last one where there is none."""
+    places = places.clip(0, len(samples) - 1)
+    low = places.astype(np.int64)
+    share = (places - low)[:, None]
+    return samples[low] * (1 - share) + samples[np.minimum(low + 1, len(samples) - 1)] * share
 
 
 def _places(side: int) -> NDArray[np.int64]:

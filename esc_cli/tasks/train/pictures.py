@@ -11,9 +11,10 @@ import numpy as np
 
 from esc_cli.errors import ItemError, ReadError, UsageError, counted, shown
 from esc_cli.files.lock import Lock
-from esc_cli.media.paths import ARCHIVES, VIDEOS, Found, Selection, find_sources
+from esc_cli.media.paths import ARCHIVES, Found, Selection, find_sources
 from esc_cli.media.rgb import read_rgb
 from esc_cli.media.video.demuxers import is_video
+from esc_cli.media.video_suffixes import VIDEOS
 from esc_cli.training.cache import (
     ADVICE,
     Decoded,

@@ -29,6 +29,7 @@ Existing = Literal["skip", "overwrite", "error"]
 Large = Literal["skip", "copy"]
 Deinterlace = Literal["auto", "off", "bwdif", "telecine"]
 DeinterlaceRate = Literal["frame", "field"]
+Streams = Literal["keep", "fit", "drop"]
 ONLY = "only"
 """The metadata of a field that concerns results of one kind: "pictures" or "videos"."""
 STANDARD_STREAM = "-"
@@ -107,6 +108,7 @@ class VideoOptions:
     allow_truncated: accept a file that is cut short or damaged, also a picture. segment_frames:
     frames that are finished at a time, None to decide by their size. deinterlace: what is done
     about interlaced frames. deinterlace_rate: whether a frame or each of its fields becomes one.
+    streams: what becomes of those that the container does not hold.
     """
 
     codec: str | None = None
@@ -123,6 +125,7 @@ class VideoOptions:
     segment_frames: int | None = None
     deinterlace: Deinterlace = "auto"
     deinterlace_rate: DeinterlaceRate = "frame"
+    streams: Streams = "fit"
 
     def __post_init__(self) -> None:
         """Raise UsageError for values that mean nothing."""

@@ -20,6 +20,7 @@ OTHER = {
     "codec": "hevc", "crf": 30, "preset": "slow", "pix_fmt": "yuv444p", "start": 1.5,
     "duration": 2.0, "frames": 7, "segment_frames": 12, "deinterlace": "off",
     "deinterlace_rate": "field",
+    "streams": "drop",
 }  # fmt: skip
 """A value for each field that counts, other than its default."""
 

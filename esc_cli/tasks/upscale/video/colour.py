@@ -89,9 +89,12 @@ class ColourSpace:
     def _upsampled(self, chroma: Tensor, size: tuple[int, int]) -> Tensor:
         """(B, h, w) -> (B, H, W)."""
         height, width = size
-        if self.layout.sub_y == 2:
+        if self.layout.sub_y > 1:
             rows = F.interpolate(
-                chroma[:, None], scale_factor=(2.0, 1.0), mode="bilinear", align_corners=False
+                chroma[:, None],
+                scale_factor=(float(self.layout.sub_y), 1.0),
+                mode="bilinear",
+                align_corners=False,
             )
             chroma = rows[:, 0, :height]
         for _ in range(self.layout.sub_x // 2):  # 4:1:1 halves its columns twice
@@ -102,7 +105,7 @@ class ColourSpace:
 
     def _downsampled(self, chroma: Tensor) -> Tensor:
         """(B, H, W) -> (B, h, w)."""
-        if self.layout.sub_y == 2:
+        for _ in range(self.layout.sub_y // 2):
             if chroma.shape[1] % 2:
                 chroma = torch.cat((chroma, chroma[:, -1:]), dim=1)
             chroma = (chroma[:, 0::2] + chroma[:, 1::2]) / 2

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from esc_cli.engine.threads import available_cores
-from esc_cli.errors import ItemError, UnsupportedError, UsageError, WriteError
+from esc_cli.errors import ItemError, UsageError, WriteError
 from esc_cli.media.formats import OutputPlan
 from esc_cli.media.paths import Source
 from esc_cli.media.picture import Header
@@ -38,8 +38,10 @@ from esc_cli.tasks.models import AUTO, Choice, Models
 from esc_cli.tasks.stop import Stop
 from esc_cli.tasks.upscale.events import ItemEvent
 from esc_cli.tasks.upscale.job import StreamedJob
-from esc_cli.tasks.upscale.options import UpscaleOptions
+from esc_cli.tasks.upscale.options import Streams, UpscaleOptions
 from esc_cli.tasks.upscale.records import RecordShelf
+from esc_cli.tasks.upscale.video.streams import fitted
+from esc_cli.tasks.upscale.video.streams import told as streams_told
 
 DEFAULT_SCALE = 2
 """Of a video that is given by itself; in a folder, the scale of the folder holds."""
@@ -68,6 +70,7 @@ class VideoJob(StreamedJob):
             *self.held.notes,
             f"will be lost, as {encoder} is not given it: {', '.join(lost)}" if lost else "",
             f"{own.bits} bits become {bits}" if bits < own.bits else "",
+            *streams_told(self.facts, self.encoding.container),
         )
         return tuple(filter(None, told))
 
@@ -182,7 +185,8 @@ def look_at(source: Source, options: UpscaleOptions, models: Models) -> Found:
 
 @dataclass(frozen=True)
 class Draft:
-    """The encoder and the container for a video, and what they hold of it."""
+    """The encoder and the container for a video, what they hold of it, and what becomes of its
+    other streams."""
 
     facts: VideoFacts
     encoding: Encoding
@@ -193,8 +197,8 @@ class Draft:
 def draft(found: Found, options: UpscaleOptions, suffix: str, own: Path | None) -> Draft:
     """Decide how a video is written. `suffix`: the input's; `own`: the file named by -o.
 
-    Raises UsageError for options that do not go together, UnsupportedError when the container
-    that was asked for cannot hold a stream or the encoder is not there.
+    Raises UsageError for options that do not go together, UnsupportedError when the encoder is not
+    there, or a stream is to be kept that the container cannot hold.
     """
     from esc_cli.media.video.encoder import output_layout
 
@@ -221,7 +225,7 @@ def draft(found: Found, options: UpscaleOptions, suffix: str, own: Path | None) 
         tags,
         facts.display_matrix,
     )
-    facts, encoding, held = _tried(found, encoding, candidates, asked)
+    facts, encoding, held = _tried(found, encoding, candidates, wish.streams)
     container = encoding.container
     known = CONTAINERS[container]
     ending = own.suffix if own is not None else suffix
@@ -230,25 +234,26 @@ def draft(found: Found, options: UpscaleOptions, suffix: str, own: Path | None) 
 
 
 def _tried(
-    found: Found, encoding: Encoding, candidates: tuple[str, ...], asked: str | None
+    found: Found, encoding: Encoding, candidates: tuple[str, ...], wish: Streams
 ) -> tuple[VideoFacts, Encoding, Held]:
-    """The first container that holds all streams, as a trial with their first packets shows.
+    """What becomes of the streams, as a trial with their first packets shows.
 
-    Raises UnsupportedError naming the stream where none does, WriteError where the pictures alone
-    cannot be written.
+    Raises UnsupportedError naming a stream that is to be kept and does not fit, WriteError where
+    the pictures alone cannot be written.
     """
     from esc_cli.media.video.trial import refused_in_trial, tried
 
     facts = found.facts
     while True:
-        chosen = replace(encoding, container=_holding(facts, candidates, asked))
+        container, fit = fitted(facts, candidates, wish)
+        chosen = replace(encoding, container=container)
         try:
-            return facts, chosen, tried(found.path, facts, chosen)
+            return fit, chosen, tried(found.path, fit, chosen)
         except WriteError:
-            refused = refused_in_trial(found.path, facts, chosen)
-            if not refused:
+            refused = refused_in_trial(found.path, fit, chosen)
+            if not refused or set(refused) <= set(facts.refused_by(container)):
                 raise
-            facts = facts.refusing(chosen.container, refused)
+            facts = facts.refusing(container, refused)
 
 
 def _codec(facts: VideoFacts, name: str | None, asked: str | None, suffix: str) -> Codec:
@@ -267,18 +272,6 @@ def _named(own: Path) -> str:
         held = ", ".join(suffixes[0] for suffixes in CONTAINERS.values())
         raise UsageError("is no name for a video", own, f"use one of {held}")
     return container
-
-
-def _holding(facts: VideoFacts, candidates: tuple[str, ...], asked: str | None) -> str:
-    """The first container that holds every stream. Raises UnsupportedError naming the stream."""
-    for container in candidates:
-        if not facts.refused_by(container):
-            return container
-    container = asked or candidates[0]
-    refused = ", ".join(str(stream) for stream in facts.refused_by(container))
-    others = [name for name in CONTAINERS if not facts.refused_by(name)]
-    advice = f"{CONTAINERS[others[0]][0][1:]} can" if others else "remove the stream first"
-    raise UnsupportedError(f"{container} cannot hold {refused}", advice=advice)
 
 
 def result_tags(facts: VideoFacts, size: tuple[int, int], layout: Layout) -> ColourTags:

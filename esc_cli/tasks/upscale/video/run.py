@@ -214,7 +214,7 @@ class VideoRun:
             muxer.copied,
             self._shift(window),
             muxer.earliest_s,
-            whole=window is None,
+            whole=reader.part.whole,
             intact=not reader.damage,
             part=reader.part,
             held=self.job.held,
@@ -227,9 +227,12 @@ class VideoRun:
     def _window(self, reader: Reader) -> Window | None:
         """What of the other streams goes with the frames that were done; None for all."""
         wish, base = self.options.video, self.job.facts.time_base
+        first = reader.pts[0] * base
+        clock = self.job.facts.clock_start
+        zero = min(clock, first) if clock else Fraction(0)
         if reader.part.whole:
-            return None
-        shift = Fraction(0) if wish.start is None else reader.pts[0] * base
+            return Window(None, None, zero) if zero else None
+        shift = zero if wish.start is None else first
         stop = float(reader.pts[-1] * base + 1 / self.job.facts.rate)
         start = float(shift) if wish.start is not None else None
         return Window(start, stop, shift)
@@ -242,6 +245,7 @@ class VideoRun:
         notes += [*job.warnings, *self._notes]
         notes += [f"lost: {name}" for name in reader.riding if name not in job.facts.riding.others]
         notes += [f"left out: {other}, which no container holds" for other in self._lost]
+        notes += reader.mends
         return replace(
             item_of(self.job, "done"),
             output_bytes=size,
@@ -265,7 +269,10 @@ class VideoRun:
 
     @property
     def _lost(self) -> list[str]:
-        return [str(other) for other in self.job.facts.others if not (other.kept or other.made)]
+        facts = self.job.facts
+        told = {o.index for o in facts.refused_by(self.job.encoding.container)}
+        lost = (o for o in facts.others if not (o.kept or o.made) and o.index not in told)
+        return [str(other) for other in lost]
 
 
 def _reachable(total: int | None, done: int) -> int | None:

@@ -327,3 +327,29 @@ def test_the_check_of_the_result_finds_what_differs(tmp_path):
 def _audio_packets(path):
     with av.open(str(path)) as container:
         yield from (p.size for p in container.demux(container.streams.audio[0]) if p.size)
+
+
+def test_of_two_video_streams_the_first_that_can_be_decoded_is_done(tmp_path):
+    path = tmp_path / "clip.mkv"
+    with av.open(str(path), "w") as container:
+        streams = [container.add_stream(codec, rate=10) for codec in ("ffv1", "libx264")]
+        for stream in streams:
+            stream.width, stream.height = 32, 24
+        for number in range(4):
+            for stream in streams:
+                frame = Clip().frame(number)
+                frame.pts, frame.time_base = number, Fraction(1, 10)
+                container.mux(stream.encode(frame))
+        for stream in streams:
+            container.mux(stream.encode(None))
+    path.write_bytes(path.read_bytes().replace(b"V_FFV1", b"V_XYZ1"))
+    item, _ = run(path)
+    assert (item.status, item.frames) == ("done", 4), item.reason
+    assert any("left out: stream 0 (video" in note for note in item.notes)
+
+
+def test_reasons_hold_no_words_of_python(tmp_path, monkeypatch):
+    from esc_cli.media.video import probe
+
+    monkeypatch.setattr(probe, "_first_frames", lambda *_: None.name)
+    assert failure(Clip(2).write(tmp_path / "clip.mkv")) == "the video is damaged"

@@ -159,8 +159,9 @@ def test_what_the_container_of_the_input_cannot_hold_goes_to_mkv(tmp_path):
     check_kept(source, result)
 
 
-def test_a_stream_that_the_container_cannot_hold_is_named_before_work(full, tmp_path):
-    reason = failure_of(full, output=str(tmp_path / "out.mp4"))
+def test_a_stream_that_is_to_be_kept_and_cannot_be_is_named_before_work(full, tmp_path):
+    keep = VideoOptions(streams="keep")
+    reason = failure_of(full, output=str(tmp_path / "out.mp4"), video=keep)
     assert "mp4 cannot hold stream 3 (subtitle, srt, fre)" in reason
     assert "mkv can" in reason
     assert list(tmp_path.iterdir()) == []
@@ -306,7 +307,9 @@ def test_containers_that_are_only_read_become_mkv(tmp_path, name, clip):
     result = result_of(source)
     assert result.name == "clip_x2.mkv"
     before, after = look(source), look(result)
-    off = [abs(one - other) for one, other in zip(before.pts_s, after.pts_s, strict=True)]
+    # The clock of a broadcast goes on; nobody's recording begins at ten in the morning.
+    zero = before.pts_s[0] if name in ("clip.ts", "clip.mpg") else 0
+    off = [abs(one - zero - other) for one, other in zip(before.pts_s, after.pts_s, strict=True)]
     assert max(off) <= Fraction(1, 2000)
 
 

@@ -168,8 +168,8 @@ def test_the_size_decides_where_the_matrix_is_not_stated(tmp_path):
 def test_other_colour_models_are_refused_by_name():
     with pytest.raises(UnsupportedError, match="number 14"):
         levels(14, False, 10)
-    with pytest.raises(UnsupportedError, match="pal8"):
-        planar("pal8")
+    with pytest.raises(UnsupportedError, match="gbrp10msble"):
+        planar("gbrp10msble")
 
 
 def test_the_closest_pixel_format_keeps_bits_first_and_then_chroma():
