@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image, ImageCms, UnidentifiedImageError
 
 from esc_cli.errors import ReadError, UnsupportedError
-from esc_cli.media import cut, heif_boxes, jpeg, pcx, tga, webp
+from esc_cli.media import cut, heif, jpeg, pcx, tga, webp
 from esc_cli.media.formats import load_heif
 from esc_cli.media.metadata import (
     bare_exif,
@@ -31,6 +31,7 @@ from esc_cli.media.profiles import PHOTOSHOP, iptc_of
 
 _CHANNELS = {
     **{"1": 1, "L": 1, "LA": 2, "La": 2, "P": 3, "PA": 4, "RGB": 3, "RGBX": 3, "RGBA": 4},
+    **{"I;16": 1},  # HEIF of more than 8 bits, which `heif` decodes
     **{"RGBa": 4, "CMYK": 3, "YCbCr": 3, "LAB": 3, "HSV": 3},
 }
 _TARGET = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
@@ -177,6 +178,8 @@ def inspect(
     """
     if format_name == "JPEG":
         _refuse_deep_jpeg(stream)
+    if format_name in ("AVIF", "HEIF"):
+        heif.check_kind(stream, format_name)
     if format_name == "WEBP":
         webp.check_canvas(stream, max_pixels)  # Pillow allocates it in opening
         stream = _whole_webp(stream, truncation)
@@ -185,13 +188,14 @@ def inspect(
     with open_image(stream, format_name) as image:
         metadata = metadata_of(image)
         notes = (*damaged_exif(image.info.get("exif")), *_others(image))
-        if format_name in ("AVIF", "HEIF") and metadata.icc is None:
-            metadata = replace(metadata, png_colour=heif_boxes.coded_colour(stream))
+        size, bits = image.size, 8
+        if format_name in ("AVIF", "HEIF"):
+            first = heif.described(stream, format_name, size)
+            size, bits = first.size, first.bits
+            notes += first.notes
+            if metadata.icc is None:
+                metadata = replace(metadata, png_colour=first.colour)
         turned = orientation(metadata.exif, metadata.xmp)
-        size = image.size
-        if format_name == "AVIF":  # libheif crops, libavif does not
-            box = heif_boxes.clean_aperture(stream, *size)
-            size = box.width, box.height
         size = upright_size(*size, turned)
         channels = channels_of(image)
         if format_name == "AVIF" and getattr(image, "is_animated", False):
@@ -201,7 +205,8 @@ def inspect(
     if format_name == "WEBP":
         durations_ms, plays = webp.timing(stream)
     if len(durations_ms) < 2:
-        return Contents(Header(format_name, *size, channels, 8, 1), turned, metadata, notes=notes)
+        depth = (16, 1, bits) if bits > 8 else (8, 1)
+        return Contents(Header(format_name, *size, channels, *depth), turned, metadata, notes=notes)
     header = Header(format_name, *size, channels, 8, len(durations_ms))
     return Contents(header, turned, metadata, durations_ms, plays, notes=notes)
 
@@ -275,6 +280,10 @@ def frames(content: bytes, contents: Contents, truncation: Truncation) -> Iterat
         yield from _cut_webp_frames(content, header)
     elif header.format in _WITHOUT_END:
         yield _plain_frame(content, header, truncation)
+    elif header.bits == 16:
+        yield heif.frame(content, header, truncation)
+    elif header.format == "AVIF":
+        yield heif.cropped(content, next(_complete_frames(content, header)))
     else:
         yield from _complete_frames(content, header)
 
@@ -284,10 +293,7 @@ def _complete_frames(content: bytes, header: Header) -> Iterator[Frame]:
         for number in range(header.frames):
             if number:
                 image.seek(number)
-            frame = to_frame(image, header.channels)
-            if header.format == "AVIF":
-                frame = heif_boxes.clean_aperture(io.BytesIO(content), *image.size).cut(frame)
-            yield frame
+            yield to_frame(image, header.channels)
 
 
 def _whole_webp(stream: BinaryIO, truncation: Truncation) -> BinaryIO:

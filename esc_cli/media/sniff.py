@@ -111,6 +111,8 @@ def _iso_media(head: bytes) -> str:
     # ISO/IEC 14496-12: size, "ftyp", major brand, minor version, compatible brands to the end.
     end = int.from_bytes(head[:4], "big")
     brands = [head[8:12], *(head[at : at + 4] for at in range(16, min(end, len(head)), 4))]
+    if head[8:12] == b"mif3":  # a mini box instead of a meta box
+        raise UnsupportedError("low-overhead AVIF and HEIF (brand mif3) is not supported")
     if not _AVIF_BRANDS.isdisjoint(brands):
         return "AVIF"
     if not _HEIF_BRANDS.isdisjoint(brands):
