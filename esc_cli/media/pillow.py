@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image, ImageCms, UnidentifiedImageError
 
 from esc_cli.errors import ReadError, UnsupportedError
-from esc_cli.media import cut, heif, jpeg, pcx, tga, webp
+from esc_cli.media import bmp, cut, heif, jpeg, pcx, tga, webp
 from esc_cli.media.formats import load_heif
 from esc_cli.media.metadata import (
     bare_exif,
@@ -35,11 +35,8 @@ _CHANNELS = {
     **{"RGBa": 4, "CMYK": 3, "YCbCr": 3, "LAB": 3, "HSV": 3},
 }
 _TARGET = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
-_JPEG_PROCESSES = {  # that no decoder here knows, by their SOF marker (ITU-T T.81, table B.1)
-    **dict.fromkeys((0xC3, 0xCB), "lossless"),
-    **dict.fromkeys((0xC5, 0xC6, 0xC7, 0xCD, 0xCE, 0xCF), "hierarchical"),
-}
 _WITHOUT_END = frozenset(("BMP", "TGA", "PCX"))
+_REWRITTEN = {"BMP": bmp.with_fitting_palette, "TGA": tga.with_plain_palette}
 _DEEP = {"I": "32-bit integer", "F": "32-bit floating point"}
 
 
@@ -176,15 +173,7 @@ def inspect(
     Raises UnsupportedError for kinds of pixels that do not fit 8 bits, and TooLargeError where
     opening alone would allocate more than `max_pixels`.
     """
-    if format_name == "JPEG":
-        _refuse_deep_jpeg(stream)
-    if format_name in ("AVIF", "HEIF"):
-        heif.check_kind(stream, format_name)
-    if format_name == "WEBP":
-        webp.check_canvas(stream, max_pixels)  # Pillow allocates it in opening
-        stream = _whole_webp(stream, truncation)
-    if format_name == "PCX":
-        stream = pcx.whole(stream, truncation)
+    stream = _prepared(stream, format_name, max_pixels, truncation)
     with open_image(stream, format_name) as image:
         metadata = metadata_of(image)
         notes = (*damaged_exif(image.info.get("exif")), *_others(image))
@@ -211,21 +200,22 @@ def inspect(
     return Contents(header, turned, metadata, durations_ms, plays, notes=notes)
 
 
-def _refuse_deep_jpeg(stream: BinaryIO) -> None:
-    # Pillow calls a JPEG of 12 bits unidentified; its precision stands first in the SOF segment.
-    stream.seek(2)
-    while (start := stream.read(4))[:1] == b"\xff" and len(start) == 4:
-        if 0xC0 <= start[1] <= 0xCF and start[1] not in (0xC4, 0xC8, 0xCC):
-            bits = stream.read(1)
-            if start[1] in _JPEG_PROCESSES:
-                raise UnsupportedError(f"{_JPEG_PROCESSES[start[1]]} JPEG is not supported")
-            if bits not in (b"\x08", b""):
-                raise UnsupportedError(f"JPEG with {bits[0]} bits per channel is not supported")
-            break
-        if start[1] in (0xDA, 0xFF):  # the scan, or fill bytes
-            break
-        stream.seek(int.from_bytes(start[2:], "big") - 2, io.SEEK_CUR)
-    stream.seek(0)
+def _prepared(
+    stream: BinaryIO, format_name: str, max_pixels: int, truncation: Truncation
+) -> BinaryIO:
+    """The stream that Pillow opens; what it must not open raises here."""
+    if format_name == "JPEG":
+        jpeg.check_process(stream)
+    if format_name in ("AVIF", "HEIF"):
+        heif.check_kind(stream, format_name)
+    if format_name == "WEBP":
+        webp.check_canvas(stream, max_pixels)  # Pillow allocates it in opening
+        stream = _whole_webp(stream, truncation)
+    if format_name == "PCX":
+        stream = pcx.whole(stream, truncation)
+    if format_name in _REWRITTEN:
+        stream = io.BytesIO(_REWRITTEN[format_name](stream.read()))
+    return stream
 
 
 def _others(image: Image.Image) -> tuple[str, ...]:
@@ -322,6 +312,8 @@ def _filled_webp_frame(content: bytes, header: Header, filler: bytes) -> Frame:
 
 
 def _plain_frame(content: bytes, header: Header, truncation: Truncation) -> Frame:
+    if header.format in _REWRITTEN:
+        content = _REWRITTEN[header.format](content)
     for plain in (content, tga.unpacked(content)) if header.format == "TGA" else (content,):
         with contextlib.suppress(OSError, ValueError):
             return next(_complete_frames(plain, header))
