@@ -1,4 +1,4 @@
-"""ICC, EXIF and XMP put into an AVIF that imagecodecs wrote, which has no options for them.
+"""EXIF, XMP and properties put into an AVIF that imagecodecs wrote, which has no options for them.
 
 Boxes as in ISO/IEC 14496-12, 8.11 and 12.1.5, items as in ISO/IEC 23008-12, annex A.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
-from esc_cli.media.heif_boxes import boxes
+from esc_cli.media.heif_boxes import Properties, boxes, children
 
 _FULL = b"\0\0\0\0"  # version and flags
 _XMP_TYPE = b"application/rdf+xml\0"
@@ -23,8 +23,12 @@ class _Item:
     content: bytes
 
 
-def with_metadata(avif: bytes, icc: bytes | None, exif: bytes | None, xmp: bytes | None) -> bytes:
+def with_metadata(
+    avif: bytes, properties: Properties, exif: bytes | None, xmp: bytes | None
+) -> bytes:
     """The same picture with these blocks; `exif` is a TIFF structure without prefix.
+
+    `properties`, such as colr with an ICC profile, are of the primary item.
 
     Raises ValueError where the file is not laid out as libavif lays out a still.
     """
@@ -41,8 +45,8 @@ def with_metadata(avif: bytes, icc: bytes | None, exif: bytes | None, xmp: bytes
         for at, (kind, content_type, block) in enumerate(blocks)
         if block
     ]
-    if icc is not None:
-        meta.add_profile(icc)
+    for kind, payload in properties:
+        meta.add_property(kind, payload)
     meta.add_items(items)
     longer = len(meta.packed([], 0, 0)) + _ILOC_ENTRY_BYTES * len(items) - (end - start + 8)
     made = meta.packed(items, longer, len(avif) + longer + 8)
@@ -65,16 +69,16 @@ class _Meta:
     def of(cls, block: bytes) -> _Meta:
         return cls({kind: block[start:end] for kind, start, end in boxes(block)})
 
-    def add_profile(self, icc: bytes) -> None:
-        """Give the primary item, whose associations libavif writes first, a second colr box."""
-        parts = {kind: self.boxes[b"iprp"][a:b] for kind, a, b in boxes(self.boxes[b"iprp"])}
+    def add_property(self, kind: bytes, payload: bytes) -> None:
+        """Give the primary item, whose associations libavif writes first, one more."""
+        parts = children(self.boxes[b"iprp"])
         container, ipma = parts[b"ipco"], bytearray(parts[b"ipma"])
         if ipma[:4] != _FULL or ipma[8:10] != b"\0\1":
             raise ValueError("another layout than that of libavif")
         count = sum(1 for _ in boxes(container))
         ipma[10] += 1
         ipma[10 + ipma[10] : 10 + ipma[10]] = bytes((count + 1,))
-        container += _box(b"colr", b"prof" + icc)
+        container += _box(kind, payload)
         self.boxes[b"iprp"] = _box(b"ipco", container) + _box(b"ipma", bytes(ipma))
 
     def add_items(self, items: list[_Item]) -> None:

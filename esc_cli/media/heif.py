@@ -14,6 +14,7 @@ from esc_cli.errors import TooLargeError, UnsupportedError
 from esc_cli.media.avif_items import with_metadata
 from esc_cli.media.formats import bits_in, load_heif
 from esc_cli.media.heif_boxes import clean_aperture, coded_colour, primary, stored_bits
+from esc_cli.media.light_levels import boxes_of, chunks_of, heif_options
 from esc_cli.media.metadata import fitting_icc
 from esc_cli.media.picture import Frame, Header, Metadata, Picture, Truncation, to_eight_bits
 
@@ -27,16 +28,21 @@ _CODECS = (  # by item type (ISO/IEC 23008-12, 23001-17) or by the box of their 
 )
 # libavif's defaults, as AVIF_DEFAULT_IMAGE_SIZE_LIMIT and _DIMENSION_LIMIT.
 _MOST_PIXELS, _MOST_SIDE = 16_384 * 16_384, 32_768
+_SPEED = 6  # of libaom, 0 to 10; Pillow's own too
 _SRGB, _SRGB_TRANSFER, _BT601, _BT2020 = 1, 13, 6, 9  # ITU-T H.273
 
 
 @dataclass(frozen=True)
 class Described:
-    """What the boxes say of the first picture: (width, height), bits per channel, colour, notes."""
+    """What the boxes say of the first picture: (width, height), bits per channel, notes.
+
+    `colour` are PNG chunks, those of `levels`, which hold beside an ICC profile too, among them.
+    """
 
     size: tuple[int, int]
     bits: int
     colour: tuple[tuple[bytes, bytes], ...]
+    levels: tuple[tuple[bytes, bytes], ...]
     notes: tuple[str, ...]
 
 
@@ -47,7 +53,9 @@ def described(stream: BinaryIO, format_name: str, size: tuple[int, int]) -> Desc
         box = clean_aperture(first.properties, *size)
         size = box.width, box.height
     notes = tuple(f"left out: {what}" for what in first.others)
-    return Described(size, stored_bits(first.properties), coded_colour(first.properties), notes)
+    levels = chunks_of(first.properties)
+    colour = (*coded_colour(first.properties), *levels)
+    return Described(size, stored_bits(first.properties), colour, levels, notes)
 
 
 def check_kind(stream: BinaryIO, format_name: str) -> None:
@@ -126,8 +134,9 @@ def _straight(samples: Frame, bits: int) -> Frame:
 
 
 def needs_more_than_pillow(picture: Picture) -> bool:
-    """Whether the first frame has 16 bits, or a colour space that no ICC profile describes."""
-    return picture.frames[0].dtype == np.uint16 or _coded(picture.metadata) is not None
+    """Whether there are 16 bits, or a colour space or light levels, which Pillow does not write."""
+    said = {kind for kind, _ in picture.metadata.png_colour}
+    return picture.frames[0].dtype == np.uint16 or not said.isdisjoint((b"cICP", b"cLLI", b"mDCV"))
 
 
 def _coded(metadata: Metadata) -> tuple[int, int] | None:
@@ -154,13 +163,16 @@ def encode(picture: Picture, format_name: str, quality: int, exif: bytes | None)
         avif = imagecodecs.avif_encode(
             _rounded(pixels, bits),
             level=quality,
+            speed=_SPEED,
             bitspersample=bits,
             pixelformat="yuv444",
             primaries=primaries,
             transfer=transfer,
             matrix=matrix,
         )
-        return with_metadata(bytes(avif), icc, exif, metadata.xmp)
+        profile = () if icc is None else ((b"colr", b"prof" + icc),)
+        properties = (*profile, *boxes_of(metadata.png_colour))
+        return with_metadata(bytes(avif), properties, exif, metadata.xmp)
     options = {"exif": exif, "xmp": metadata.xmp, "icc_profile": icc}
     colour = {
         "color_primaries": primaries,
@@ -168,7 +180,8 @@ def encode(picture: Picture, format_name: str, quality: int, exif: bytes | None)
         "matrix_coefficients": matrix,
         "full_range_flag": 1,
     }
-    return _encode_heif(pixels, bits, quality=quality, **options, **colour)
+    levels = heif_options(metadata.png_colour)
+    return _encode_heif(pixels, bits, quality=quality, **options, **colour, **levels)
 
 
 def _rounded(pixels: Frame, bits: int) -> Frame:

@@ -59,12 +59,14 @@ def _blocks(picture: Picture, format_name: str) -> list[str]:
     metadata, plain = picture.metadata, format_name in _NO_BLOCKS
     grey = picture.header.channels <= 2 and format_name in _GREY
     unfit = metadata.icc is not None and (plain or fitting_icc(metadata.icc, grey) is None)
-    coded = b"cICP" in dict(metadata.png_colour)
+    said = dict(metadata.png_colour)
+    coded, levels = b"cICP" in said, b"cLLI" in said or b"mDCV" in said
     named = (
         ("EXIF", plain and metadata.exif is not None),
         ("XMP", plain and metadata.xmp is not None),
         ("the colour profile", unfit),
         ("its colour space (cICP or nclx)", coded and format_name not in _CODED_COLOUR),
+        ("its light levels (HDR)", levels and format_name not in _CODED_COLOUR),
     )
     return [name for name, gone in named if gone]
 

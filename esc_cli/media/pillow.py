@@ -182,8 +182,8 @@ def inspect(
             first = heif.described(stream, format_name, size)
             size, bits = first.size, first.bits
             notes += first.notes
-            if metadata.icc is None:
-                metadata = replace(metadata, png_colour=first.colour)
+            colour = first.colour if metadata.icc is None else first.levels
+            metadata = replace(metadata, png_colour=colour)
         turned = orientation(metadata.exif, metadata.xmp)
         size = upright_size(*size, turned)
         channels = channels_of(image)

@@ -106,6 +106,8 @@ class _Chunks:
 def inspect(stream: BinaryIO, truncation: Truncation | None = None) -> Contents:
     """Everything but the pixels; ReadError where the chunks do not add up."""
     chunks = _collect(stream, truncation or Truncation())
+    if not any(chunks.single.get(b"acTL", b"")[:4]):  # no frames: browsers show a still then
+        chunks.single.pop(b"acTL", None)
     width, height, depth, colour_type = struct.unpack_from(">IIBB", chunks.single[b"IHDR"])
     if colour_type not in _CHANNELS or 0 in (width, height):
         raise ReadError("the picture is damaged: its header cannot be read")
@@ -146,8 +148,6 @@ def _collect(stream: BinaryIO, truncation: Truncation) -> _Chunks:
                 chunks.raw.notes.append("left out: a text, which is damaged")
         else:
             chunks.single.setdefault(kind, payload)
-    if not any(chunks.single.get(b"acTL", b"")[:4]):  # no frames: browsers show a still then
-        chunks.single.pop(b"acTL", None)
     if len(chunks.single.get(b"IHDR", b"")) != 13:
         raise ReadError("the picture is damaged: it has no header")
     return chunks

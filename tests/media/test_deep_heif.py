@@ -169,3 +169,16 @@ def test_a_mini_box_is_named():
 def test_what_lies_beside_the_picture_is_named(uri, what):
     content = with_property(deep("AVIF", 10), b"auxC", b"\0\0\0\0" + uri)
     assert decode(content, 10**6).notes == (f"left out: {what}",)
+
+
+@BOTH
+def test_light_levels_stay_and_are_named_where_they_cannot(name):
+    display = struct.pack(">8H2I", *range(1000, 9000, 1000), 10_000_000, 50)
+    levels = ((b"mDCV", display), (b"cLLI", struct.pack(">II", 10_000_000, 4_000_000)))
+    picture = decode(deep(name, 10, png_colour=levels), 10**6)
+    assert picture.metadata.png_colour == levels
+    with_profile = decode(deep(name, 10, png_colour=levels, icc=ICC), 10**6)
+    assert (with_profile.metadata.png_colour, with_profile.metadata.icc) == (levels, ICC)
+    back = decode(encode(picture, OutputPlan("PNG", ""), None), 10**6)
+    assert dict(back.metadata.png_colour) == dict(levels)
+    assert "left out: its light levels (HDR), which JPEG does not hold" in lost(picture, "JPEG")
