@@ -41,7 +41,7 @@ def frames(content: bytes, header: Header, decode: Callable[[bytes], Frame]) -> 
             raise ReadError("the picture is damaged: a frame reaches over its canvas")
         image = decode(_SIGNATURE + b"".join(_chunk(*chunk) for chunk in body))
         if canvas is None:
-            canvas = np.zeros((_side(ihdr, 4), _side(ihdr, 0), image.shape[2]), np.uint8)
+            canvas = np.zeros((_side(ihdr, 4), _side(ihdr, 0), image.shape[2]), image.dtype)
             dispose = _BACKGROUND if dispose == _PREVIOUS else dispose
         before, canvas = canvas, canvas.copy()
         box = canvas[top : top + height, left : left + width]
@@ -83,11 +83,12 @@ def _chunk(kind: bytes, payload: bytes) -> bytes:
 
 
 def _over(below: Frame, above: Frame) -> Frame:
-    """Straight alpha over straight alpha, (H, W, 2 or 4) uint8, rounded."""
-    lower, upper = below.astype(np.float64) / 255, above.astype(np.float64) / 255
+    """Straight alpha over straight alpha, (H, W, 2 or 4) uint8 or uint16, rounded."""
+    top = np.iinfo(below.dtype).max
+    lower, upper = below.astype(np.float64) / top, above.astype(np.float64) / top
     share = lower[..., -1:] * (1 - upper[..., -1:])
     alpha = upper[..., -1:] + share
     mixed = upper[..., :-1] * upper[..., -1:] + lower[..., :-1] * share
     colour = mixed / np.where(alpha > 0, alpha, 1)
-    result: Frame = np.rint(np.concatenate([colour, alpha], axis=-1) * 255).astype(np.uint8)
+    result: Frame = np.rint(np.concatenate([colour, alpha], axis=-1) * top).astype(below.dtype)
     return result

@@ -1,4 +1,4 @@
-"""BMP with bit fields (BITMAPINFOHEADER, BI_BITFIELDS) of layouts that Pillow does not know."""
+"""BMP (BITMAPINFOHEADER and later): bit fields (BI_BITFIELDS) and palettes unknown to Pillow."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class BitFields:
 
 
 def bit_fields(stream: BinaryIO) -> BitFields | None:
-    """The layout if it is one of those, else None."""
+    """The layout if it is one of those, or has a mask for alpha, else None."""
     stream.seek(0)
     head = stream.read(_HEAD_BYTES).ljust(_HEAD_BYTES, b"\0")
     stream.seek(0)
@@ -44,10 +44,31 @@ def bit_fields(stream: BinaryIO) -> BitFields | None:
         return None
     has_alpha = size >= 56 or kind == 6
     masks = struct.unpack_from("<4I", head, 54)[: 4 if has_alpha else 3]
-    masks = masks if masks[-1] or not has_alpha else masks[:3]
-    if not all(masks[:3]) or (bits, *masks[:3]) in _OF_PILLOW:
+    has_alpha = has_alpha and masks[3] > 0
+    if not all(masks[:3]) or (not has_alpha and (bits, *masks[:3]) in _OF_PILLOW):
         return None
-    return BitFields(width, abs(height), height > 0, bits, start, masks)
+    if has_alpha and not _is_anything_visible(stream, start, bits, masks[3]):
+        has_alpha = False  # browsers show these as opaque
+    return BitFields(width, abs(height), height > 0, bits, start, masks[: 4 if has_alpha else 3])
+
+
+def _is_anything_visible(stream: BinaryIO, start: int, bits: int, mask: int) -> bool:
+    stream.seek(start)
+    stored = stream.read()
+    stream.seek(0)
+    whole = len(stored) // (bits // 8) * (bits // 8)
+    return bool((np.frombuffer(stored[:whole], f"<u{bits // 8}") & mask).any())
+
+
+def with_fitting_palette(content: bytes) -> bytes:
+    """The same file, stating no more colours than its pixels can have; Pillow refuses more."""
+    if len(content) < _HEAD_BYTES:
+        return content
+    size, bits = struct.unpack_from("<I10xH", content, 14)
+    (colours,) = struct.unpack_from("<I", content, 46)
+    if size < 40 or bits not in (1, 4, 8) or colours <= 1 << bits:
+        return content
+    return content[:46] + struct.pack("<I", 1 << bits) + content[50:]
 
 
 def frame(content: bytes, fields: BitFields, truncation: Truncation) -> Frame:

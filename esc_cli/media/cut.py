@@ -26,6 +26,26 @@ _FILLERS = b"\0", b"\xa5"
 _LEAST_FILL_BYTES = 1 << 16
 
 
+def lacks_only_its_end(content: bytes) -> bool:
+    """Whether a still PNG has all its rows, with right checksums, and breaks off behind them."""
+    packed, size, at = b"", 0, _SIGNATURE_BYTES
+    for kind, payload in _png_chunks(content):
+        at += 12 + len(payload)
+        if kind == b"IDAT" and content[at - 4 : at] != struct.pack(
+            ">I", zlib.crc32(kind + payload)
+        ):
+            return False
+        if kind == b"IHDR" and len(payload) == 13:
+            size = _stored_bytes(payload)
+        packed += payload if kind == b"IDAT" else b""
+    unpacker = zlib.decompressobj()
+    try:
+        rows = len(unpacker.decompress(packed, size + 1))
+    except zlib.error:
+        return False
+    return at >= len(content) and unpacker.eof and rows == size
+
+
 def whole_png(content: bytes) -> bytes:
     """A still PNG with all its rows, those missing with every byte 0. Raises ReadError."""
     chunks = list(_png_chunks(content))

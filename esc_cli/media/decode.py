@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from esc_cli.errors import ReadError, TooLargeError
 from esc_cli.files.source import open_source, read_source, reading
-from esc_cli.media import bmp, gif, heif_boxes, pillow, png, tiff
+from esc_cli.media import bmp, gif, pillow, png, tiff
 from esc_cli.media.metadata import upright, upright_exif, upright_xmp
 from esc_cli.media.picture import Contents, Frame, Header, Metadata, Picture, Truncation
 from esc_cli.media.sniff import HEAD_BYTES, sniff
@@ -46,10 +46,6 @@ def decode(source: bytes | Path, max_pixels: int, allow_truncated: bool = False)
         header, metadata = contents.header, contents.metadata
         packet, promised = without_promises(metadata.xmp)
         truncation.notes.extend((*contents.notes, *promised))
-        if header.format in ("AVIF", "HEIF") and metadata.png_colour:
-            truncation.notes.append("its colour space (nclx) is kept by PNG only: --format png")
-        if header.format in ("AVIF", "HEIF") and (bits := heif_boxes.stored_bits(content)) > 8:
-            truncation.notes.append(f"its {bits} bits per channel are read as 8")
         exif = tiff.exif(content) if header.format == "TIFF" else metadata.exif
         return Picture(
             header,

@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from esc_cli.errors import UnsupportedError, WriteError
+from esc_cli.media import heif
 from esc_cli.media.formats import OutputPlan, load_heif
 from esc_cli.media.gif_encode import encode_gif
 from esc_cli.media.losses import JPEG_EXIF_BYTES, JPEG_SEGMENT_BYTES, JPEG_XMP_BYTES
@@ -29,10 +30,10 @@ def encode(picture: Picture, plan: OutputPlan, quality: int | None) -> bytes:
     """The file that holds `picture` in the planned format.
 
     `picture.frames` are the result, (H, W, C) uint8 or uint16 in any order of memory, and
-    `picture.header` describes them. 16 bits are kept in PNG and TIFF and rounded to 8 elsewhere;
-    WebP, AVIF and HEIF store grey as equal R, G and B. `quality` (1 to 100) is for JPEG (default
-    95, always 4:4:4), WebP (95; 100 is lossless), AVIF and HEIF (90); the others are lossless, but
-    for GIF's palette.
+    `picture.header` describes them. 16 bits are kept in PNG and TIFF, rounded to 10 or 12 in AVIF
+    and HEIF (`formats.bits_in`) and to 8 elsewhere; WebP, AVIF and HEIF store grey as equal R, G
+    and B. `quality` (1 to 100) is for JPEG (default 95, always 4:4:4), WebP (95; 100 is lossless),
+    AVIF and HEIF (90); the others are lossless, but for GIF's palette.
 
     EXIF sizes become those of the result. What a format has no place for is left out, and named
     by `losses.lost`.
@@ -71,6 +72,8 @@ def _encode_lossy(
     coloured = _as_rgb(picture)
     if format_name == "WEBP":
         return encode_webp(coloured, quality, icc, exif, metadata.xmp)
+    if format_name in ("AVIF", "HEIF") and heif.needs_more_than_pillow(coloured):
+        return heif.encode(coloured, format_name, quality, exif)
     options = {"icc_profile": icc, "exif": exif, "xmp": metadata.xmp}
     frame = to_eight_bits(coloured.frames[0])
     if format_name == "AVIF":

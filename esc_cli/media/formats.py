@@ -90,6 +90,20 @@ _CAPABILITIES = {
 }
 
 
+# 12 bits need the professional profile of AV1, which decoders in software have; HEVC of more than
+# 10 bits is decoded hardly anywhere, so that it is not chosen unless the source has it.
+_DEEP_BITS = {"PNG": 16, "TIFF": 16, "AVIF": 12, "HEIF": 10}
+
+
+def bits_in(name: str, header: Header) -> int:
+    """The bits per channel of a result in this format, for a picture with `header`."""
+    if header.bits == 8:
+        return 8
+    most = _DEEP_BITS.get(name, 8)
+    between = header.coded_bits if name in ("AVIF", "HEIF") else None
+    return between or most
+
+
 def plan_output(
     header: Header, size: tuple[int, int], requested: str | None, suffix: str
 ) -> OutputPlan:

@@ -8,9 +8,12 @@ from __future__ import annotations
 import io
 import re
 from dataclasses import dataclass
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image
+
+from esc_cli.errors import UnsupportedError
 
 _SOI, _EOI = b"\xff\xd8", b"\xff\xd9"
 _APP0, _SOS = 0xE0, 0xDA
@@ -21,6 +24,10 @@ _RESTART = re.compile(rb"\xff[\xd0-\xd7]")
 _SEQUENTIAL = frozenset((0xC0, 0xC1))
 _PROGRESSIVE = 0xC2
 _HUFFMAN = frozenset((0xC0, 0xC1, 0xC2))
+_UNREAD = {  # that no decoder here knows, by their SOF marker (ITU-T T.81, table B.1)
+    **dict.fromkeys((0xC3, 0xCB), "lossless"),
+    **dict.fromkeys((0xC5, 0xC6, 0xC7, 0xCD, 0xCE, 0xCF), "hierarchical"),
+}
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 # Bits of every kind, none of them a marker, that no complete scan reads.
 _FILLER = bytes((37 * number * number + 91 * number + 13) % 251 for number in range(256))
@@ -56,6 +63,24 @@ class Stream:
             for number, part in enumerate(self.parts)
         ]
         return b"".join((_SOI, *parts, _EOI))
+
+
+def check_process(stream: BinaryIO) -> None:
+    """Raise UnsupportedError for the processes and depths that no decoder here knows."""
+    # Pillow calls a JPEG of 12 bits unidentified; its precision stands first in the SOF segment.
+    stream.seek(2)
+    while (start := stream.read(4))[:1] == b"\xff" and len(start) == 4:
+        if 0xC0 <= start[1] <= 0xCF and start[1] not in (0xC4, 0xC8, 0xCC):
+            bits = stream.read(1)
+            if start[1] in _UNREAD:
+                raise UnsupportedError(f"{_UNREAD[start[1]]} JPEG is not supported")
+            if bits not in (b"\x08", b""):
+                raise UnsupportedError(f"JPEG with {bits[0]} bits per channel is not supported")
+            break
+        if start[1] in (0xDA, 0xFF):  # the scan, or fill bytes
+            break
+        stream.seek(int.from_bytes(start[2:], "big") - 2, io.SEEK_CUR)
+    stream.seek(0)
 
 
 def split(content: bytes, tables: bytes = b"") -> Stream:
@@ -95,14 +120,14 @@ def is_complete(stream: Stream, image: Image.Image | None = None) -> bool:
     """Whether the scans hold every block; `image` is what `stream.content` decoded to.
 
     Whoever needs more data than there is reads on into what stands behind, and decodes something
-    else then. Arithmetic coding reads ahead by design, so that nothing can be said of it.
+    else then. Arithmetic coding reads ahead by design, so that only a missing end can be told.
     """
     if not stream.ended and any(part.endswith(_ZEROS) for part in stream.parts[-1:]):
         return False
     if not stream.scans or stream.broken_off:
         return False
     if stream.process not in _HUFFMAN:
-        return True
+        return stream.ended
     if stream.process == _PROGRESSIVE and not _is_refined(stream):
         return False
     image = image or Image.open(io.BytesIO(stream.content), formats=("JPEG",))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from esc_cli.media.formats import bits_in
 from esc_cli.media.metadata import EXIF_PREFIX, fitting_icc
-from esc_cli.media.picture import Metadata, Picture
+from esc_cli.media.picture import Header, Metadata, Picture
 from esc_cli.media.profiles import PHOTOSHOP, resources_of
 
 # A JPEG segment states its length, itself included, in 16 bits; both begin with a name.
@@ -14,6 +15,7 @@ CLASSIC_BYTES = 2**32 - 2**25
 """Pixels above which a TIFF becomes BigTIFF: offsets of 32 bits, with room for directories."""
 
 _GREY = frozenset(("PNG", "JPEG", "TIFF"))  # the others store grey as R, G and B
+_CODED_COLOUR = frozenset(("PNG", "AVIF", "HEIF"))
 _NO_BLOCKS = frozenset(("BMP", "GIF"))
 
 
@@ -25,6 +27,7 @@ def lost(picture: Picture, format_name: str) -> tuple[str, ...]:
     metadata = picture.metadata
     missing = [*_blocks(picture, format_name), *_texts(metadata, format_name)]
     notes = [f"left out: {what}, which {format_name} does not hold" for what in missing]
+    notes += _depth(picture.header, format_name)
     if format_name == "JPEG":
         sizes = (
             ("EXIF", metadata.exif, JPEG_EXIF_BYTES),
@@ -47,17 +50,23 @@ def is_big_tiff(picture: Picture) -> bool:
     return sum(frame.nbytes for frame in picture.frames) > CLASSIC_BYTES
 
 
+def _depth(header: Header, format_name: str) -> tuple[str, ...]:
+    own, held = header.coded_bits or header.bits, bits_in(format_name, header)
+    return (f"its {own} bits per channel become {held}",) if held < own else ()
+
+
 def _blocks(picture: Picture, format_name: str) -> list[str]:
     metadata, plain = picture.metadata, format_name in _NO_BLOCKS
     grey = picture.header.channels <= 2 and format_name in _GREY
     unfit = metadata.icc is not None and (plain or fitting_icc(metadata.icc, grey) is None)
-    # Of other files the decoder says it.
-    coded = picture.header.format == "PNG" and b"cICP" in dict(metadata.png_colour)
+    said = dict(metadata.png_colour)
+    coded, levels = b"cICP" in said, b"cLLI" in said or b"mDCV" in said
     named = (
         ("EXIF", plain and metadata.exif is not None),
         ("XMP", plain and metadata.xmp is not None),
         ("the colour profile", unfit),
-        ("the colour space of its cICP chunk", coded and format_name != "PNG"),
+        ("its colour space (cICP or nclx)", coded and format_name not in _CODED_COLOUR),
+        ("its light levels (HDR)", levels and format_name not in _CODED_COLOUR),
     )
     return [name for name, gone in named if gone]
 

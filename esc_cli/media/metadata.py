@@ -145,11 +145,9 @@ def _drop_thumbnail(block: bytearray, order: str, offset: int) -> None:
 
 def exif_of_tiff(content: bytes, directory: int) -> bytes | None:
     """The EXIF block that the directory at offset `directory` of a TIFF file amounts to."""
-    if content[:4] not in (b"II*\0", b"MM\0*"):
-        return None  # BigTIFF
     entries = descriptive(tiff_tags.read_directory(content, directory)[0])
     order = tiff_tags.byte_order(content)
-    header = content[:4] + struct.pack(f"{order}I", 8)
+    header = {"<": b"II*\0", ">": b"MM\0*"}[order] + struct.pack(f"{order}I", 8)
     return header + tiff_tags.write_directory(entries, order, 8) if entries else None
 
 

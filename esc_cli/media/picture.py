@@ -43,6 +43,7 @@ class Header:
     `width` and `height` are upright pixels: the orientation that EXIF asks for is applied.
     `channels` counts after normalisation: 1 grey, 2 grey and alpha, 3 RGB, 4 RGB and alpha.
     `bits` is 8 or 16 per channel. `frames` counts those of an animation or the pages of a TIFF.
+    `coded_bits`: what the file has per channel where that lies between, 10 or 12.
     """
 
     format: str
@@ -51,6 +52,7 @@ class Header:
     channels: int
     bits: int
     frames: int
+    coded_bits: int | None = None
 
     @property
     def has_alpha(self) -> bool:

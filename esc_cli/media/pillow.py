@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image, ImageCms, UnidentifiedImageError
 
 from esc_cli.errors import ReadError, UnsupportedError
-from esc_cli.media import cut, heif_boxes, jpeg, pcx, tga, webp
+from esc_cli.media import bmp, cut, heif, jpeg, pcx, tga, webp
 from esc_cli.media.formats import load_heif
 from esc_cli.media.metadata import (
     bare_exif,
@@ -31,14 +31,12 @@ from esc_cli.media.profiles import PHOTOSHOP, iptc_of
 
 _CHANNELS = {
     **{"1": 1, "L": 1, "LA": 2, "La": 2, "P": 3, "PA": 4, "RGB": 3, "RGBX": 3, "RGBA": 4},
+    **{"I;16": 1},  # HEIF of more than 8 bits, which `heif` decodes
     **{"RGBa": 4, "CMYK": 3, "YCbCr": 3, "LAB": 3, "HSV": 3},
 }
 _TARGET = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
-_JPEG_PROCESSES = {  # that no decoder here knows, by their SOF marker (ITU-T T.81, table B.1)
-    **dict.fromkeys((0xC3, 0xCB), "lossless"),
-    **dict.fromkeys((0xC5, 0xC6, 0xC7, 0xCD, 0xCE, 0xCF), "hierarchical"),
-}
 _WITHOUT_END = frozenset(("BMP", "TGA", "PCX"))
+_REWRITTEN = {"BMP": bmp.with_fitting_palette, "TGA": tga.with_plain_palette}
 _DEEP = {"I": "32-bit integer", "F": "32-bit floating point"}
 
 
@@ -175,23 +173,18 @@ def inspect(
     Raises UnsupportedError for kinds of pixels that do not fit 8 bits, and TooLargeError where
     opening alone would allocate more than `max_pixels`.
     """
-    if format_name == "JPEG":
-        _refuse_deep_jpeg(stream)
-    if format_name == "WEBP":
-        webp.check_canvas(stream, max_pixels)  # Pillow allocates it in opening
-        stream = _whole_webp(stream, truncation)
-    if format_name == "PCX":
-        stream = pcx.whole(stream, truncation)
+    stream = _prepared(stream, format_name, max_pixels, truncation)
     with open_image(stream, format_name) as image:
         metadata = metadata_of(image)
         notes = (*damaged_exif(image.info.get("exif")), *_others(image))
-        if format_name in ("AVIF", "HEIF") and metadata.icc is None:
-            metadata = replace(metadata, png_colour=heif_boxes.coded_colour(stream))
+        size, bits = image.size, 8
+        if format_name in ("AVIF", "HEIF"):
+            first = heif.described(stream, format_name, size)
+            size, bits = first.size, first.bits
+            notes += first.notes
+            colour = first.colour if metadata.icc is None else first.levels
+            metadata = replace(metadata, png_colour=colour)
         turned = orientation(metadata.exif, metadata.xmp)
-        size = image.size
-        if format_name == "AVIF":  # libheif crops, libavif does not
-            box = heif_boxes.clean_aperture(stream, *size)
-            size = box.width, box.height
         size = upright_size(*size, turned)
         channels = channels_of(image)
         if format_name == "AVIF" and getattr(image, "is_animated", False):
@@ -201,26 +194,28 @@ def inspect(
     if format_name == "WEBP":
         durations_ms, plays = webp.timing(stream)
     if len(durations_ms) < 2:
-        return Contents(Header(format_name, *size, channels, 8, 1), turned, metadata, notes=notes)
+        depth = (16, 1, bits) if bits > 8 else (8, 1)
+        return Contents(Header(format_name, *size, channels, *depth), turned, metadata, notes=notes)
     header = Header(format_name, *size, channels, 8, len(durations_ms))
     return Contents(header, turned, metadata, durations_ms, plays, notes=notes)
 
 
-def _refuse_deep_jpeg(stream: BinaryIO) -> None:
-    # Pillow calls a JPEG of 12 bits unidentified; its precision stands first in the SOF segment.
-    stream.seek(2)
-    while (start := stream.read(4))[:1] == b"\xff" and len(start) == 4:
-        if 0xC0 <= start[1] <= 0xCF and start[1] not in (0xC4, 0xC8, 0xCC):
-            bits = stream.read(1)
-            if start[1] in _JPEG_PROCESSES:
-                raise UnsupportedError(f"{_JPEG_PROCESSES[start[1]]} JPEG is not supported")
-            if bits not in (b"\x08", b""):
-                raise UnsupportedError(f"JPEG with {bits[0]} bits per channel is not supported")
-            break
-        if start[1] in (0xDA, 0xFF):  # the scan, or fill bytes
-            break
-        stream.seek(int.from_bytes(start[2:], "big") - 2, io.SEEK_CUR)
-    stream.seek(0)
+def _prepared(
+    stream: BinaryIO, format_name: str, max_pixels: int, truncation: Truncation
+) -> BinaryIO:
+    """The stream that Pillow opens; what it must not open raises here."""
+    if format_name == "JPEG":
+        jpeg.check_process(stream)
+    if format_name in ("AVIF", "HEIF"):
+        heif.check_kind(stream, format_name)
+    if format_name == "WEBP":
+        webp.check_canvas(stream, max_pixels)  # Pillow allocates it in opening
+        stream = _whole_webp(stream, truncation)
+    if format_name == "PCX":
+        stream = pcx.whole(stream, truncation)
+    if format_name in _REWRITTEN:
+        stream = io.BytesIO(_REWRITTEN[format_name](stream.read()))
+    return stream
 
 
 def _others(image: Image.Image) -> tuple[str, ...]:
@@ -275,6 +270,10 @@ def frames(content: bytes, contents: Contents, truncation: Truncation) -> Iterat
         yield from _cut_webp_frames(content, header)
     elif header.format in _WITHOUT_END:
         yield _plain_frame(content, header, truncation)
+    elif header.bits == 16:
+        yield heif.frame(content, header, truncation)
+    elif header.format == "AVIF":
+        yield heif.cropped(content, next(_complete_frames(content, header)))
     else:
         yield from _complete_frames(content, header)
 
@@ -284,10 +283,7 @@ def _complete_frames(content: bytes, header: Header) -> Iterator[Frame]:
         for number in range(header.frames):
             if number:
                 image.seek(number)
-            frame = to_frame(image, header.channels)
-            if header.format == "AVIF":
-                frame = heif_boxes.clean_aperture(io.BytesIO(content), *image.size).cut(frame)
-            yield frame
+            yield to_frame(image, header.channels)
 
 
 def _whole_webp(stream: BinaryIO, truncation: Truncation) -> BinaryIO:
@@ -316,6 +312,8 @@ def _filled_webp_frame(content: bytes, header: Header, filler: bytes) -> Frame:
 
 
 def _plain_frame(content: bytes, header: Header, truncation: Truncation) -> Frame:
+    if header.format in _REWRITTEN:
+        content = _REWRITTEN[header.format](content)
     for plain in (content, tga.unpacked(content)) if header.format == "TGA" else (content,):
         with contextlib.suppress(OSError, ValueError):
             return next(_complete_frames(plain, header))

@@ -17,10 +17,10 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from esc_cli.errors import ReadError, UnsupportedError
+from esc_cli.errors import ReadError
 from esc_cli.media import apng
 from esc_cli.media.animation import changed_box
-from esc_cli.media.cut import whole_png
+from esc_cli.media.cut import lacks_only_its_end, whole_png
 from esc_cli.media.metadata import bare_exif, damaged_exif, fitting_icc, orientation, upright_size
 from esc_cli.media.picture import Contents, Frame, Header, Metadata, Picture, Truncation
 from esc_cli.media.profiles import (
@@ -106,6 +106,8 @@ class _Chunks:
 def inspect(stream: BinaryIO, truncation: Truncation | None = None) -> Contents:
     """Everything but the pixels; ReadError where the chunks do not add up."""
     chunks = _collect(stream, truncation or Truncation())
+    if not any(chunks.single.get(b"acTL", b"")[:4]):  # no frames: browsers show a still then
+        chunks.single.pop(b"acTL", None)
     width, height, depth, colour_type = struct.unpack_from(">IIBB", chunks.single[b"IHDR"])
     if colour_type not in _CHANNELS or 0 in (width, height):
         raise ReadError("the picture is damaged: its header cannot be read")
@@ -117,8 +119,6 @@ def inspect(stream: BinaryIO, truncation: Truncation | None = None) -> Contents:
     turned = orientation(metadata.exif, metadata.xmp)
     size = upright_size(width, height, turned)
     bits = 16 if depth == 16 else 8
-    if moving and bits == 16:
-        raise UnsupportedError("animated PNG with 16 bits per channel is not supported")
     return Contents(
         Header("PNG", *size, channels, bits, len(delays) if moving else 1),
         turned,
@@ -156,21 +156,24 @@ def _collect(stream: BinaryIO, truncation: Truncation) -> _Chunks:
 def read_chunks(stream: BinaryIO, truncation: Truncation) -> Iterator[tuple[bytes, bytes]]:
     """(type, payload) up to IEND; the payload of chunks that are not wanted here is skipped.
 
-    Ends before a chunk that is cut short where `truncation` allows that.
+    Ends before a chunk that is cut short where `truncation` allows that. Where nothing is missing
+    but the end of a still, its rows tell whether it is whole.
     """
     end = stream.seek(0, os.SEEK_END)
     stream.seek(len(SIGNATURE))
+    kind, seen = b"", set()
     while True:
-        start = stream.read(8)
-        if len(start) < 8:
-            return truncation.found()
-        length, kind = struct.unpack(">I4s", start)
+        start, before = stream.read(8), kind
+        length, kind = struct.unpack(">I4s", start) if len(start) == 8 else (0, b"")
         after = stream.tell() + length + 4
-        if after > end:
+        if kind in (b"", b"IEND") and after > end and before == b"IDAT" and b"acTL" not in seen:
+            return None
+        if not kind or after > end:
             return truncation.found()
+        seen.add(kind)
         yield kind, stream.read(length) if kind in _READ else b""
         if kind == b"IEND":
-            return
+            return None
         stream.seek(after)
 
 
@@ -237,7 +240,8 @@ def _still_frame(content: bytes, truncation: Truncation) -> Frame:
     try:
         frame = imagecodecs.png_decode(content)
     except imagecodecs.PngError:
-        truncation.found("the file is cut short or broken")
+        if not lacks_only_its_end(content):
+            truncation.found("the file is cut short or broken")
         frame = imagecodecs.png_decode(whole_png(content))
     return frame[..., None] if frame.ndim == 2 else frame
 

@@ -18,8 +18,9 @@ XMP_NAMESPACE = b"http://ns.adobe.com/xap/1.0/\0"
 MOST_BYTES = 64 << 20
 """Of a profile or a packet unpacked: no real one comes near."""
 _IPTC = 0x0404
-_TEXT = re.compile(rb"\s*\S+\s+(\d{1,10})\s+([0-9a-fA-F\s]*)\Z")
+_TEXT = re.compile(rb"\s*\S+\s+(\d{1,10})\s+([0-9a-fA-F\s]*)")
 _COLUMNS = 72
+_EXIF_STARTS = (EXIF_PREFIX, b"II*\0", b"MM\0*")  # some writers leave the prefix out
 
 
 def iptc_of(resources: bytes | None) -> bytes | None:
@@ -65,7 +66,7 @@ class RawProfiles:
         name, block = keyword.removeprefix(RAW_PREFIX).lower(), _unpacked(kind, rest)
         if block is None:
             self.notes.append(f"left out: {_shown(name)}, which is damaged")
-        elif name in (b"exif", b"app1") and block.startswith(EXIF_PREFIX):
+        elif name in (b"exif", b"app1") and block.startswith(_EXIF_STARTS):
             self.exif = self.exif or block
         elif name in (b"xmp", b"app1"):
             self.xmp = self.xmp or block.removeprefix(XMP_NAMESPACE)
@@ -92,9 +93,10 @@ def _unpacked(kind: bytes, rest: bytes) -> bytes | None:
     text = inflate(rest) if packed else rest
     found = _TEXT.match(text or b"")
     digits = b"".join(found[2].split()) if found else b""
-    if found is None or len(digits) != 2 * int(found[1]) or not digits:
+    wanted = 2 * int(found[1]) if found else 0
+    if not 0 < wanted <= len(digits):
         return None
-    return bytes.fromhex(digits.decode())
+    return bytes.fromhex(digits[:wanted].decode())  # some writers leave rubbish behind
 
 
 def is_whole_text(kind: bytes, payload: bytes) -> bool:

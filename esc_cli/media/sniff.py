@@ -87,8 +87,13 @@ def _is_tga(head: bytes) -> bool:
     mapped, kind, depth = head[1], head[2], head[16]
     sizes = int.from_bytes(head[12:14], "little"), int.from_bytes(head[14:16], "little")
     plain = kind in (2, 3, 10, 11) and mapped == 0 and not any(head[3:8])
-    indexed = kind in (1, 9) and mapped == 1 and head[7] in (15, 16, 24, 32) and any(head[5:7])
-    return (plain or indexed) and all(sizes) and depth in (8, 15, 16, 24, 32) and head[17] < 64
+    has_map = mapped == 1 and head[7] in (8, 15, 16, 24, 32) and any(head[5:7])
+    return (
+        (plain or (has_map and kind in (1, 2, 3, 9, 10, 11)))
+        and all(sizes)
+        and depth in (8, 15, 16, 24, 32)
+        and head[17] < 64
+    )
 
 
 def _is_pcx(head: bytes) -> bool:
@@ -111,6 +116,8 @@ def _iso_media(head: bytes) -> str:
     # ISO/IEC 14496-12: size, "ftyp", major brand, minor version, compatible brands to the end.
     end = int.from_bytes(head[:4], "big")
     brands = [head[8:12], *(head[at : at + 4] for at in range(16, min(end, len(head)), 4))]
+    if head[8:12] == b"mif3":  # a mini box instead of a meta box
+        raise UnsupportedError("low-overhead AVIF and HEIF (brand mif3) is not supported")
     if not _AVIF_BRANDS.isdisjoint(brands):
         return "AVIF"
     if not _HEIF_BRANDS.isdisjoint(brands):

@@ -1,13 +1,19 @@
-"""TGA (Truevision TGA specification, 2.0): packets that go on over the end of a row.
+"""TGA (Truevision TGA specification, 2.0): what Pillow does not know of it.
 
-The specification forbids them, many programs write them, and Pillow takes them for missing data.
+Packets that go on over the end of a row, which the specification forbids and many programs write,
+are missing data to Pillow. It knows no palettes of 5 bits a channel, of grey, or beside pixels that
+have colours of their own.
 """
 
 from __future__ import annotations
 
+import numpy as np
+
 _HEAD_BYTES = 18
 _PACKED = frozenset((9, 10, 11))  # indices, colour, grey
 _RUN = 0x80
+_INDEXED = frozenset((1, 9))
+_MAP_DEPTHS = frozenset((8, 15, 16))  # that are rewritten with 24 bits
 
 
 def unpacked(content: bytes) -> bytes:
@@ -21,6 +27,30 @@ def unpacked(content: bytes) -> bytes:
     size = (content[16] + 7) // 8
     pixels = _pixels(content, start, size, width * height * size)
     return head + content[_HEAD_BYTES:start] + pixels
+
+
+def with_plain_palette(content: bytes) -> bytes:
+    """The same picture with a palette of 24 bits, or without one that no pixel refers to."""
+    if len(content) < _HEAD_BYTES or content[1] != 1:
+        return content
+    kind, entries, depth = content[2], int.from_bytes(content[5:7], "little"), content[7]
+    start = _HEAD_BYTES + content[0]
+    end = start + entries * ((depth + 7) // 8)
+    if kind not in _INDEXED:
+        head = content[:1] + b"\0" + content[2:3] + bytes(5) + content[8:_HEAD_BYTES]
+        return head + content[_HEAD_BYTES:start] + content[end:]
+    if depth not in _MAP_DEPTHS or end > len(content):
+        return content
+    colours = _blue_green_red(content[start:end], depth)
+    return content[:7] + b"\x18" + content[8:start] + colours + content[end:]
+
+
+def _blue_green_red(stored: bytes, depth: int) -> bytes:
+    if depth == 8:
+        return np.frombuffer(stored, np.uint8).repeat(3).tobytes()
+    numbers = np.frombuffer(stored, "<u2")
+    fields = [(numbers >> shift & 31).astype(np.uint32) for shift in (0, 5, 10)]
+    return np.stack([(field * 255 + 15) // 31 for field in fields], -1).astype(np.uint8).tobytes()
 
 
 def _pixels(content: bytes, at: int, size: int, wanted: int) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import logging
 import struct
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 import numpy as np
+from PIL import UnidentifiedImageError
 
 from esc_cli.errors import ReadError, TooLargeError, UnsupportedError
 from esc_cli.media import tiff_segments, tiff_tags
@@ -38,6 +40,7 @@ _ASSOCIATED, _UNASSOCIATED = 1, 2  # ExtraSamples: premultiplied and straight al
 _SAMPLES = 4  # of a pixel, at most, where no sample is dropped
 _REDUCED = 1  # NewSubfileType
 _UNSIGNED, _SIGNED, _FLOAT = 1, 2, 3  # SampleFormat
+_CONVERT = "convert it to 8 or 16 bit RGB"
 _PER_INCH = {2: 1.0, 3: 2.54}  # ResolutionUnit: inch, centimetre
 
 
@@ -65,7 +68,7 @@ def inspect(stream: BinaryIO, max_pixels: int) -> Contents:
         header = Header("TIFF", *size, 3, 8, len(pages))
         return Contents(header, turned, _metadata(first, grey=False))
     stream.seek(0)
-    with open_image(stream, "TIFF") as image:
+    with _known(first), open_image(stream, "TIFF") as image:
         image.seek(first.index)
         channels, icc = channels_of(image), metadata_of(image).icc
         # Pillow turns these pages upright itself, where the tag is a plain number.
@@ -77,6 +80,20 @@ def inspect(stream: BinaryIO, max_pixels: int) -> Contents:
         metadata,
         notes=_further_samples(first),
     )
+
+
+@contextlib.contextmanager
+def _known(page: TiffPage) -> Iterator[None]:
+    """What tifffile has read and Pillow does not identify is of a kind that it does not know."""
+    try:
+        yield
+    except UnidentifiedImageError as error:
+        what = f"TIFF with {page.bitspersample} bits per channel ({_colours(page)})"
+        raise UnsupportedError(f"{what} is not supported", advice=_CONVERT) from error
+
+
+def _colours(page: TiffPage) -> str:
+    return str(getattr(page.photometric, "name", page.photometric))
 
 
 def _pages(stream: BinaryIO) -> list[TiffPage]:
@@ -102,7 +119,7 @@ def _pages(stream: BinaryIO) -> list[TiffPage]:
         )
     if full[0].sampleformat == _SIGNED and full[0].bitspersample <= 16:
         what = "a TIFF with signed samples is not supported"
-        raise UnsupportedError(what, advice="convert it to 8 or 16 bit RGB")
+        raise UnsupportedError(what, advice=_CONVERT)
     if full[0].imagewidth == 0 or full[0].imagelength == 0:
         raise ReadError("the picture is damaged: its size is zero")
     return full
@@ -184,9 +201,8 @@ def _too_deep(page: TiffPage) -> UnsupportedError:
     kind = "floating point" if page.sampleformat == _FLOAT else "bits per channel"
     what = f"TIFF with {page.bitspersample}-bit {kind}"
     if kind != "floating point":
-        name = getattr(page.photometric, "name", str(page.photometric))
-        what = f"TIFF with {page.bitspersample} {kind} ({name})"
-    return UnsupportedError(f"{what} is not supported", advice="convert it to 8 or 16 bit RGB")
+        what = f"TIFF with {page.bitspersample} {kind} ({_colours(page)})"
+    return UnsupportedError(f"{what} is not supported", advice=_CONVERT)
 
 
 def _metadata(page: TiffPage, grey: bool, icc: bytes | None = None) -> Metadata:
@@ -221,6 +237,7 @@ def frames(content: bytes, contents: Contents, truncation: Truncation) -> Iterat
         return
     for page in pages:
         tiff_segments.check(page, content, truncation)
+    content = tiff_segments.with_wide_palettes(content, pages)
     with open_image(io.BytesIO(content), "TIFF") as image:
         for page in pages:
             image.seek(page.index)

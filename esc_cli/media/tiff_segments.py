@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 _UNCOMPRESSED, _JPEG = 1, 7
 _CHECKED = frozenset((5, 8, 32946))  # LZW and deflate
-_YCBCR = 6
+_PALETTE, _YCBCR = 3, 6
+_COLOUR_MAP = 320
 _SEPARATE = 2
 _SUBSAMPLING = 530
 
@@ -37,6 +38,20 @@ def from_ycbcr(samples: Frame) -> Frame:
     """(H, W, 3) Y, Cb, Cr -> R, G, B by the formula of JFIF."""
     frame: Frame = np.array(Image.fromarray(samples, "YCbCr").convert("RGB"))
     return frame
+
+
+def with_wide_palettes(content: bytes, pages: list[TiffPage]) -> bytes:
+    """The file with colour maps of 16 bits where they hold 8, as libtiff's tools read them too."""
+    made = None
+    for page in pages:
+        tag = page.tags.get(_COLOUR_MAP)
+        # All white in 8 bits would be black in 16.
+        if tag is None or page.photometric != _PALETTE or not 0 < np.max(tag.value) < 256:
+            continue
+        made = made or bytearray(content)
+        wide = np.asarray(tag.value, f"{page.parent.byteorder}u2").ravel() * 257
+        made[tag.valueoffset : tag.valueoffset + 2 * wide.size] = wide.tobytes()
+    return content if made is None else bytes(made)
 
 
 def check(page: TiffPage, content: bytes, truncation: Truncation) -> None:

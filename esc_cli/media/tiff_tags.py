@@ -1,13 +1,13 @@
 """Directories of the TIFF structure (TIFF 6.0, section 2), which EXIF blocks use too.
 
 Values stay raw bytes in the file's own byte order, so that nothing is lost by passing through.
-Of BigTIFF only the chain of directories is read here.
+BigTIFF is read here as well; what is written is classic TIFF.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import BinaryIO, Literal
 
@@ -22,8 +22,9 @@ SHORT, LONG = 3, 4
 MOST_DIRECTORIES = 65536
 
 # Bytes per value by type: BYTE ASCII SHORT LONG RATIONAL SBYTE UNDEFINED SSHORT SLONG SRATIONAL
-# FLOAT DOUBLE IFD.
+# FLOAT DOUBLE IFD; of BigTIFF also LONG8 SLONG8 IFD8.
 _WIDTHS = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
+_BIG_WIDTHS = _WIDTHS | {16: 8, 17: 8, 18: 8}
 
 # The types whose values are whole numbers, and how each is read.
 _INTEGERS = {1: 1, 3: 3, 4: 4, 7: 1, 13: 13}
@@ -46,9 +47,9 @@ class Entry:
 
 def byte_order(block: bytes) -> Literal["<", ">"]:
     """Little (<) or big (>) for struct; ValueError when the block is no TIFF structure."""
-    if block[:4] == b"II*\0":
+    if block[:4] in (b"II*\0", b"II+\0"):
         return "<"
-    if block[:4] == b"MM\0*":
+    if block[:4] in (b"MM\0*", b"MM\0+"):
         return ">"
     raise ValueError("no TIFF structure")
 
@@ -90,6 +91,28 @@ def _number(block: bytes, layout: str) -> int:
     return number if number < 2**62 else 0  # what no file reaches, and what seek refuses
 
 
+@dataclass(frozen=True)
+class _Layout:
+    """How a directory is laid out: its count, its entries' head, and its offsets, for struct."""
+
+    count: str
+    head: str
+    link: str
+    widths: Mapping[int, int]
+
+    @property
+    def entry_bytes(self) -> int:
+        return struct.calcsize(f"={self.head}{self.link}")
+
+
+_CLASSIC = _Layout("H", "HHI", "I", _WIDTHS)
+_BIG = _Layout("Q", "HHQ", "Q", _BIG_WIDTHS)
+
+
+def _layout(block: bytes) -> _Layout:
+    return _BIG if block[2:4] in (b"+\0", b"\0+") else _CLASSIC
+
+
 def read_directory(block: bytes, offset: int, depth: int = 2) -> tuple[tuple[Entry, ...], int]:
     """The entries at `offset` and the offset of the next directory, 0 at the end of the chain.
 
@@ -97,17 +120,18 @@ def read_directory(block: bytes, offset: int, depth: int = 2) -> tuple[tuple[Ent
     second directory of the same tag, and values that together would hold more than the block.
     Directories inside are followed `depth` times, which also ends a chain that bites its tail.
     """
-    order = byte_order(block)
-    if not 8 <= offset <= len(block) - 2:
+    order, layout = byte_order(block), _layout(block)
+    first = offset + struct.calcsize(f"={layout.count}")
+    if not 8 <= offset <= len(block) or first > len(block):
         return (), 0
-    (count,) = struct.unpack_from(f"{order}H", block, offset)
-    end = offset + 2 + 12 * count
+    (count,) = struct.unpack_from(order + layout.count, block, offset)
+    end = first + layout.entry_bytes * count
     if end > len(block):
         return (), 0
     found: list[Entry] = []
     followed: set[int] = set()
     left = len(block)
-    for at in range(offset + 2, end, 12):
+    for at in range(first, end, layout.entry_bytes):
         entry = (
             None if _tag_at(block, order, at) in followed else _read_entry(block, order, at, depth)
         )
@@ -115,8 +139,7 @@ def read_directory(block: bytes, offset: int, depth: int = 2) -> tuple[tuple[Ent
             found.append(entry)
             left -= len(entry.value)
         followed |= {_tag_at(block, order, at)} & POINTERS
-    following = struct.unpack_from(f"{order}I", block, end)[0] if end + 4 <= len(block) else 0
-    return tuple(found), following
+    return tuple(found), _number(block[end : end + 8], order + layout.link)
 
 
 def _tag_at(block: bytes, order: str, at: int) -> int:
@@ -124,17 +147,32 @@ def _tag_at(block: bytes, order: str, at: int) -> int:
 
 
 def _read_entry(block: bytes, order: str, at: int, depth: int) -> Entry | None:
-    tag, kind, count = struct.unpack_from(f"{order}HHI", block, at)
-    size = _WIDTHS.get(kind, 0) * count
-    start = at + 8 if size <= 4 else struct.unpack_from(f"{order}I", block, at + 8)[0]
+    layout = _layout(block)
+    tag, kind, count = struct.unpack_from(order + layout.head, block, at)
+    size = layout.widths.get(kind, 0) * count
+    start = at + struct.calcsize(f"={layout.head}")
+    if size > struct.calcsize(f"={layout.link}"):
+        (start,) = struct.unpack_from(order + layout.link, block, start)
     if size == 0 or start + size > len(block):
         return None
-    entry = Entry(tag, kind, count, bytes(block[start : start + size]), at)
-    if tag not in POINTERS:
+    stored = Entry(tag, kind, count, bytes(block[start : start + size]), at)
+    entry = stored if kind in _WIDTHS else _classic(stored, order)
+    if entry is None or tag not in POINTERS:
         return entry
-    start = number(entry, order)
-    children = read_directory(block, start, depth - 1)[0] if depth and start is not None else ()
+    inner = number(entry, order)
+    children = read_directory(block, inner, depth - 1)[0] if depth and inner is not None else ()
     return replace(entry, children=children) if children else None
+
+
+def _classic(entry: Entry, order: str) -> Entry | None:
+    """An entry of 64-bit integers in 32 bits, None where one of them is too large."""
+    wide, narrow, kind = {16: ("Q", "I", 4), 17: ("q", "i", 9), 18: ("Q", "I", 13)}[entry.kind]
+    numbers = struct.unpack(f"{order}{entry.count}{wide}", entry.value)
+    try:
+        value = struct.pack(f"{order}{entry.count}{narrow}", *numbers)
+    except struct.error:
+        return None
+    return replace(entry, kind=kind, value=value)
 
 
 def integer(entry: Entry, order: str) -> int:

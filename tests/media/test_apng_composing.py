@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import zlib
 
+import numpy as np
 import pytest
 
 from esc_cli.errors import ReadError
@@ -18,11 +19,12 @@ RED, BLUE, CLEAR = (255, 0, 0, 255), (0, 0, 255, 255), (0, 0, 0, 0)
 def apng(chunk):
     """A 4 x 4 animation; each frame is (colour, (width, height, left, top), dispose, blend)."""
 
-    def made(default, *frames):
+    def made(default, *frames, depth=8):
         def packed(colour, width, height):
-            return zlib.compress((b"\0" + bytes(colour) * width) * height)
+            samples = b"".join(bytes((sample,)) * (depth // 8) for sample in colour)
+            return zlib.compress((b"\0" + samples * width) * height)
 
-        parts = [chunk(b"IHDR", struct.pack(">IIBBBBB", 4, 4, 8, 6, 0, 0, 0))]
+        parts = [chunk(b"IHDR", struct.pack(">IIBBBBB", 4, 4, depth, 6, 0, 0, 0))]
         parts.append(chunk(b"acTL", struct.pack(">II", len(frames), 0)))
         parts += [chunk(b"IDAT", packed(default, 4, 4))] if default else []
         sequence = 0
@@ -64,6 +66,23 @@ def test_frames_are_blended_and_disposed_of(apng):
     assert corners(picture.frames[1]) == [(127, 0, 128, 255), RED]
     assert corners(picture.frames[2]) == [half, RED]
     assert corners(picture.frames[3]) == [CLEAR, RED]
+
+
+def test_frames_of_16_bits_are_blended_at_16_bits(apng):
+    half = (0, 0, 255, 128)
+    picture = decode(apng(None, (RED, WHOLE, 0, 0), (half, CORNER, 0, 1), depth=16), LIMIT)
+    assert picture.frames[0].dtype == np.uint16
+    blended, left = corners(picture.frames[1])
+    assert blended == (65535 - 128 * 257, 0, 128 * 257, 65535)
+    assert left == (65535, 0, 0, 65535)
+
+
+def test_an_animation_of_no_frames_is_a_still(apng):
+    content = apng((9, 9, 9, 255), (RED, WHOLE, 0, 0))
+    none = content.replace(b"acTL" + struct.pack(">II", 1, 0), b"acTL" + bytes(8))
+    picture = decode(none, LIMIT)
+    assert picture.header.frames == 1
+    assert corners(picture.frames[0]) == [(9, 9, 9, 255)] * 2
 
 
 def test_a_frame_over_the_canvas_is_a_reason(apng):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -75,3 +77,20 @@ def test_a_grey_picture_is_no_cut_one(save):
         assert decode(content, LIMIT).frames[0][119, 199].tolist() == [128, 128, 128]
     ink = save(Image.new("CMYK", (64, 64), (0, 0, 0, 128)), "JPEG")
     assert decode(ink, LIMIT).header.channels == 3
+
+
+# `cjpeg -arithmetic -quality 50` of libjpeg-turbo 2.1.5 on a gradient of 24 x 16 from red to blue.
+ARITHMETIC = base64.b64decode(
+    "/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDABALDA4MChAODQ4SERATGCgaGBYWGDEjJR0oOjM9PDkzODdASFxOQERX"
+    "RTc4UG1RV19iZ2hnPk1xeXBkeFxlZ2P/2wBDARESEhgVGC8aGi9jQjhCY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2Nj"
+    "Y2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2P/yQARCAAQABgDASIAAhEBAxEB/8wACgAQEAUBEBEF/9oADAMBAAIR"
+    "AxEAPwD/ACRT1gW2WnAH0qjeaW1LoJMztv/Z"
+)
+
+
+def test_an_arithmetic_coded_jpeg_is_read_and_one_without_its_end_is_not():
+    frame = decode(ARITHMETIC, LIMIT).frames[0].astype(int)
+    wanted = np.linspace((255, 0, 0), (0, 0, 255), 16)[:, None]
+    assert np.abs(frame - wanted).mean() < 12
+    with pytest.raises(ReadError, match="cut short"):
+        decode(ARITHMETIC[:-16], LIMIT)

@@ -142,3 +142,14 @@ def test_what_a_decoder_says_of_an_impossible_place_in_a_file_is_no_reason():
     expected = pytest.raises(ReadError, match="the picture is damaged: its data cannot be decoded")
     with expected, reading(None):
         raise OSError(errno.EINVAL, "Invalid argument")
+
+
+@pytest.mark.parametrize("left", [0, 4, 8, 11])
+def test_a_png_that_lacks_nothing_but_its_end_is_done(save, rgb, left):
+    content = save(rgb, "PNG")
+    picture = decode(content[: len(content) - 12 + left], 10**6)
+    np.testing.assert_array_equal(picture.frames[0], rgb)
+    assert picture.notes == ()
+    for shorter in (content[:-17], content[:-30] + content[-12:]):
+        with pytest.raises(ReadError, match=r"cut short|damaged"):
+            decode(shorter, 10**6)

@@ -59,4 +59,4 @@ def test_the_colour_space_of_a_png_is_named_elsewhere() -> None:
     picture = Picture(header, (), (), None, metadata)
     assert lost(picture, "PNG") == ()
     (note,) = lost(picture, "WEBP")
-    assert note == "left out: the colour space of its cICP chunk, which WEBP does not hold"
+    assert note == "left out: its colour space (cICP or nclx), which WEBP does not hold"

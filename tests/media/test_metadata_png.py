@@ -69,3 +69,17 @@ def test_a_damaged_text_is_named_and_not_copied(kind: bytes, payload: bytes) -> 
     assert all(kind + text in result for kind, text in TEXTS)
     with Image.open(io.BytesIO(result)) as image:
         image.load()
+
+
+EXIF = b"II*\0\x08\0\0\0\x01\0\x0f\x01\x02\0\x06\0\0\0\x1a\0\0\0\0\0\0\0Canon\0"
+
+
+@pytest.mark.parametrize("prefix", [b"Exif\0\0", b""])
+@pytest.mark.parametrize("rubbish", [b"", b"\n}}}}\x01", b"\n123"])
+def test_raw_profiles_may_lack_a_prefix_and_have_rubbish_behind(prefix, rubbish) -> None:
+    block = prefix + EXIF
+    text = b"\nexif\n%8d\n" % len(block) + block.hex().encode() + rubbish
+    payload = b"Raw profile type exif\0\0" + zlib.compress(text)
+    picture = decode(png_with((b"zTXt", payload)), 10**6)
+    assert picture.metadata.exif == EXIF
+    assert picture.notes == ()

@@ -101,3 +101,59 @@ def test_packets_of_a_tga_may_go_on_over_the_end_of_a_row():
     assert frame.tolist() == [[3, 2, 1]] * 7 + [[6, 5, 4], [9, 8, 7]] + [[12, 11, 10]] * 11
     with pytest.raises(ReadError, match="cut short"):
         decode(head + packets[:-5], LIMIT)
+
+
+def test_alpha_of_the_usual_bit_fields_is_kept():
+    pixels = np.random.default_rng(0).integers(0, 2**16, (5, 7), np.uint64)
+    picture = decode(bmp(pixels, 16, (0x7C00, 0x3E0, 0x1F, 0x8000)), LIMIT)
+    assert picture.header.channels == 4
+    np.testing.assert_array_equal(picture.frames[0][..., 3], (pixels >> 15) * 255)
+
+
+@pytest.mark.parametrize(
+    ("bits", "masks"),
+    [
+        (32, (0xFF0000, 0xFF00, 0xFF, 0xFF000000)),
+        (16, (0x7C00, 0x3E0, 0x1F, 0x8000)),
+    ],
+)
+def test_a_bmp_whose_alpha_is_0_all_over_is_opaque(bits, masks):
+    pixels = np.random.default_rng(0).integers(1, 0x7FFF, (5, 7), np.uint64)
+    picture = decode(bmp(pixels, bits, masks), LIMIT)
+    assert picture.header.channels == 3
+    blue = np.rint((pixels & masks[2]) / masks[2] * 255)
+    assert np.abs(picture.frames[0][..., 2] - blue).max() <= 1
+
+
+@pytest.mark.parametrize("colours", [257, 300, 2**31])
+def test_a_palette_that_states_too_many_colours_is_read(save, rgb, colours):
+    image = Image.fromarray(rgb).quantize(256)
+    content = save(image, "BMP")
+    beside = bytes(4 * (colours - 256)) if colours == 300 else b""
+    stated = content[:46] + struct.pack("<I", colours) + content[50:1078] + beside + content[1078:]
+    stated = stated[:10] + struct.pack("<I", 1078 + len(beside)) + stated[14:]
+    frame = decode(stated, LIMIT).frames[0]
+    np.testing.assert_array_equal(frame, np.asarray(image.convert("RGB")))
+
+
+@pytest.mark.parametrize("depth", [8, 15, 16])
+def test_palettes_of_a_tga_with_5_bits_and_with_grey_are_read(depth):
+    rng = np.random.default_rng(0)
+    indices = rng.integers(0, 16, (4, 6), np.uint8)
+    stored = rng.integers(0, 2**depth, 16).astype("u1" if depth == 8 else "<u2")
+    head = struct.pack("<3BHHB4H2B", 3, 1, 1, 0, 16, depth, 0, 0, 6, 4, 8, 0x20)
+    content = head + b"abc" + stored.tobytes() + indices.tobytes()
+    if depth == 8:
+        colours = np.stack([stored] * 3, axis=-1)
+    else:
+        colours = np.rint(
+            np.stack([stored >> 10 & 31, stored >> 5 & 31, stored & 31], -1) * 255 / 31
+        )
+    np.testing.assert_array_equal(decode(content, LIMIT).frames[0], colours[indices])
+
+
+def test_a_palette_that_no_pixel_of_a_tga_refers_to_does_no_harm():
+    pixels = np.random.default_rng(0).integers(0, 256, (4, 6, 3), np.uint8)
+    head = struct.pack("<3BHHB4H2B", 0, 1, 2, 0, 16, 15, 0, 0, 6, 4, 24, 0x20)
+    picture = decode(head + bytes(32) + pixels[..., ::-1].tobytes(), LIMIT)
+    np.testing.assert_array_equal(picture.frames[0], pixels)

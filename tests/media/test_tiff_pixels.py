@@ -110,3 +110,47 @@ def test_a_compressed_tiff_whose_middle_is_lost_is_a_failure(save, compression, 
     covered[start + lost : start + size] = end.ljust(size - lost, cover)
     with pytest.raises(ReadError):
         decode(bytes(covered), LIMIT)
+
+
+@pytest.mark.parametrize("big", [False, True])
+def test_a_colour_map_of_8_bits_in_16_is_no_black_picture(big):
+    rng = np.random.default_rng(0)
+    indices, colours = rng.integers(0, 256, (8, 9), np.uint8), rng.integers(0, 256, (3, 256))
+    for factor in (1, 257):
+        target = io.BytesIO()
+        tifffile.imwrite(
+            target,
+            indices,
+            bigtiff=big,
+            photometric="palette",
+            colormap=(colours * factor).astype(np.uint16),
+        )
+        frame = decode(target.getvalue(), LIMIT).frames[0]
+        np.testing.assert_array_equal(frame, np.moveaxis(colours[:, indices], 0, 2))
+
+
+def test_kinds_that_pillow_does_not_identify_are_not_called_damaged():
+    target = io.BytesIO()
+    tifffile.imwrite(target, np.zeros((8, 8, 3), np.uint8), photometric="icclab")
+    with pytest.raises(UnsupportedError, match=r"8 bits per channel \(ICCLAB\) is not supported"):
+        decode(target.getvalue(), LIMIT)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_the_tags_of_a_bigtiff_are_kept_like_those_of_a_tiff(order):
+    blocks = []
+    for big in (False, True):
+        target = io.BytesIO()
+        tifffile.imwrite(
+            target,
+            np.zeros((8, 8, 3), np.uint8),
+            photometric="rgb",
+            bigtiff=big,
+            byteorder=order,
+            description="a lighthouse",
+            datetime="2020:01:02 03:04:05",
+            extratags=[(315, 2, None, "me", True), (65000, 16 if big else 4, 1, 7, True)],
+        )
+        blocks.append(decode(target.getvalue(), LIMIT).metadata.exif)
+    assert b"a lighthouse" in blocks[0]
+    assert blocks[0] == blocks[1]
