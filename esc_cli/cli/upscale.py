@@ -197,8 +197,8 @@ def upscale_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per o
         str | None,
         typer.Option(
             rich_help_panel=_VIDEO,
-            help="h264 (default), hevc, av1, vp9, ffv1, prores, png, qtrle, h264_nvenc, "
-            "hevc_nvenc, av1_nvenc. Transparent: vp9, prores or ffv1, by the container.",
+            help="h264 (default), hevc, av1, vp9, ffv1, prores, png, qtrle; GPUs: h264_nvenc, "
+            "hevc_qsv, av1_amf ... Transparent: vp9, prores or ffv1, by the container.",
         ),
     ] = None,
     crf: Annotated[
@@ -265,6 +265,18 @@ def upscale_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per o
             "the rest, with a note. drop: leave out. keep: refuse the video.",
         ),
     ] = "fit",
+    hwaccel: Annotated[
+        str | None,
+        typer.Option(rich_help_panel=_VIDEO, help="Decode on a GPU: cuda. Default: the processor."),
+    ] = None,
+    discard_unfinished: Annotated[
+        bool,
+        typer.Option(
+            "--discard-unfinished",
+            rich_help_panel=_VIDEO,
+            help="Remove finished segments that runs with other settings left.",
+        ),
+    ] = False,
     input_format: Annotated[
         str | None,
         typer.Option(rich_help_panel=_VIDEO, help="y4m: stdin is a video, and so is stdout."),
@@ -322,6 +334,8 @@ def upscale_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per o
             deinterlace,
             deinterlace_rate,
             streams,
+            hwaccel,
+            discard_unfinished,
         ),
     )
     seconds = seconds_left(deadline, max_minutes, datetime.now())

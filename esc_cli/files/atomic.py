@@ -123,7 +123,7 @@ def _failures_for(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         reason = error.strerror or str(error)
-        if _is_full(error):
+        if is_full(error):
             raise DiskError(f"cannot be written: {reason}", path, "free some space") from error
         raise WriteError(f"cannot be written: {reason}", path) from error
 
@@ -134,13 +134,15 @@ def file_failures(path: Path, advice: str = "") -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        general = "free some space" if _is_full(error) else "choose a folder that can be written"
+        general = "free some space" if is_full(error) else "choose a folder that can be written"
         what = f"cannot be written: {error.strerror or error}"
         raise DiskError(what, path, advice or general) from error
 
 
-def _is_full(error: OSError) -> bool:
-    return error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
+def is_full(error: BaseException) -> bool:
+    """Whether an error of the system means that space or quota has run out."""
+    number = getattr(error, "errno", None)
+    return number in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 
 def sync_folder(folder: Path) -> None:

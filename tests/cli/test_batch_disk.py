@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from clips import Clip, look
+from clips import Clip, finished_steps, look
 from PIL import Image
 
+from esc_cli.errors import DiskError
 from esc_cli.tasks.stop import Stop
 from esc_cli.tasks.upscale.options import Target, UpscaleOptions, VideoOptions
 from esc_cli.tasks.upscale.run import upscale
@@ -117,10 +119,22 @@ def test_a_disk_that_fills_up_in_the_middle_of_a_video(tmp_path, small_disk, lea
     assert summary.exit_code == 3
     assert "No space left" in item.reason
     assert not out.exists()
-    kept = len(list(small_disk.glob(".out.mkv.esc-segments/*.segment")))
+    kept = len(finished_steps(out))
     assert 0 < kept <= segments
     assert not list(small_disk.rglob("*.esc-part"))
     (small_disk / "fill").unlink()
     *_, item, summary = upscale(options, Stop())
     assert summary.exit_code == 0, item.reason
     assert len(look(out).pts_s) == 30
+
+
+def test_room_for_frames_on_the_way_is_needed_for_one_video_at_a_time(tmp_path, disk_of):
+    for number in range(8):
+        Clip(frames=10, size=(640, 360)).write(tmp_path / "in" / f"{number}.mkv")
+    out = disk_of("4m") / "out"
+    options = UpscaleOptions((str(tmp_path / "in"),), output=str(out), target=Target(1))
+    planned = next(upscale(options, Stop()))
+    assert planned.to_do == 8
+    larger = replace(options, output=str(disk_of("1m") / "out"), target=Target(2))
+    with pytest.raises(DiskError, match="MB are needed"):
+        next(upscale(larger, Stop()))

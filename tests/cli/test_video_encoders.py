@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+from fractions import Fraction
+
 import pytest
 import torch
-from clips import Clip
+from clips import Clip, look
 from PIL import Image
 
 av = pytest.importorskip("av")
@@ -34,6 +37,73 @@ def test_an_encoder_that_needs_a_gpu_is_refused_without_one(folder, esc, codec, 
     assert line.startswith(f"error: the encoder {codec} does not open on this machine: ")
     assert f"without them use --codec {codec.removesuffix('_nvenc')})" in line
     assert [path.name for path in folder.parent.iterdir()] == ["in"]
+
+
+def refused(ran):
+    """The one line of a run that was refused before any work."""
+    assert ran.code == 3, ran.err
+    (line,) = ran.err.splitlines()
+    return line
+
+
+@pytest.mark.parametrize(
+    ("codec", "need", "reason"),
+    [
+        ("h264_qsv", "an Intel GPU", "MFX session"),
+        ("hevc_qsv", "an Intel GPU", "MFX session"),
+        ("av1_qsv", "an Intel GPU", "MFX session"),
+        ("h264_amf", "an AMD GPU", "libamfrt"),
+        ("hevc_amf", "an AMD GPU", "libamfrt"),
+        ("av1_amf", "an AMD GPU", "libamfrt"),
+    ],
+)
+def test_encoders_of_other_gpus_are_refused_without_one(folder, esc, codec, need, reason):
+    if codec not in av.codec.codecs_available or opens(codec):
+        pytest.skip(f"needs FFmpeg with {codec}, and no GPU for it")
+    line = refused(esc(folder, "--codec", codec, "--quiet"))
+    assert line.startswith(f"error: the encoder {codec} does not open on this machine: ")
+    if sys.platform == "linux":
+        assert reason in line
+    assert f"it needs {need}" in line
+    assert f"without them use --codec {codec.rpartition('_')[0]})" in line
+    assert [path.name for path in folder.parent.iterdir()] == ["in"]
+
+
+def opens(codec):
+    context = av.CodecContext.create(codec, "w")
+    context.width, context.height, context.pix_fmt = 256, 256, "nv12"
+    context.time_base = Fraction(1, 25)
+    try:
+        context.open()
+    except av.FFmpegError:
+        return False
+    return True
+
+
+@needs_no_gpu
+def test_a_decoder_that_needs_a_gpu_is_refused_without_one(folder, esc):
+    line = refused(esc(folder, "--hwaccel", "cuda", "--quiet"))
+    assert line.startswith("error: the decoder of cuda does not open on this machine: ")
+    assert "libcuda" in line
+    assert "without --hwaccel the processor decodes" in line
+    assert [path.name for path in folder.parent.iterdir()] == ["in"]
+
+
+def test_a_decoder_that_nobody_knows_is_wrong_usage(folder, esc):
+    ran = esc(folder, "--hwaccel", "abacus")
+    assert ran.code == 2
+    assert "--hwaccel 'abacus' is not known" in ran.err
+
+
+@pytest.mark.parametrize("pix_fmt", ["nv12", "yuv420p"])
+def test_frames_in_the_order_of_gpus_are_encoded_as_they_are(tmp_path, esc, pix_fmt):
+    """x264 takes the order of samples in which encoders of GPUs want them."""
+    clip = Clip(frames=4, size=(48, 32)).write(tmp_path / "clip.mkv")
+    out = tmp_path / f"{pix_fmt}.mkv"
+    assert esc(clip, "-s", "1", "--pix-fmt", pix_fmt, "-o", out).code == 0
+    plain = tmp_path / "plain.mkv"
+    assert esc(clip, "-s", "1", "-o", plain).code == 0
+    assert look(out).hashes == look(plain).hashes
 
 
 @needs_no_gpu

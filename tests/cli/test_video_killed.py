@@ -9,7 +9,8 @@ import time
 from functools import cache
 
 import pytest
-from clips import Clip, look
+from clips import Clip, finished_steps, look
+from woven import NTSC, Woven, interlaced, scene, telecined
 
 pytestmark = pytest.mark.slow
 
@@ -45,10 +46,6 @@ def whole(whole_of):
     return whole_of("ffv1")
 
 
-def segments_of(output):
-    return sorted(output.with_name(f".{output.name}.esc-segments").glob("*.segment"))
-
-
 def wait_for(condition, process):
     deadline = time.monotonic() + 60
     while not condition() and process.poll() is None and time.monotonic() < deadline:
@@ -64,27 +61,47 @@ def test_after_three_sigkills_the_result_is_that_of_an_uninterrupted_run(
     kept = []
     for number in range(1, KILLS + 1):
         process = esc.start(*command)
-        wait_for(lambda n=number: len(segments_of(output)) > n, process)
+        wait_for(lambda n=number: len(finished_steps(output)) > n, process)
         time.sleep(moments.uniform(0, 0.03))
         process.kill()
         process.communicate()
         assert not output.exists()
-        kept.append({path.name: path.stat().st_mtime_ns for path in segments_of(output)})
+        kept.append({path.name: path.stat().st_mtime_ns for path in finished_steps(output)})
     ran = esc(*command)
     assert ran.code == 0, ran.err
     assert look(output) == whole_of(codec)
-    assert segments_of(output) == []
+    assert finished_steps(output) == []
     journalled = min(len(kept[0]), len(kept[1])) - 1
     assert journalled > 0
     for name in sorted(kept[0])[:journalled]:  # what was finished is not done again
         assert kept[0][name] == kept[1][name] == kept[2][name]
 
 
+@pytest.mark.parametrize(
+    ("content", "options"),
+    [(interlaced, ("--deinterlace-rate", "field")), (telecined, ())],
+)
+def test_interlaced_videos_that_were_killed_end_the_same(tmp_path, esc, content, options):
+    clip = Woven(rate=NTSC, options={"crf": "10", "x264-params": "tff=1"})
+    path = clip.write(tmp_path / "clip.mkv", content(scene(), 50))
+    common = (path, "-s", "1", "--segment-frames", SEGMENT, *options)
+    whole, output = tmp_path / "whole.mkv", tmp_path / "killed.mkv"
+    assert esc(*common, "-o", whole).code == 0
+    for number in range(1, KILLS):
+        process = esc.start(*common, "-o", output)
+        wait_for(lambda n=number: len(finished_steps(output)) > n, process)
+        process.kill()
+        process.communicate()
+    ran = esc(*common, "-o", output)
+    assert ran.code == 0, ran.err
+    assert look(output) == look(whole)
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_leaves_a_journal_to_go_on_from(clip, whole, esc, number, code):
     output = clip.with_name(f"signal{code}.mkv")
     process = esc.start(clip, "-o", output, "--codec", "ffv1", "--segment-frames", SEGMENT)
-    wait_for(lambda: len(segments_of(output)) > 1, process)
+    wait_for(lambda: len(finished_steps(output)) > 1, process)
     process.send_signal(number)
     out, err = process.communicate(timeout=60)
     ran = esc.ended(process.returncode, out, err)
@@ -108,7 +125,7 @@ def test_two_at_once_on_one_video_do_not_mix(clip, whole, esc):
     output = clip.with_name("twice.mkv")
     command = (clip, "-o", output, "--codec", "ffv1", "--segment-frames", SEGMENT)
     first = esc.start(*command)
-    wait_for(lambda: segments_of(output), first)
+    wait_for(lambda: finished_steps(output), first)
     first.send_signal(signal.SIGSTOP)
     second = esc(*command)
     first.send_signal(signal.SIGCONT)
@@ -125,7 +142,7 @@ def test_two_at_once_whose_results_have_one_name_are_both_named(clip, esc, tmp_p
     Clip(frames=3, options={"bf": "0"}).write(other)
     output = tmp_path / "clip_x2.mkv"
     first = esc.start(one, "--segment-frames", SEGMENT)
-    wait_for(lambda: len(segments_of(output)) > 1, first)
+    wait_for(lambda: len(finished_steps(output)) > 1, first)
     first.send_signal(signal.SIGSTOP)
     second = esc(other)
     first.kill()

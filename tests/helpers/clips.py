@@ -281,3 +281,17 @@ def remuxed(source: Path, target: Path, shift_s: float = 0.0, **options: str) ->
                 packet.stream = copies[packet.stream_index]
                 other.mux(packet)
     return target
+
+
+def unfinished(output: Path) -> Path:
+    """The folder of what is finished of an output with the one set of settings that was tried."""
+    home = output.with_name(f".{output.name}.esc-segments")
+    found = [path for path in home.glob("*") if path.is_dir()]
+    assert len(found) <= 1, found
+    return found[0] if found else home / "none"
+
+
+def finished_steps(output: Path) -> list[Path]:
+    """The files of the finished steps of an output, with one set of settings."""
+    folder = unfinished(output)
+    return sorted(folder.glob("*.step")) or sorted(folder.glob("*.segment"))

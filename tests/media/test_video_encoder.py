@@ -12,11 +12,12 @@ import pytest
 
 from esc_cli.media.video.codecs import Encoding, codec_by_name, codec_options
 from esc_cli.media.video.colour_tags import ColourTags
-from esc_cli.media.video.encoder import SegmentEncoder
+from esc_cli.media.video.encoder import SegmentEncoder, frame_of, output_layout
 from esc_cli.media.video.frames import RawFrame
 from esc_cli.media.video.pixel_formats import planar
+from esc_cli.media.video.reader import planes_of
 
-pytest.importorskip("av")
+av = pytest.importorskip("av")
 SIZES = ((96, 64), (90, 50))  # (width, height); neither is a multiple of 8 macroblocks wide
 M_PERTURB = -6  # of mallopt, malloc.h
 FILLED_WITH_0, FILLED_WITH_255 = 255, 256  # glibc fills with the complement of the low 8 bits
@@ -57,6 +58,22 @@ def packets_of(codec, size, threads):
     frames = list(moving_frames(size, layout))
     encoder = SegmentEncoder(encoding_of(codec, size, layout), threads)
     return [packet for frame in frames for packet in encoder.encode(frame)] + [*encoder.finish()]
+
+
+@pytest.mark.parametrize(("name", "wanted"), [("yuv420p", "nv12"), ("yuv420p10le", "p010le")])
+def test_encoders_of_gpus_get_the_same_samples_in_their_order(name, wanted):
+    layout, random = planar(name), np.random.default_rng(0)
+    if "hevc_qsv" not in av.codec.codecs_available:
+        pytest.skip("needs FFmpeg with QSV")
+    dtype = np.uint8 if layout.bits == 8 else np.uint16
+    planes = tuple(
+        random.integers(0, 2**layout.bits, size).astype(dtype)
+        for size in layout.plane_sizes(64, 48)
+    )
+    chosen = output_layout(codec_by_name("hevc_qsv"), layout, None)
+    frame = frame_of(RawFrame(7, 1, planes), encoding_of("hevc_qsv", (64, 48), chosen))
+    assert (frame.format.name, frame.pts) == (wanted, 7)
+    assert all(map(np.array_equal, planes_of(frame, layout), planes))
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="fills memory with glibc's mallopt")

@@ -49,7 +49,8 @@ _VP9 = ("webm", "matroska", "mp4")
 _LIBVPX = (("auto-alt-ref", "0"), ("b", "0"), ("row-mt", "1"), ("cpu-used", "2"))
 _FFV1 = (("level", "3"), ("slicecrc", "1"))
 _NVENC = (("rc", "vbr"),)
-_X265 = "log-level=none:bframes=0:open-gop=0:repeat-headers=0"
+_AMF = (("rc", "qvbr"), ("quality", "quality"))
+_X265 = "log-level=none:open-gop=0:repeat-headers=0"
 CODECS = {
     "h264": Codec("libx264", _HEVC, "crf", 17, "medium"),
     "hevc": Codec("libx265", _HEVC, "crf", 18, "medium", (("x265-params", _X265),)),
@@ -62,8 +63,16 @@ CODECS = {
     "h264_nvenc": Codec("h264_nvenc", _HEVC, "cq", 17, "p5", _NVENC),
     "hevc_nvenc": Codec("hevc_nvenc", _HEVC, "cq", 18, "p5", _NVENC),
     "av1_nvenc": Codec("av1_nvenc", _AV1, "cq", 20, "p5", _NVENC),
+    "h264_qsv": Codec("h264_qsv", _HEVC, "global_quality", 17, "medium"),
+    "hevc_qsv": Codec("hevc_qsv", _HEVC, "global_quality", 18, "medium"),
+    "av1_qsv": Codec("av1_qsv", _AV1, "global_quality", 20, "medium"),
+    "h264_amf": Codec("h264_amf", _HEVC, "qvbr_quality_level", 17, fixed=_AMF),
+    "hevc_amf": Codec("hevc_amf", _HEVC, "qvbr_quality_level", 18, fixed=_AMF),
+    "av1_amf": Codec("av1_amf", _AV1, "qvbr_quality_level", 20, fixed=_AMF),
 }
 """What --codec takes; the encoder's own name does as well."""
+GROUPING = ("libx264", "libx265", "libsvtav1")
+"""Encoders that place key frames by themselves, with groups that are closed between them."""
 DEFAULT_CODEC = "h264"
 
 

@@ -11,10 +11,17 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from esc_cli.errors import DeviceError, UnsupportedError, WriteError
-from esc_cli.media.video.codecs import Codec, Encoding, codec_by_name, transparency_refused
+from esc_cli.media.video.codecs import (
+    GROUPING,
+    Codec,
+    Encoding,
+    codec_by_name,
+    transparency_refused,
+)
 from esc_cli.media.video.decoders import BESIDE
 from esc_cli.media.video.encoder_limits import check_size
 from esc_cli.media.video.frames import Plane, RawFrame
+from esc_cli.media.video.hardware import failure_of, needs_of
 from esc_cli.media.video.pixel_formats import Layout, closest, planar
 from esc_cli.media.video.side_data import joined
 from esc_cli.media.video.source import load_av
@@ -28,7 +35,7 @@ GLOBAL_HEADER = 1 << 22  # AV_CODEC_FLAG_GLOBAL_HEADER: all containers that are 
 
 @dataclass(frozen=True)
 class StoredPacket:
-    """An encoded frame. Without B-frames it is decoded at its `pts`.
+    """An encoded frame, shown at `pts`; when it is decoded follows from those around it.
 
     beside: what lies beside the packet, as WebM keeps opacity.
     """
@@ -75,12 +82,14 @@ def configure(context: VideoCodecContext, encoding: Encoding, threads: int) -> N
     tags = encoding.tags
     context.colorspace, context.color_range = tags.matrix, tags.full_range
     context.color_primaries, context.color_trc = tags.primaries, tags.transfer
-    context.max_b_frames = 0
+    if encoding.encoder not in GROUPING:
+        context.max_b_frames = 0
     context.thread_count = threads
     context.thread_type = "AUTO"  # PyAV's own default makes x264 cut frames into slices
     context.flags |= GLOBAL_HEADER
     context.options = joined((*encoding.options, *_repeatable(encoding.encoder)))
-    if encoding.encoder in ("libx265", "hevc_nvenc") and encoding.container in ("mp4", "mov"):
+    is_hevc = encoding.encoder == "libx265" or encoding.encoder.startswith("hevc_")
+    if is_hevc and encoding.container in ("mp4", "mov"):
         context.codec_tag = "hvc1"  # the players of Apple know no other
 
 
@@ -131,12 +140,13 @@ def _check_machine(encoding: Encoding) -> None:
         time_base=Fraction(1, 25),
         sar=None,
     )
-    try:
-        SegmentEncoder(plain, threads=1)
-    except UnsupportedError as error:
-        reason = error.what.partition(": ")[2]
-        what = f"the encoder {encoding.encoder} does not open on this machine: {reason}"
-        raise DeviceError(what, advice=error.advice) from error
+    encoder = encoding.encoder
+    context: Any = load_av().CodecContext.create(encoder, "w")
+    configure(context, plain, threads=1)
+    reason = failure_of(context.open)
+    if reason:
+        what = f"the encoder {encoder} does not open on this machine: {reason}"
+        raise DeviceError(what, advice=_advice(encoding))
 
 
 def _check_sides(encoding: Encoding) -> None:
@@ -149,9 +159,10 @@ def _check_sides(encoding: Encoding) -> None:
 
 
 def _advice(encoding: Encoding) -> str:
-    if encoding.encoder.endswith("nvenc"):
-        plain = encoding.encoder.removesuffix("_nvenc")
-        return f"it needs an NVIDIA GPU and its driver; without them use --codec {plain}"
+    needs = needs_of(encoding.encoder)
+    if needs:
+        plain = encoding.encoder.rpartition("_")[0]
+        return f"it needs {needs}; without them use --codec {plain}"
     return "another --codec, --preset or --pix-fmt"
 
 
@@ -162,7 +173,7 @@ class SegmentEncoder:
         av = load_av()
         self.encoding = encoding
         self._durations: dict[int, int] = {}
-        self._first: int | None = None
+        self._is_finished = False
         self.context: Any = av.CodecContext.create(encoding.encoder, "w")
         configure(self.context, encoding, threads)
         try:
@@ -184,7 +195,14 @@ class SegmentEncoder:
 
     def finish(self) -> Iterator[StoredPacket]:
         """The rest."""
+        self._is_finished = True
         yield from self._packets(None)
+
+    def abandon(self) -> None:
+        """Leave it before its end. SVT-AV1 has to be at its end, or complains to the terminal."""
+        if self.encoding.encoder == "libsvtav1" and not self._is_finished:
+            for _ in self.finish():
+                pass
 
     def _packets(self, frame: VideoFrame | None) -> Iterator[StoredPacket]:
         av = load_av()

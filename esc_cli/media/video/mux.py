@@ -12,13 +12,14 @@ from esc_cli.errors import EscError, WriteError
 from esc_cli.media.video.codecs import Encoding
 from esc_cli.media.video.containers import Way, open_result
 from esc_cli.media.video.convert import Converter, converter_for
+from esc_cli.media.video.decode_times import decode_times, reorder_depth
 from esc_cli.media.video.decoders import BESIDE
 from esc_cli.media.video.encoder import StoredPacket, configure
 from esc_cli.media.video.held import UNTRIED, Held
 from esc_cli.media.video.info import VideoFacts
 from esc_cli.media.video.matroska_aspect import PLACEHOLDER, state_aspect
 from esc_cli.media.video.quicktime_keys import add_keys
-from esc_cli.media.video.segments import read_segment
+from esc_cli.media.video.segments import read_pts, read_segment
 from esc_cli.media.video.source import is_ffmpeg_error, load_av, open_video
 from esc_cli.media.video.tracks import (
     ATTACHED_PICTURE,
@@ -142,7 +143,7 @@ class Muxer:
         outputs = self._outputs(source, result)
         result.start_encoding()
         video = outputs[self.facts.stream]
-        packets = self._encoded(segments, video)
+        packets = _Peekable(self._packets(segments, video))
         for packet in self._others(source, set(outputs) - {self.facts.stream}):
             limit = packet.pts if packet.dts is None else packet.dts
             if limit is not None:
@@ -217,24 +218,26 @@ class Muxer:
         result.add_attachment(name, kind, bytes(packet))
         self.copied[stream.index] = 1
 
-    def _encoded(self, segments: Iterable[Path], stream: Any) -> _Peekable:
-        return _Peekable(self._packets(segments, stream))
-
     def _packets(self, segments: Iterable[Path], stream: Any) -> Iterator[Packet[Any]]:
         av = load_av()
         own = bytes(stream.codec_context.extradata or b"")
+        paths = list(segments)
+        depth = max((reorder_depth(read_pts(path)) for path in paths), default=0)
+        times = decode_times(map(read_pts, paths), depth)
         shift = round(self._shift / self.encoding.time_base)
-        for path in segments:
+        for path in paths:
             headers, packets = read_segment(path)
             if headers != own:
                 what = "the segments were encoded with other headers and cannot be joined"
                 raise WriteError(what, path, "delete the folder of the segments")
             for stored in packets:
-                yield self._packet(av, stored, stream, shift)
+                packet = self._packet(av, stored, stream)
+                packet.pts, packet.dts = stored.pts - shift, next(times) - shift
+                yield packet
 
-    def _packet(self, av: Any, stored: StoredPacket, stream: Any, shift: int) -> Packet[Any]:
+    def _packet(self, av: Any, stored: StoredPacket, stream: Any) -> Packet[Any]:
         packet: Packet[Any] = av.Packet(stored.payload)
-        packet.pts = packet.dts = stored.pts - shift
+        packet.pts = packet.dts = stored.pts
         packet.duration = stored.duration
         packet.time_base = self.encoding.time_base
         packet.is_keyframe = stored.key
@@ -340,8 +343,8 @@ class _Peekable:
 
 
 def _mux_until(result: OutputContainer, packets: _Peekable, time_s: float | None) -> None:
-    """Mux the packets of the video up to a time in the result, all for None."""
+    """Mux the packets of the video that are decoded up to a time in the result, all for None."""
     while (head := packets.head) is not None:
-        if time_s is not None and head.pts is not None and head.pts * head.time_base > time_s:
+        if time_s is not None and head.dts is not None and head.dts * head.time_base > time_s:
             return
         result.mux(packets.take())

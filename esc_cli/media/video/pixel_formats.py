@@ -67,6 +67,7 @@ _REARRANGED = {
     "gray16be": "gray16le",
     "ya16be": "ya16le",
     "uyyvyy411": "yuv411p",
+    "p010le": "yuv420p10le",
     "y212le": "yuv422p12le",
     "y216le": "yuv422p16le",
     "xv36le": "yuv444p12le",

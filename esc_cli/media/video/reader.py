@@ -17,9 +17,10 @@ from esc_cli.media.video.clock import FrameClock
 from esc_cli.media.video.decoders import decoder_of
 from esc_cli.media.video.deinterlace import Deinterlacer, Timed
 from esc_cli.media.video.frames import Plane, RawFrame
+from esc_cli.media.video.hardware import accelerator
 from esc_cli.media.video.info import VideoFacts
 from esc_cli.media.video.packed import is_packed, packed_planes
-from esc_cli.media.video.pixel_formats import Layout, step_to_planar
+from esc_cli.media.video.pixel_formats import Layout, planar, step_to_planar
 from esc_cli.media.video.probe import main_stream, riding_on
 from esc_cli.media.video.seeking import starts_at
 from esc_cli.media.video.source import is_ffmpeg_error, open_video, sought, without_guesses
@@ -62,12 +63,15 @@ class Reader:
 
     After `frames` has ended, `pts` holds the timestamps of all frames in order, `damage` one
     sentence for each thing that could not be decoded, `end_s` where the packets end, and `riding`
-    what frames carried that no encoder is given, in words.
+    what frames carried that no encoder is given, in words. hwaccel: the device whose decoders are
+    used, None for the processor's; `decoded_by` says after the first frame which it was.
     """
 
     path: Path
     facts: VideoFacts
     part: Part = WHOLE
+    hwaccel: str | None = None
+    decoded_by: str | None = None
     pts: array[int] = field(default_factory=lambda: array("q"))
     damage: list[str] = field(default_factory=list)
     end_s: float = 0.0
@@ -96,7 +100,7 @@ class Reader:
         Raises ReadError where timestamps do not increase, UnsupportedError where the picture
         changes its size or format. Damage is not raised but noted.
         """
-        with open_video(self.path) as container:
+        with open_video(self.path, accelerator(self.hwaccel)) as container:
             try:
                 yield from self._wanted(container)
             except (ReadError, UnsupportedError) as error:
@@ -176,7 +180,20 @@ class Reader:
                 if not self._beginning.excuses():
                     self.damage.append(f"a packet{_when(packet)} cannot be decoded")
                 continue
-            yield from (frame for frame in decoded if not self._beginning.drops(frame))
+            for frame in decoded:
+                if self._beginning.drops(frame):
+                    continue
+                if self.hwaccel and self.decoded_by is None:
+                    is_used = stream.codec_context.is_hwaccel
+                    self.decoded_by = self.hwaccel if is_used else "the processor"
+                yield self._as_probed(frame)
+
+    def _as_probed(self, frame: VideoFrame) -> VideoFrame:
+        """The frame of another decoder in the pixel format that the file has."""
+        own, probed = frame.format.name, self.facts.pixel_format
+        if self.hwaccel and own in ("nv12", "p010le") and planar(own).name == planar(probed).name:
+            return frame.reformat(format=probed)
+        return frame
 
     def _demuxed(self, container: InputContainer) -> Iterator[Packet[Any]]:
         packets = container.demux()

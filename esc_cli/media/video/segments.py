@@ -1,5 +1,6 @@
-"""Finished segments of an encode on disk: packets with exact timestamps, whole or not at all.
+"""Finished parts of a video on disk: packets with exact timestamps, whole or not at all.
 
+SEGMENT is a part of the result, STEP one of frames that are still to be encoded, without a loss.
 A file is one line of JSON (codec, headers), then for each packet its PTS and duration (signed 64
 bits), whether it is a key frame (8 bits), its length, that of what lies beside it (32 bits each),
 and both, all little-endian.
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -21,11 +23,12 @@ from esc_cli.files.atomic import atomic_file
 from esc_cli.media.video.encoder import StoredPacket
 
 _RECORD = struct.Struct("<qqBII")
+SEGMENT, STEP = "segment", "step"
 
 
 @dataclass(frozen=True)
 class SegmentState:
-    """A finished segment: its number, frames, timestamps of the first and last, digest, size."""
+    """A finished part: its number, frames, timestamps of the first and last, digest, size, kind."""
 
     number: int
     frames: int
@@ -33,10 +36,11 @@ class SegmentState:
     last_pts: int
     sha256: str
     size: int
+    kind: str = SEGMENT
 
     def path(self, folder: Path) -> Path:
         """Its file."""
-        return segment_path(folder, self.number)
+        return _path(folder, self.number, self.kind)
 
     def stands(self, folder: Path) -> bool:
         """Whether the file is there and whole."""
@@ -47,9 +51,8 @@ class SegmentState:
         return len(content) == self.size and hashlib.sha256(content).hexdigest() == self.sha256
 
 
-def segment_path(folder: Path, number: int) -> Path:
-    """The file of a segment."""
-    return folder / f"{number:06d}.segment"
+def _path(folder: Path, number: int, kind: str) -> Path:
+    return folder / f"{number:06d}.{kind}"
 
 
 class _Hashing:
@@ -65,14 +68,18 @@ class _Hashing:
 
 
 def write_segment(
-    folder: Path, number: int, headers: bytes, packets: Iterable[StoredPacket]
+    folder: Path,
+    number: int,
+    headers: bytes,
+    packets: Iterable[StoredPacket],
+    kind: str = SEGMENT,
 ) -> SegmentState:
-    """Write a segment, atomically; `packets` may be computed on the way.
+    """Write a part, atomically; `packets` may be computed on the way.
 
     Raises DiskError and WriteError, and what `packets` raises.
     """
     times: list[int] = []
-    path = segment_path(folder, number)
+    path = _path(folder, number, kind)
     with atomic_file(path) as part:
         target = _Hashing(part.stream)
         target.write(json.dumps({"headers": headers.hex()}).encode("ascii") + b"\n")
@@ -82,7 +89,8 @@ def write_segment(
             target.write(head + packet.payload + packet.beside)
             times.append(packet.pts)
     first, last = (min(times), max(times)) if times else (0, 0)
-    return SegmentState(number, len(times), first, last, target.digest.hexdigest(), target.size)
+    digest = target.digest.hexdigest()
+    return SegmentState(number, len(times), first, last, digest, target.size, kind)
 
 
 def read_segment(path: Path) -> tuple[bytes, Iterator[StoredPacket]]:
@@ -93,6 +101,21 @@ def read_segment(path: Path) -> tuple[bytes, Iterator[StoredPacket]]:
         return bytes.fromhex(facts["headers"]), _packets(path, stream)
     except (OSError, ValueError, KeyError) as error:
         raise ReadError(f"the segment cannot be read: {error}", path) from error
+
+
+def read_pts(path: Path) -> list[int]:
+    """The timestamps of a segment's packets in the order of decoding. Raises ReadError."""
+    pts = []
+    try:
+        with path.open("rb") as stream:
+            stream.readline()
+            while len(head := stream.read(_RECORD.size)) == _RECORD.size:
+                time, _, _, *lengths = _RECORD.unpack(head)
+                pts.append(time)
+                stream.seek(sum(lengths), os.SEEK_CUR)
+    except OSError as error:
+        raise ReadError(f"the segment cannot be read: {error}", path) from error
+    return pts
 
 
 def _packets(path: Path, stream: BinaryIO) -> Iterator[StoredPacket]:

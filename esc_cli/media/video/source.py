@@ -36,11 +36,11 @@ def load_av() -> Any:
 
 
 @contextmanager
-def open_video(path: Path) -> Iterator[InputContainer]:
+def open_video(path: Path, hwaccel: Any = None) -> Iterator[InputContainer]:
     """The demuxer of a local video file, and its name in `format.name`.
 
-    What a file asks to open besides itself is refused. Raises ReadError, UnsupportedError and
-    MissingExtraError with the path.
+    hwaccel: PyAV's, for its decoders. What a file asks to open besides itself is refused. Raises
+    ReadError, UnsupportedError and MissingExtraError with the path.
     """
     av = load_av()
     with open_source(path) as stream:
@@ -56,6 +56,7 @@ def open_video(path: Path) -> Iterator[InputContainer]:
                 io_open=_refuse,
                 container_options={"protocol_whitelist": "none"} | options,
                 metadata_errors="surrogateescape",
+                hwaccel=hwaccel,
             )
         with container:
             yield container

@@ -56,7 +56,7 @@ class _Trial(Muxer):
         start = round(self.start_s / self.encoding.time_base)
         av = load_av()
         for stored in (*encoder.encode(RawFrame(start, 1, planes)), *encoder.finish()):
-            yield self._packet(av, stored, stream, 0)
+            yield self._packet(av, stored, stream)
 
     def _others(self, source: InputContainer, kept: set[int]) -> Iterator[Packet[Any]]:
         left = {index: _wanted_of(source.streams[index]) for index in kept}

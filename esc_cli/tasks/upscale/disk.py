@@ -18,11 +18,14 @@ DISK_SHARE = 0.6
 def check_disk(jobs: Sequence[Job]) -> None:
     """Raise DiskError when an output folder cannot be written or has too little space."""
     needs: dict[Path, int] = {}
+    passing: dict[Path, int] = {}
     for job in jobs:
         home = next(folder for folder in ancestors(job.output) if os.path.exists(folder))  # noqa: PTH110
         needs[home] = needs.get(home, 0) + job.disk_bytes
+        passing[home] = max(passing.get(home, 0), job.passing_bytes)
     by_device: dict[int, tuple[Path, int]] = {}
-    for home, need in needs.items():
+    for home, lasting in needs.items():
+        need = lasting + passing[home]
         if not home.is_dir() or not os.access(home, os.W_OK | os.X_OK):
             raise DiskError("cannot be written to", home, "choose another -o")
         device = home.stat().st_dev

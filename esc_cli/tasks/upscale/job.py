@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from esc_cli.errors import WriteError
 from esc_cli.media.formats import OutputPlan
@@ -50,6 +51,11 @@ class Job:
             return frozenset((None,))
         return frozenset(one.digest for one in self.choice.networks)
 
+    @property
+    def passing_bytes(self) -> int:
+        """Disk space that it takes besides while it is at work, one job at a time."""
+        return 0
+
     def record(self, source: FileState, result: FileState, output: str) -> OutputRecord:
         """The record of the finished job; `output` is relative to the folder of the records."""
         return OutputRecord(
@@ -69,14 +75,27 @@ class Job:
         """
         return ""
 
+    def discard_unfinished(self) -> None:
+        """Remove what earlier runs left unfinished of the result. Raises WriteError."""
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What a dry run expects of a job: about how many frames its result will have, what else it
+    tells, and the bytes of the result where they were measured."""
+
+    frames: int
+    notes: tuple[str, ...] = ()
+    bytes: int | None = None
+
 
 @dataclass(frozen=True)
 class StreamedJob(Job, ABC):
     """One that is decoded, enlarged and encoded piece by piece, and has a device for itself."""
 
     @abstractmethod
-    def forecast(self, models: Models, options: UpscaleOptions) -> tuple[int, tuple[str, ...]]:
-        """About how many frames the result will have, and what else a dry run tells of it."""
+    def forecast(self, models: Models, options: UpscaleOptions, known: dict[Any, Any]) -> Outlook:
+        """What a dry run tells; `known`: what forecasts of the batch measured, to be added to."""
 
     @abstractmethod
     def run(

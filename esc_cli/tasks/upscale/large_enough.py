@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from esc_cli.files.atomic import Part, atomic_file
 from esc_cli.files.source import open_source, reading
@@ -15,7 +15,7 @@ from esc_cli.media.formats import OutputPlan
 from esc_cli.tasks.models import Models
 from esc_cli.tasks.stop import Stop
 from esc_cli.tasks.upscale.events import ItemEvent
-from esc_cli.tasks.upscale.job import Job, StreamedJob, check_overwriting, item_of
+from esc_cli.tasks.upscale.job import Job, Outlook, StreamedJob, check_overwriting, item_of
 from esc_cli.tasks.upscale.options import UpscaleOptions
 from esc_cli.tasks.upscale.records import FileState, RecordShelf
 
@@ -53,9 +53,14 @@ def copy_of(job: Job) -> CopyJob:
 class CopyJob(StreamedJob):
     """An input that becomes its own result, byte for byte."""
 
-    def forecast(self, models: Models, options: UpscaleOptions) -> tuple[int, tuple[str, ...]]:  # noqa: ARG002 - as every job
+    def forecast(
+        self,
+        models: Models,  # noqa: ARG002 - as every job
+        options: UpscaleOptions,
+        known: dict[Any, Any],  # noqa: ARG002
+    ) -> Outlook:
         """All of its frames."""
-        return self.header.frames, (f"copied: {reason(options)}",)
+        return Outlook(self.header.frames, (f"copied: {reason(options)}",))
 
     def run(
         self,

@@ -109,6 +109,8 @@ class VideoOptions:
     frames that are finished at a time, None to decide by their size. deinterlace: what is done
     about interlaced frames. deinterlace_rate: whether a frame or each of its fields becomes one.
     streams: what becomes of those that the container does not hold.
+    hwaccel: the device that decodes, such as "cuda"; None for the processor.
+    discard_unfinished: remove what earlier runs with other settings left unfinished.
     """
 
     codec: str | None = None
@@ -126,6 +128,12 @@ class VideoOptions:
     deinterlace: Deinterlace = "auto"
     deinterlace_rate: DeinterlaceRate = "frame"
     streams: Streams = "fit"
+    hwaccel: str | None = field(
+        default=None, metadata=no_effect("each decoder gives the same frames, within a level")
+    )
+    discard_unfinished: bool = field(
+        default=False, metadata=no_effect("says what becomes of segments of other settings")
+    )
 
     def __post_init__(self) -> None:
         """Raise UsageError for values that mean nothing."""

@@ -8,7 +8,15 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from esc_cli.errors import DiskError, EscError, UsageError, WeightsError, shown
+from esc_cli.errors import (
+    DeviceError,
+    DiskError,
+    EscError,
+    ItemError,
+    UsageError,
+    WeightsError,
+    shown,
+)
 from esc_cli.media.naming import (
     Destination,
     check_pattern,
@@ -131,11 +139,19 @@ class Planner:
         if problem:
             plan.settled.append(item_of(job, "failed", problem))
         elif self.options.existing == "skip" and self._finished(job):
-            plan.settled.append(item_of(job, "skipped", "finished earlier"))
+            plan.settled.append(self._skipped(job))
         elif problem := job.problem():
             plan.settled.append(item_of(job, "failed", problem))
         else:
             plan.jobs.append(job)
+
+    def _skipped(self, job: Job) -> Item:
+        if self.options.video.discard_unfinished and not self.options.dry_run:
+            try:
+                job.discard_unfinished()
+            except ItemError as error:
+                return item_of(job, "failed", error.reason)
+        return item_of(job, "skipped", "finished earlier")
 
     def _in_the_way(self, job: Job) -> str:
         if stat.S_ISDIR(_mode(job.output)):
@@ -177,7 +193,7 @@ def _concerns_all(error: EscError, batch: Batch) -> bool:
     """Whether an error of one draft would be that of every other."""
     if isinstance(error, WeightsError):
         return not batch.is_boxed  # one factor for all
-    return isinstance(error, (UsageError, DiskError))
+    return isinstance(error, (UsageError, DeviceError, DiskError))
 
 
 def _mode(path: Path) -> int:

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from typing import Any
 
 from esc_cli.files.atomic import remove_stale_parts
 from esc_cli.tasks.models import Choice, Models
@@ -77,11 +78,14 @@ def _items(plan: Plan, pipeline: Pipeline) -> Iterator[ItemEvent]:
 
 def _planned_items(plan: Plan, models: Models, options: UpscaleOptions) -> Iterator[Item]:
     yield from plan.settled
+    known: dict[Any, Any] = {}
     for job in plan.jobs:
         item = replace(item_of(job, "planned"), output_bytes=job.bytes_estimate)
         if isinstance(job, StreamedJob):
-            frames, notes = job.forecast(models, options)
-            item = replace(item, frames=frames, notes=notes)
+            found = job.forecast(models, options, known)
+            item = replace(item, frames=found.frames, notes=found.notes)
+            if found.bytes is not None:
+                item = replace(item, output_bytes=found.bytes)
         yield item
 
 

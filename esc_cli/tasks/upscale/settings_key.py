@@ -79,3 +79,13 @@ def _converted(stored: dict[str, Any]) -> Iterator[tuple[str, Any]]:
             name, default = _ALONE[group]
             if values != default:
                 yield name, values
+
+
+def in_words(settings: str) -> str:
+    """A key as a user would give it, such as "codec hevc, crf 20"; "default settings" for none."""
+    try:
+        values = json.loads(current_form(settings))
+        parts = [f"{name.rpartition('.')[2].replace('_', '-')} {v}" for name, v in values.items()]
+    except (ValueError, AttributeError):
+        return "settings that cannot be read"
+    return ", ".join(parts) or "default settings"

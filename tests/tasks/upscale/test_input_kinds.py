@@ -23,7 +23,7 @@ from esc_cli.tasks.stop import Stop
 from esc_cli.tasks.upscale import plan as planning
 from esc_cli.tasks.upscale.events import Item, ItemEvent, Progress, Summary
 from esc_cli.tasks.upscale.input_kind import Batch
-from esc_cli.tasks.upscale.job import StreamedJob, item_of
+from esc_cli.tasks.upscale.job import Outlook, StreamedJob, item_of
 from esc_cli.tasks.upscale.options import Target, UpscaleOptions
 from esc_cli.tasks.upscale.records import FileState, RecordShelf
 from esc_cli.tasks.upscale.run import upscale
@@ -37,9 +37,11 @@ class TextJob(StreamedJob):
         """The encoder of this kind knows no dollars."""
         return "no encoder for $" if "$" in self.source.path.read_text() else ""
 
-    def forecast(self, models: Models, options: UpscaleOptions) -> tuple[int, tuple[str, ...]]:
+    def forecast(
+        self, models: Models, options: UpscaleOptions, known: dict[object, object]
+    ) -> Outlook:
         """As a dry run tells."""
-        return (1, ("about as long as it takes to read",))
+        return Outlook(1, ("about as long as it takes to read",))
 
     def run(
         self, options: UpscaleOptions, models: Models, shelf: RecordShelf, stop: Stop

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 from esc_cli.errors import counted
 from esc_cli.tasks.models import Models
 from esc_cli.tasks.stop import Stop
 from esc_cli.tasks.upscale.archive.pages import Page
 from esc_cli.tasks.upscale.events import ItemEvent
-from esc_cli.tasks.upscale.job import StreamedJob
+from esc_cli.tasks.upscale.job import Outlook, StreamedJob
 from esc_cli.tasks.upscale.options import UpscaleOptions
 from esc_cli.tasks.upscale.records import FileState, OutputRecord, RecordShelf
 
@@ -46,9 +47,14 @@ class ArchiveJob(StreamedJob):
         """As every job's, with the digest of all networks."""
         return replace(super().record(source, result, output), weights_sha256=self.digest)
 
-    def forecast(self, models: Models, options: UpscaleOptions) -> tuple[int, tuple[str, ...]]:  # noqa: ARG002 - as every job
+    def forecast(
+        self,
+        models: Models,  # noqa: ARG002 - as every job
+        options: UpscaleOptions,  # noqa: ARG002
+        known: dict[Any, Any],  # noqa: ARG002
+    ) -> Outlook:
         """The pictures; nothing is measured."""
-        return self.header.frames, (counted(self.header.frames, "picture"),)
+        return Outlook(self.header.frames, (counted(self.header.frames, "picture"),))
 
     def run(
         self, options: UpscaleOptions, models: Models, shelf: RecordShelf, stop: Stop

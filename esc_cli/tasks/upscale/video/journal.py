@@ -1,20 +1,20 @@
-"""What of a video is done already: finished segments, and whether they may be used."""
+"""What of a video is done already: finished steps and segments, and the lines that name them."""
 
 from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
-from esc_cli.errors import WriteError, counted, shown
-from esc_cli.files.atomic import hidden_sibling, remove_stale_parts, write_atomic
+from esc_cli.errors import DiskError, WriteError, counted
+from esc_cli.files.atomic import is_full, write_atomic
 from esc_cli.files.jsonl import append_line, read_lines
-from esc_cli.files.lock import Lock
-from esc_cli.media.video.segments import SegmentState
-from esc_cli.tasks.upscale.settings_key import current_form
+from esc_cli.media.video.segments import STEP, SegmentState
 
 JOURNAL_NAME = "journal.jsonl"
 
@@ -24,7 +24,7 @@ class Settled:
     """What the first run of a video settled, so that a later one does exactly the same.
 
     batch: frames that go through the network at once. threads: of the encoder.
-    segment_frames: frames in every segment but the last. device, precision, tile: of the network,
+    segment_frames: frames in every step but the last. device, precision, tile: of the network,
     as resolved; None where none is needed.
     """
 
@@ -43,7 +43,7 @@ class Settled:
 
 @dataclass(frozen=True)
 class Entry:
-    """A finished segment, and how many of its frames repeated the one before."""
+    """A finished step, and how many of its frames repeated the one before."""
 
     segment: SegmentState
     repeated: int
@@ -51,21 +51,23 @@ class Entry:
 
 @dataclass
 class Journal:
-    """The segments of one result, in a hidden folder beside it.
+    """The finished parts of one result with one set of settings, in a folder of their own.
 
     The first line of the journal holds the fingerprint (input, settings, weights, versions) and
-    `Settled`, each further one a segment. A line is written after its segment has its name, so
-    that at any moment the journal names whole segments only. dropped: which segments of an earlier
-    run were of no use, and why; empty if none were. unlocked: why another process could work on the
-    same result; empty if none can.
+    `Settled`, each further one a part. A line is written after its part has its name, so that at
+    any moment the journal names whole parts only.
+
+    entries: the steps, each of as many frames. For most codecs they are the segments of the result;
+    else they hold frames, from which `groups` were encoded, and go when all their frames were.
+    dropped: which of them could not be used again, and why; empty if all could.
     """
 
     folder: Path
+    fingerprint: dict[str, Any]
     settled: Settled
     entries: list[Entry] = field(default_factory=list)
+    groups: list[SegmentState] = field(default_factory=list)
     dropped: str = ""
-    unlocked: str = ""
-    _lock: Lock | None = None
 
     @property
     def path(self) -> Path:
@@ -74,8 +76,13 @@ class Journal:
 
     @property
     def frames(self) -> int:
-        """Frames in finished segments."""
+        """Frames in finished steps."""
         return sum(entry.segment.frames for entry in self.entries)
+
+    @property
+    def encoded_frames(self) -> int:
+        """Frames in groups that were encoded from steps."""
+        return sum(group.frames for group in self.groups)
 
     @property
     def repeated(self) -> int:
@@ -84,150 +91,146 @@ class Journal:
 
     @property
     def segments(self) -> list[Path]:
-        """The files of the finished segments, in order."""
-        return [entry.segment.path(self.folder) for entry in self.entries]
+        """The files of the result's segments, in order."""
+        steps = (entry.segment for entry in self.entries if entry.segment.kind != STEP)
+        return [one.path(self.folder) for one in (*steps, *self.groups)]
+
+    @property
+    def bytes(self) -> int:
+        """What its files take on disk; 0 for those that cannot be looked at."""
+        try:
+            return sum(path.stat().st_size for path in self.folder.iterdir())
+        except OSError:
+            return 0
 
     def append(self, segment: SegmentState, repeated: int) -> None:
-        """Note a finished segment. Raises DiskError."""
+        """Note a finished step. Raises DiskError for a full disk, else WriteError."""
         entry = Entry(segment, repeated)
-        append_line(self.path, asdict(entry), sync=True)
+        with folder_failures(self.folder):
+            append_line(self.path, asdict(entry), sync=True)
         self.entries.append(entry)
 
-    def close(self) -> None:
-        """Let others work on this video."""
-        if self._lock is not None:
-            self._lock.release()
+    def append_group(self, group: SegmentState) -> None:
+        """Note a finished group, and remove the steps that no later one needs; as `append`."""
+        with folder_failures(self.folder):
+            append_line(self.path, {"group": asdict(group)}, sync=True)
+            self.groups.append(group)
+            for state, end in self._steps():
+                if end <= self.encoded_frames:
+                    state.path(self.folder).unlink(missing_ok=True)
+
+    def steps_from(self, frame: int) -> Iterator[tuple[Path, int]]:
+        """Steps with frames from a number on, each with how many of its first to pass over."""
+        for state, end in self._steps():
+            if end > frame:
+                yield state.path(self.folder), max(0, frame - (end - state.frames))
+
+    def _steps(self) -> Iterator[tuple[SegmentState, int]]:
+        """Each step of frames, and the number of frames up to its end."""
+        end = 0
+        for entry in self.entries:
+            end += entry.segment.frames
+            if entry.segment.kind == STEP:
+                yield entry.segment, end
+
+    def rewrite(self) -> None:
+        """Bring file and folder to what the journal holds, whatever lay there before.
+
+        Raises as `append`.
+        """
+        head = {"fingerprint": self.fingerprint, "settled": asdict(self.settled)}
+        entries = [asdict(entry) for entry in self.entries]
+        lines = [head, *entries, *({"group": asdict(group)} for group in self.groups)]
+        content = b"\n".join(json.dumps(line).encode() for line in lines) + b"\n"
+        with folder_failures(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            write_atomic(self.path, content)
+            steps = [path for path, _ in self.steps_from(self.encoded_frames)]
+            known = {self.path, *self.segments, *steps}
+            for path in self.folder.iterdir():
+                if path not in known and not path.is_dir():
+                    path.unlink(missing_ok=True)
 
     def remove(self) -> None:
-        """Remove segments and journal."""
-        self.close()
+        """Remove parts and journal, as far as they can be."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def folder_of(output: Path) -> Path:
-    """Where the segments of an output lie until it is complete."""
-    return hidden_sibling(output, ".esc-segments")
-
-
-def open_journal(
-    output: Path, fingerprint: dict[str, Any], fresh: Settled, fits: Callable[[Settled], str]
-) -> Journal:
-    """The journal of an output, with what an earlier run with the same fingerprint finished.
-
-    Segments of another fingerprint are removed, as are damaged ones with all that follow, and those
-    of a run whose settings `fits` gives a reason against (empty: they can be had again).
-    Raises DiskError when the folder cannot be made, WriteError when another process has it.
-    """
-    folder = folder_of(output)
-    lock = Lock(folder / "lock")
-    if not lock.take():
-        raise _busy(output, fingerprint)
-    remove_stale_parts(folder)
-    lines = _lines(folder / JOURNAL_NAME)
-    reason = _reason_against(lines, fingerprint, fits)
-    journal = Journal(folder, fresh) if reason else _continued(folder, lines)
-    if reason and len(lines) > 1:
-        journal.dropped = f"{len(lines) - 1} finished segments are not used: {reason}"
-    journal._lock, journal.unlocked = lock, lock.missing
-    _rewrite(journal, fingerprint)
-    return journal
-
-
-def _busy(output: Path, fingerprint: dict[str, Any]) -> WriteError:
-    """The error for an output that another process makes, perhaps from another input."""
-    own, other = _input_of(fingerprint), _input_of(_fingerprint(_lines_of(output)))
-    if other in {"", own}:
-        return WriteError("another esc works on this video", output, "wait for it")
-    what = f"another esc makes {shown(output.name)} from {shown(other)} now"
-    return WriteError(what, output, "give this one another -o or --name")
-
-
-def _lines_of(output: Path) -> list[dict[str, Any]]:
-    return _lines(folder_of(output) / JOURNAL_NAME)
-
-
-def _fingerprint(lines: list[dict[str, Any]]) -> Any:
-    return lines[0].get("fingerprint") if lines else None
-
-
-def _input_of(fingerprint: Any) -> str:
-    """The path of the input in a fingerprint; empty where it cannot be read."""
+@contextmanager
+def folder_failures(folder: Path) -> Iterator[None]:
+    """What goes wrong with the folder of one video is a WriteError; a full disk concerns all."""
     try:
-        return str(fingerprint["input"][0])
-    except (KeyError, IndexError, TypeError):
-        return ""
+        yield
+    except DiskError as error:
+        if error.__cause__ is None or is_full(error.__cause__):
+            raise
+        raise WriteError(error.what, error.path, _ADVICE) from error
+    except OSError as error:
+        if is_full(error):
+            raise DiskError(
+                "cannot be written: no space left", folder, "free some space"
+            ) from error
+        what = f"cannot be written: {error.strerror or error}"
+        raise WriteError(what, error.filename or folder, _ADVICE) from error
 
 
-_CAUSES = {
-    "input": "the input",
-    "settings": "the settings",
-    "size": "the size",
-    "weights": "the weights",
-    "segment_frames": "the length of segments",
-    "fields": "the deinterlacing",
-    "libraries": "the version of a library",
-    "version": "the version of esc",
-}
+_ADVICE = "the finished parts of this video lie there; make it writable, or choose another -o"
 
 
-def _reason_against(
-    lines: list[dict[str, Any]], fingerprint: dict[str, Any], fits: Callable[[Settled], str]
-) -> str:
-    """Why what an earlier run finished cannot be used; empty if it can."""
-    earlier = _fingerprint(lines)
-    if not isinstance(earlier, dict):
-        return "their journal cannot be read"
-    if _input_of(earlier) != _input_of(fingerprint):
-        return f"they are of {shown(_input_of(earlier))}, whose output has the same name"
-    if isinstance(earlier.get("settings"), str):
-        earlier["settings"] = current_form(earlier["settings"])
-    changed = [key for key in fingerprint if earlier.get(key) != fingerprint[key]]
-    if changed:
-        return f"{' and '.join(_CAUSES.get(key, key) for key in changed)} changed"
+def stored_journal(folder: Path) -> Journal | None:
+    """The journal of a folder as its lines say, whole or not; None where it cannot be read."""
     try:
-        return fits(Settled(**lines[0]["settled"]))
-    except (KeyError, TypeError):
-        return "their journal cannot be read"
-
-
-def _continued(folder: Path, lines: list[dict[str, Any]]) -> Journal:
-    """The journal up to the first line that cannot be read or whose segment is not whole."""
-    journal = Journal(folder, Settled(**lines[0]["settled"]))
+        lines = read_lines(folder / JOURNAL_NAME)
+        journal = Journal(folder, dict(lines[0]["fingerprint"]), Settled(**lines[0]["settled"]))
+    except (OSError, IndexError, KeyError, TypeError, ValueError):
+        return None
     for line in lines[1:]:
         try:
-            entry = Entry(SegmentState(**line["segment"]), line["repeated"])
-        except (KeyError, TypeError):
+            if "group" in line:
+                journal.groups.append(SegmentState(**line["group"]))
+            else:
+                entry = Entry(SegmentState(**line["segment"]), int(line["repeated"]))
+                journal.entries.append(entry)
+        except (KeyError, TypeError, ValueError):
             break
-        if entry.segment.number != len(journal.entries) or not entry.segment.stands(folder):
-            break
-        journal.entries.append(entry)
-    journal.dropped = _redone(len(journal.entries), len(lines) - 1)
     return journal
+
+
+def continued(stored: Journal) -> Journal:
+    """The journal up to the first part that is not whole; `dropped` says what that costs."""
+    folder = stored.folder
+    journal = Journal(folder, stored.fingerprint, stored.settled, stored.entries, stored.groups)
+    journal.groups = list(takewhile(lambda group: group.stands(folder), _in_place(stored.groups)))
+    journal.entries = list(_standing(journal))
+    while journal.encoded_frames > journal.frames:  # of steps that are not known
+        journal.groups = journal.groups[:-1]
+        journal.entries = list(_standing(journal))
+    journal.dropped = _redone(len(journal.entries), len(stored.entries))
+    return journal
+
+
+def _in_place(states: Iterable[SegmentState]) -> Iterator[SegmentState]:
+    """The first of them, up to one that is not in its place."""
+    numbered = takewhile(lambda pair: pair[0] == pair[1].number, enumerate(states))
+    return (state for _, state in numbered)
+
+
+def _standing(journal: Journal) -> Iterator[Entry]:
+    """The first steps, up to one that is needed and not whole."""
+    end, encoded = 0, journal.encoded_frames
+    places = _in_place(entry.segment for entry in journal.entries)
+    for entry, state in zip(journal.entries, places, strict=False):
+        end += state.frames
+        is_encoded = state.kind == STEP and end <= encoded
+        if not is_encoded and not state.stands(journal.folder):
+            return
+        yield entry
 
 
 def _redone(kept: int, finished: int) -> str:
-    """What to say when not all segments that were finished are whole; empty if they are."""
+    """What to say when not all steps that were finished are whole; empty if they are."""
     if kept == finished:
         return ""
     others = counted(finished - kept - 1, "finished segment")
     more = f" and {others} after it" if finished > kept + 1 else ""
     return f"finished segment {kept + 1} is damaged or missing: it{more} will be done again"
-
-
-def _lines(path: Path) -> list[dict[str, Any]]:
-    """The lines that are whole."""
-    try:
-        return read_lines(path)
-    except OSError:
-        return []
-
-
-def _rewrite(journal: Journal, fingerprint: dict[str, Any]) -> None:
-    """Bring file and folder to what the journal holds, whatever lay there before."""
-    head = {"fingerprint": fingerprint, "settled": asdict(journal.settled)}
-    lines = [head, *(asdict(entry) for entry in journal.entries)]
-    write_atomic(journal.path, b"\n".join(json.dumps(line).encode() for line in lines) + b"\n")
-    known = {journal.path, journal.folder / "lock", *journal.segments}
-    for path in journal.folder.iterdir():
-        if path not in known and not path.is_dir():
-            path.unlink(missing_ok=True)

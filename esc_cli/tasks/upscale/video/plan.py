@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from esc_cli.engine.threads import available_cores
 from esc_cli.errors import ItemError, UsageError, WriteError
@@ -13,6 +14,7 @@ from esc_cli.media.paths import Source
 from esc_cli.media.picture import Header
 from esc_cli.media.video.codecs import (
     CONTAINERS,
+    GROUPING,
     Codec,
     Encoding,
     codec_by_name,
@@ -37,7 +39,7 @@ from esc_cli.media.video.pixel_formats import Layout
 from esc_cli.tasks.models import AUTO, Choice, Models
 from esc_cli.tasks.stop import Stop
 from esc_cli.tasks.upscale.events import ItemEvent
-from esc_cli.tasks.upscale.job import StreamedJob
+from esc_cli.tasks.upscale.job import Outlook, StreamedJob
 from esc_cli.tasks.upscale.options import Streams, UpscaleOptions
 from esc_cli.tasks.upscale.records import RecordShelf
 from esc_cli.tasks.upscale.video.streams import fitted
@@ -47,6 +49,8 @@ DEFAULT_SCALE = 2
 """Of a video that is given by itself; in a folder, the scale of the folder holds."""
 
 ENCODER_THREADS = 8
+FRAMES_ON_THE_WAY = 500
+"""That may wait on disk until the encoder ends a group: a longest one, and what it looks ahead."""
 SEGMENT_PIXELS = 240_000_000
 SEGMENT_FRAMES = (24, 240)
 
@@ -79,6 +83,22 @@ class VideoJob(StreamedJob):
         """The segments lie beside the result until it is checked."""
         return 2 * self.bytes_estimate
 
+    @property
+    def passing_bytes(self) -> int:
+        """Frames lie there until the encoder has ended their group, without a loss."""
+        encoding, layout = self.encoding, self.encoding.layout
+        if encoding.encoder not in GROUPING:
+            return 0
+        samples = sum(h * w for h, w in layout.plane_sizes(encoding.width, encoding.height))
+        frames = min(self.header.frames, FRAMES_ON_THE_WAY)
+        return frames * samples * layout.bytes_per_sample // 2
+
+    def discard_unfinished(self) -> None:
+        """As `unfinished.discard_unfinished`."""
+        from esc_cli.tasks.upscale.video.unfinished import discard_unfinished
+
+        discard_unfinished(self.output)
+
     def problem(self) -> str:
         """Why the encoder would refuse the video; "" if it does not. Raises DeviceError."""
         from esc_cli.media.video.encoder import check_encoder
@@ -89,13 +109,15 @@ class VideoJob(StreamedJob):
             return error.reason
         return ""
 
-    def forecast(self, models: Models, options: UpscaleOptions) -> tuple[int, tuple[str, ...]]:
-        """Measured on a sample and its first frames; nothing is written or fetched."""
+    def forecast(self, models: Models, options: UpscaleOptions, known: dict[Any, Any]) -> Outlook:
+        """Measured on a sample and on frames from several places; nothing is written or fetched."""
         from esc_cli.tasks.upscale.video.estimate import described
         from esc_cli.tasks.upscale.video.fields import with_fields_decided
+        from esc_cli.tasks.upscale.video.settling import left_of
 
         job = with_fields_decided(self, options)
-        return job.header.frames, (*job.warnings, described(job, models, options))
+        found = described(job, models, options, known)
+        return replace(found, notes=(*job.warnings, *left_of(job, options), *found.notes))
 
     def run(
         self, options: UpscaleOptions, models: Models, shelf: RecordShelf, stop: Stop

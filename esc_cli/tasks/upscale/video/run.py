@@ -7,22 +7,19 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from functools import partial
-from typing import TYPE_CHECKING, Any
-
-import torch
 
 from esc_cli.errors import DeadlineError, ReadError, UnsupportedError
 from esc_cli.files.atomic import atomic_file
 from esc_cli.files.digest import sha256_of
 from esc_cli.files.source import status_of
+from esc_cli.media.video.codecs import GROUPING
 from esc_cli.media.video.encoder import SegmentEncoder, StoredPacket
 from esc_cli.media.video.frames import RawFrame
+from esc_cli.media.video.lossless import lossless
 from esc_cli.media.video.mux import Muxer, Window
 from esc_cli.media.video.reader import Part, Reader
 from esc_cli.media.video.scan import count_frames, structural_damage
-from esc_cli.media.video.segments import write_segment
-from esc_cli.media.video.source import load_av
+from esc_cli.media.video.segments import SEGMENT, STEP, write_segment
 from esc_cli.media.video.verify import Expected, verify
 from esc_cli.tasks.models import Models
 from esc_cli.tasks.stop import Stop
@@ -30,23 +27,16 @@ from esc_cli.tasks.upscale.events import Item, ItemEvent, Progress, Remark
 from esc_cli.tasks.upscale.job import check_overwriting, item_of
 from esc_cli.tasks.upscale.options import UpscaleOptions
 from esc_cli.tasks.upscale.records import FileState, Records
-from esc_cli.tasks.upscale.video.fields import fingerprint_of, with_fields_decided
-from esc_cli.tasks.upscale.video.frames import (
-    FrameUpscaler,
-    batch_size,
-    device_name,
-    reason_against,
-)
-from esc_cli.tasks.upscale.video.journal import Journal, Settled, open_journal
+from esc_cli.tasks.upscale.video.fields import with_fields_decided
+from esc_cli.tasks.upscale.video.frames import FrameUpscaler
+from esc_cli.tasks.upscale.video.groups import Groups
+from esc_cli.tasks.upscale.video.journal import Journal
 from esc_cli.tasks.upscale.video.pipeline import FrameStream, Stages
-from esc_cli.tasks.upscale.video.plan import VideoJob, encoder_threads, segment_frames
-
-if TYPE_CHECKING:
-    from esc_cli.engine.upscaler import Upscaler
+from esc_cli.tasks.upscale.video.plan import VideoJob
+from esc_cli.tasks.upscale.video.settling import wanted_of
+from esc_cli.tasks.upscale.video.unfinished import open_unfinished
 
 PROGRESS_INTERVAL_S = 0.5
-JOURNAL_VERSION = 3
-"""Raised when segments of an earlier esc can no longer be continued."""
 
 
 @dataclass
@@ -71,27 +61,27 @@ class VideoRun:
         job = self.job = with_fields_decided(self.job, self.options, self.stop.check)
         status = status_of(job.source.path)
         upscaler = None if job.choice is None else self.models.upscaler(job.choice)
-        fresh = self._settled(upscaler)
-        fits = partial(reason_against, fresh=fresh, upscaler=upscaler, source=job.facts.format)
-        journal = open_journal(job.output, self._fingerprint(status), fresh, fits)
+        wanted = wanted_of(job, self.options, status, upscaler)
+        unfinished = open_unfinished(
+            job.output, wanted, discard=self.options.video.discard_unfinished
+        )
+        journal = unfinished.journal
         try:
-            told = (*job.warnings, journal.unlocked, journal.dropped)
-            for text in filter(None, told):
+            for text in (*job.warnings, *unfinished.told):
                 yield Remark(job.source.path, text)
             if upscaler is not None and journal.settled.tile is not None:
                 upscaler = upscaler.with_tile(journal.settled.tile)
             network = FrameUpscaler(
                 job.facts.format, job.encoding.format, upscaler, self.stop.check
             )
-            reader = Reader(job.source.path, job.facts, self._part)
+            hwaccel = self.options.video.hwaccel
+            reader = Reader(job.source.path, job.facts, self._part, hwaccel)
             yield from self._encode(journal, reader, network)
             self._check(reader, status)
             size = self._finish(journal, reader, status)
+            self._notes += filter(None, [unfinished.finish()])
         finally:
-            journal.close()
-            if not journal.entries:  # nothing to go on from
-                journal.remove()
-        journal.remove()
+            unfinished.close()
         yield self._item(journal, reader, network, size)
 
     @property
@@ -99,39 +89,23 @@ class VideoRun:
         wish = self.options.video
         return Part(wish.start, wish.duration, wish.frames)
 
-    def _settled(self, upscaler: Upscaler | None) -> Settled:
-        """What a run that begins now would do."""
-        source = self.job.facts.format
-        length = segment_frames(self.job.encoding.format, self.options.video.segment_frames)
-        batch = batch_size(upscaler, source)
-        if upscaler is None:
-            return Settled(batch, encoder_threads(), length)
-        tile = upscaler.first_tile(source.height, source.width, batch)
-        place = device_name(upscaler), upscaler.precision
-        return Settled(batch, encoder_threads(), length, *place, tile)
-
-    def _fingerprint(self, status: os.stat_result) -> dict[str, Any]:
-        """Everything that finished segments depend on."""
-        job, av = self.job, load_av()
-        libraries = {name: list(v) for name, v in sorted(av.library_versions.items())}
-        return {
-            "version": JOURNAL_VERSION,
-            "input": [str(job.source.path.absolute()), status.st_size, status.st_mtime_ns],
-            "settings": job.settings,
-            "size": list(job.size),
-            "weights": None if job.choice is None else job.choice.digest,
-            "segment_frames": self.options.video.segment_frames,
-            "libraries": libraries | {"torch": torch.__version__},
-        } | fingerprint_of(job.facts.fields)
-
     def _encode(
         self, journal: Journal, reader: Reader, network: FrameUpscaler
     ) -> Iterator[Progress]:
+        encoding = self.job.encoding
+        groups: Groups | None = None
+        kept, kind = encoding, SEGMENT
+        if encoding.encoder in GROUPING:
+            groups = Groups(journal, encoding, self.stop.check)
+            kept, kind = lossless(encoding), STEP
+
         def write(number: int, frames: Iterator[RawFrame], repeated: list[int]) -> None:
-            encoder = SegmentEncoder(self.job.encoding, journal.settled.threads)
+            encoder = SegmentEncoder(kept, journal.settled.threads)
             packets = _packets(encoder, frames)
-            state = write_segment(journal.folder, number, encoder.headers, packets)
+            state = write_segment(journal.folder, number, encoder.headers, packets, kind)
             journal.append(state, repeated[0])
+            if groups is not None:
+                groups.advance()
 
         path, before = self.job.source.path, journal.frames
         total = count_frames(path, self.job.facts, self._part, self.stop.check)
@@ -154,6 +128,10 @@ class VideoRun:
             left = "" if whole is None else f"about {whole - journal.frames} of {whole} "
             what = f"the time is up with {left}frames left"
             raise DeadlineError(what, path, "run again to go on") from error
+        if groups is not None:
+            start = time.perf_counter()
+            groups.finish()
+            stream.seconds["encode"] += time.perf_counter() - start
         self._seconds = {name: round(value, 4) for name, value in stream.seconds.items()}
 
     def _check(self, reader: Reader, status: os.stat_result) -> None:
@@ -243,6 +221,9 @@ class VideoRun:
         used = {done.precision for done in network.passes}
         notes = [note for done in network.passes for note in done.notes]
         notes += [*job.warnings, *self._notes]
+        if reader.decoded_by not in (None, self.options.video.hwaccel):
+            device = self.options.video.hwaccel
+            notes.append(f"{device} does not decode {job.facts.codec}, the processor did")
         notes += [f"lost: {name}" for name in reader.riding if name not in job.facts.riding.others]
         notes += [f"left out: {other}, which no container holds" for other in self._lost]
         notes += reader.mends

@@ -14,6 +14,7 @@ from esc_cli.media.video.pixel_formats import closest, planar
 from esc_cli.tasks.stop import Stop
 from esc_cli.tasks.upscale.options import Target, UpscaleOptions, VideoOptions
 from esc_cli.tasks.upscale.run import upscale
+from esc_cli.tasks.upscale.video import colour
 from esc_cli.tasks.upscale.video.colour import ColourSpace
 
 SPACES = {  # (pixel format, matrix, range)
@@ -238,3 +239,26 @@ def test_rgb_keeps_its_colours_in_every_codec_and_says_the_matrix_that_it_got(
     assert np.abs(colours.astype(int) - QUARTERS).max() <= 3
     assert is_rgb == (result in {"hevc", "ffv1"})
     assert (matrix, full_range) == ((0, 2) if is_rgb else (6, 1))
+
+
+@pytest.mark.parametrize("name", ["yuv411p", "yuv420p", "yuv422p10le", "yuv440p", "gray", "gbrp"])
+@pytest.mark.parametrize("size", [(31, 37), (16, 2), (3, 40)])
+def test_bands_of_rows_give_what_the_whole_frame_gives(monkeypatch, name, size):
+    layout, random = planar(name), np.random.default_rng(0)
+    space = ColourSpace(layout, None if layout.kind == "rgb" else levels(1, False, layout.bits))
+    dtype = np.uint8 if layout.bits == 8 else np.uint16
+    frames = [
+        tuple(
+            random.integers(0, 2**layout.bits, s).astype(dtype) for s in layout.plane_sizes(*size)
+        )
+        for _ in range(2)
+    ]
+    found = []
+    for pixels in (1, 200, 1 << 30):
+        monkeypatch.setattr(colour, "BAND_PIXELS", pixels)
+        rgb = space.to_rgb(frames, torch.device("cpu"))
+        found.append((rgb, space.to_planes(rgb)))
+    for rgb, planes in found[:-1]:
+        assert torch.equal(rgb, found[-1][0])
+        for one, other in zip(planes, found[-1][1], strict=True):
+            assert all(map(np.array_equal, one, other))

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import av
 import pytest
-from clips import look
+from clips import look, unfinished
 from woven import NTSC, Woven, interlaced, progressive, scene, telecined
 
 from esc_cli.tasks.stop import Stop
@@ -91,7 +91,7 @@ def test_a_stopped_video_goes_on_to_the_same_packets(tmp_path, content, video, f
 
 
 def _journal(path, name):
-    lines = (path.with_name(f".{name}.esc-segments") / "journal.jsonl").read_bytes().split(b"\n")
+    lines = (unfinished(path.with_name(name)) / "journal.jsonl").read_bytes().split(b"\n")
     return [line for line in lines if line]
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from clips import Clip, look
+from clips import Clip, finished_steps, look, unfinished
 from PIL import Image
 
 from esc_cli.engine.options import EngineOptions
@@ -55,11 +56,11 @@ def finish(clip, name, **options):
 
 
 def folder_of(clip, name):
-    return clip.with_name(f".{name}.esc-segments")
+    return unfinished(clip.with_name(name))
 
 
 def segments(clip, name):
-    return sorted(folder_of(clip, name).glob("*.segment"))
+    return finished_steps(clip.with_name(name))
 
 
 class StopAt(Stop):
@@ -98,7 +99,7 @@ def test_a_run_that_was_left_goes_on(clip, whole):
     assert remarks_of(events) == []
     assert look(clip.with_name("out.mkv")) == whole
     assert item.frames == FRAMES
-    assert not folder_of(clip, "out.mkv").exists()
+    assert not list(clip.parent.glob(".out.mkv.*"))
 
 
 def test_a_damaged_last_segment_is_named_alone(clip, whole):
@@ -162,22 +163,75 @@ def test_a_segment_that_no_line_names_is_done_again(clip, whole):
     assert look(clip.with_name("out.mkv")) == whole
 
 
-def test_segments_of_other_settings_are_not_used(clip):
-    start(clip, "out.mkv")
-    other = VideoOptions(codec="ffv1", pix_fmt="yuv444p", segment_frames=4)
-    events = list(events_of(clip, "out.mkv", video=other))
-    assert [text.partition(": ")[2] for text in remarks_of(events)] == ["the settings changed"]
-    finish(clip, "reference.mkv", video=other)
+OTHER = VideoOptions(codec="ffv1", pix_fmt="yuv444p", segment_frames=4)
+
+
+def reasons_of(events):
+    """(how many segments are not used, why) of each remark."""
+    found = (re.match(r"(\d+) finished .* not used: ([^;]*); kept", t) for t in remarks_of(events))
+    return [(int(match[1]), match[2]) for match in found]
+
+
+def test_segments_of_other_settings_are_not_used_and_kept_until_their_own_result(clip, whole):
+    count = len(start(clip, "out.mkv"))
+    kept = folder_of(clip, "out.mkv")
+    events = list(events_of(clip, "out.mkv", video=OTHER))
+    assert reasons_of(events) == [(count, "the settings changed")]
+    (told,) = remarks_of(events)
+    assert re.search(r"\(\d+\.\d MB, codec ffv1, segment-frames 4\)", told)
+    finish(clip, "reference.mkv", video=OTHER)
     assert look(clip.with_name("out.mkv")) == look(clip.with_name("reference.mkv"))
+    assert [path.name for path in kept.parent.iterdir() if path.is_dir()] == [kept.name]
+    shown = [event for event in events_of(clip, "out.mkv") if isinstance(event, Progress)]
+    assert shown[0].done - shown[0].done_now == 4 * count
+    assert look(clip.with_name("out.mkv")) == whole
+    assert not kept.parent.exists()
 
 
-def test_segments_of_another_source_are_not_used(clip):
+def test_segments_of_other_settings_go_when_that_is_asked(clip):
     start(clip, "out.mkv")
+    kept = folder_of(clip, "out.mkv")
+    events = list(events_of(clip, "out.mkv", video=replace(OTHER, discard_unfinished=True)))
+    assert remarks_of(events) == []
+    assert not kept.parent.exists()
+
+
+def test_they_go_as_well_when_the_result_stands_already(clip):
+    finish(clip, "out.mkv", video=OTHER)
+    start(clip, "copy.mkv")
+    home = clip.with_name(".copy.mkv.esc-segments")
+    home.rename(clip.with_name(".out.mkv.esc-segments"))
+    asked = replace(OTHER, discard_unfinished=True)
+    *_, item, _ = events_of(clip, "out.mkv", video=asked)
+    assert item.status == "skipped"
+    assert not clip.with_name(".out.mkv.esc-segments").exists()
+
+
+@pytest.mark.parametrize("key", ["libraries", "weights", "version"])
+def test_segments_made_with_other_versions_are_kept_apart(clip, whole, key):
+    """As if PyTorch, the weights or esc had changed in between."""
+    count = len(start(clip, "out.mkv"))
+    kept = folder_of(clip, "out.mkv")
+    journal = kept / "journal.jsonl"
+    lines = [json.loads(line) for line in journal.read_bytes().split(b"\n") if line]
+    lines[0]["fingerprint"][key] = "another"
+    journal.write_bytes(b"\n".join(json.dumps(line).encode() for line in lines) + b"\n")
+    kept = kept.rename(kept.with_name("earlier"))
+    ((number, reason),) = reasons_of(events_of(clip, "out.mkv"))
+    assert number == count
+    assert reason.endswith(" changed")
+    assert look(clip.with_name("out.mkv")) == whole
+    assert len(list(kept.glob("*.segment"))) == count
+
+
+def test_segments_of_another_source_are_not_used_and_go_with_the_next_result(clip):
+    count = len(start(clip, "out.mkv"))
     Clip(frames=9, size=(48, 32), seeds=[50] * 9).write(clip)
-    finish(clip, "out.mkv")
+    assert reasons_of(events_of(clip, "out.mkv")) == [(count, "the input changed")]
     finish(clip, "reference.mkv")
     assert look(clip.with_name("out.mkv")) == look(clip.with_name("reference.mkv"))
     assert len(look(clip.with_name("out.mkv")).pts_s) == 9
+    assert not clip.with_name(".out.mkv.esc-segments").exists()
 
 
 def settle(clip, name, **values):
@@ -226,7 +280,7 @@ def test_segments_of_another_device_or_precision_are_done_again(clip, whole, ear
     *others, summary = events_of(clip, "out.mkv")
     assert summary.exit_code == 0
     reason = f"they were made on {place}, and this run is on cpu in fp32"
-    assert remarks_of(others) == [f"{count} finished segments are not used: {reason}"]
+    assert reasons_of(others) == [(count, reason)]
     assert look(clip.with_name("out.mkv")) == whole
 
 
@@ -236,7 +290,7 @@ def test_segments_made_with_more_memory_than_there_is_are_done_again(clip, whole
     *others, summary = events_of(clip, "out.mkv")
     assert summary.exit_code == 0
     reason = "they were made with whole frames, for which there is no memory now"
-    assert remarks_of(others) == [f"{count} finished segments are not used: {reason}"]
+    assert reasons_of(others) == [(count, reason)]
     assert look(clip.with_name("out.mkv")) == whole
 
 
@@ -280,11 +334,11 @@ def test_a_video_of_the_longest_name_goes_on_too(clip, whole):
     class Soon(Stop):
         @property
         def is_due(self):
-            return len(list(clip.parent.glob(".n*.esc-segments/*.segment"))) >= 2
+            return len(list(clip.parent.glob(".n*.esc-segments/*/*.segment"))) >= 2
 
     *_, summary = events_of(clip, name, Soon())
     assert summary.exit_code == 75
-    finished = [path.stat().st_mtime_ns for path in clip.parent.glob(".n*/*.segment")]
+    finished = [path.stat().st_mtime_ns for path in clip.parent.glob(".n*/*/*.segment")]
     assert len(finished) >= 2
     *events, _, summary = events_of(clip, name)
     assert summary.exit_code == 0
