@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import http.server
 import os
+import shutil
 import ssl
 import subprocess
 import sys
+import tempfile
 import threading
 from pathlib import Path
 
@@ -15,7 +18,9 @@ import trustme
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # one thread is quickest for the small networks
 os.environ.pop("ESC_WEIGHTS", None)
-os.environ["XDG_CONFIG_HOME"] = "/nowhere"  # nobody's own settings
+# Nobody's own settings; a browser and matplotlib write there.
+os.environ["XDG_CONFIG_HOME"] = tempfile.mkdtemp(prefix="esc-config-")
+atexit.register(shutil.rmtree, os.environ["XDG_CONFIG_HOME"], ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

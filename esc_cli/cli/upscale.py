@@ -144,6 +144,12 @@ def upscale_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per o
             "--include-outputs", rich_help_panel=_BATCH, help="Upscale earlier results once more."
         ),
     ] = False,
+    keep_times: Annotated[
+        bool,
+        typer.Option(
+            "--keep-times", rich_help_panel=_RESULT, help="Results are dated as their inputs."
+        ),
+    ] = False,
     fail_fast: Annotated[
         bool,
         typer.Option("--fail-fast", rich_help_panel=_BATCH, help="Stop at the first failure."),
@@ -316,6 +322,7 @@ def upscale_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per o
         include_outputs=include_outputs,
         existing=existing,
         checksum=checksum,
+        keep_times=keep_times,
         fail_fast=fail_fast,
         max_pixels=max_pixels,
         dry_run=dry_run,

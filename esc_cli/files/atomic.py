@@ -28,20 +28,28 @@ _counter = itertools.count()
 
 
 def write_atomic(
-    path: Path, content: bytes, before_rename: Callable[[os.stat_result], None] | None = None
+    path: Path,
+    content: bytes,
+    before_rename: Callable[[os.stat_result], None] | None = None,
+    mtime_ns: int | None = None,
 ) -> os.stat_result:
     """Write `content` under `path`, all or nothing, and return its status; see `atomic_file`."""
     with atomic_file(path, before_rename) as part:
+        part.mtime_ns = mtime_ns
         part.stream.write(content)
     return part.written
 
 
 @dataclass
 class Part:
-    """A result on its way: `stream` writes to the hidden sibling `path`."""
+    """A result on its way: `stream` writes to the hidden sibling `path`.
+
+    `mtime_ns`: the time of modification that the file is to have, None for that of its writing.
+    """
 
     path: Path
     stream: BinaryIO
+    mtime_ns: int | None = None
     status: os.stat_result | None = None
 
     @property
@@ -72,7 +80,9 @@ def atomic_file(
             yield part
             stream.flush()
             os.fsync(stream.fileno())
-            part.status = os.fstat(stream.fileno())
+            if part.mtime_ns is not None:
+                os.utime(place, ns=(part.mtime_ns, part.mtime_ns))
+            part.status = place.stat()
         if before_rename is not None:
             before_rename(part.written)
         with _failures_for(path):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 from dataclasses import replace
 
 import numpy as np
@@ -12,8 +11,10 @@ import pytest
 from clips import Clip, finished_steps, look
 from PIL import Image
 
+from esc_cli.cli import upscale_run
 from esc_cli.errors import DiskError
 from esc_cli.tasks.stop import Stop
+from esc_cli.tasks.upscale.events import Item
 from esc_cli.tasks.upscale.options import Target, UpscaleOptions, VideoOptions
 from esc_cli.tasks.upscale.run import upscale
 
@@ -62,17 +63,24 @@ def fill(disk, leave):
         (disk / "fill").write_bytes(bytes(max(0, free - leave)))
 
 
-def test_a_disk_that_fills_up_in_the_middle(photos, esc, small_disk, contents):
+def test_a_disk_that_fills_up_in_the_middle(tmp_path, esc, small_disk, contents, monkeypatch):
+    photos = tmp_path / "many"  # more than are ever at work at once, and small enough to fit
+    for number in range(40):
+        noise(photos / f"{number}.png", number, side=16)
     reference = photos.with_name("reference")
-    assert esc(photos, "--self-ensemble", "-o", reference).code == 0
+    assert esc(photos, "-o", reference).code == 0
     out = small_disk / "out"
-    process = esc.start(photos, "--self-ensemble", "-o", out)
-    first = process.stdout.readline()
-    process.send_signal(signal.SIGSTOP)  # or a quick batch is through before the disk is full
-    fill(small_disk, 20_000)
-    process.send_signal(signal.SIGCONT)
-    rest, err = process.communicate(timeout=60)
-    ran = esc.ended(process.returncode, first + rest, err)
+
+    def filling(*arguments):
+        """The batch, on a disk that somebody else fills up after its first result."""
+        for event in upscale(*arguments):
+            yield event
+            if isinstance(event, Item) and not (small_disk / "fill").exists():
+                fill(small_disk, 20_000)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(upscale_run, "upscale", filling)
+        ran = esc(photos, "-o", out)
     assert ran.code == 3
     assert ran.lines_naming("No space left")
     assert ran.lines_naming(" left in ")
@@ -80,9 +88,9 @@ def test_a_disk_that_fills_up_in_the_middle(photos, esc, small_disk, contents):
     assert done.items() <= contents(reference).items()  # no part, nothing half written
     assert len(done) == len(ran.out.splitlines())
     (small_disk / "fill").unlink()
-    again = esc(photos, "--self-ensemble", "-o", out)
+    again = esc(photos, "-o", out)
     assert again.code == 0, again.err
-    assert f"{10 - len(done)} done, {len(done)} skipped" in again.err
+    assert f"{40 - len(done)} done, {len(done)} skipped" in again.err
     assert contents(out) == contents(reference)
 
 

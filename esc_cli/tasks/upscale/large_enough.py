@@ -84,6 +84,7 @@ class CopyJob(StreamedJob):
                 records.append(self.record(source, result, records.relative(self.output)))
 
             with atomic_file(self.output, before_rename=record) as part:
+                part.mtime_ns = before.st_mtime_ns if options.keep_times else None
                 for chunk in self._chunks(stream):
                     stop.check()
                     digest.update(chunk)

@@ -175,6 +175,7 @@ class UpscaleOptions:
         default="skip", metadata=no_effect("says what happens to results that stand")
     )
     checksum: bool = field(default=False, metadata=no_effect("says how records are compared"))
+    keep_times: bool = field(default=False, metadata=no_effect("of the file, not of its content"))
     fail_fast: bool = field(default=False, metadata=no_effect("says when a batch ends"))
     max_pixels: int = field(default=MAX_PIXELS, metadata=no_effect("says what is refused"))
     dry_run: bool = field(default=False, metadata=no_effect("makes no results"))

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import asdict, dataclass
+import time
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,10 @@ class FileState:
 
 @dataclass(frozen=True)
 class OutputRecord:
-    """How one output came about. `output` is relative to the folder of the records."""
+    """How one output came about. `output` is relative to the folder of the records.
+
+    `at_ns`: when the record was written, since 1970; 0 in those of version 0.1.
+    """
 
     input: str
     output: str
@@ -55,6 +59,7 @@ class OutputRecord:
     header: Header
     settings: str
     weights_sha256: str | None
+    at_ns: int = 0
 
     @classmethod
     def from_entry(cls, entry: dict[str, Any]) -> OutputRecord | None:
@@ -92,15 +97,15 @@ class Records:
     def by_output(self) -> dict[str, OutputRecord]:
         """The last record of each output, as they were when first asked for.
 
-        Of two writers' records that is the one whose result was written later. Raises DiskError
-        when there are records that cannot be read.
+        Of two writers' records that is the later one. Raises DiskError when there are records that
+        cannot be read.
         """
         found: dict[str, OutputRecord] = {}
         for path in self._files():
             own = {record.output: record for record in self._read(path)}
             for output, record in own.items():
                 other = found.get(output)
-                if other is None or other.result.mtime_ns <= record.result.mtime_ns:
+                if other is None or other.at_ns <= record.at_ns:
                     found[output] = record
         return found
 
@@ -131,7 +136,7 @@ class Records:
 
     def append(self, record: OutputRecord) -> None:
         """Add a record, in one write of its own line. Raises DiskError when that fails."""
-        append_line(self.path, asdict(record))
+        append_line(self.path, asdict(replace(record, at_ns=time.time_ns())))
 
 
 class RecordShelf:

@@ -152,5 +152,5 @@ def encode_stage(work: Work, options: UpscaleOptions, records: Records) -> Item:
             result = FileState(status.st_size, status.st_mtime_ns, digest)
             records.append(job.record(source, result, records.relative(job.output)))
 
-        write_atomic(job.output, content, before_rename=record)
+        write_atomic(job.output, content, record, source.mtime_ns if options.keep_times else None)
     return work.item(len(content))

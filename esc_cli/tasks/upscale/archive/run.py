@@ -107,6 +107,7 @@ class ArchiveRun:
 
         by_entry = {page.entry.number: page for page in pages}
         with atomic_file(job.output, before_rename=record) as part:
+            part.mtime_ns = status.st_mtime_ns if self.options.keep_times else None
             with writing(part.stream, archive.comment) as writer:
                 for entry in archive.entries:
                     self.stop.check()

@@ -171,6 +171,7 @@ class VideoRun:
 
         start = time.perf_counter()
         with atomic_file(job.output, before_rename=record) as part:
+            part.mtime_ns = status.st_mtime_ns if self.options.keep_times else None
             muxer.write(part.stream, journal.segments)
             part.stream.flush()
             digest = sha256_of(part.path)
