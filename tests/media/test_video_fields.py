@@ -221,7 +221,8 @@ def test_frames_come_out_while_others_still_go_in(tmp_path):
     [
         (Measured(frames=150, flagged=150, progressive=5, tff=100), "all"),
         (Measured(frames=150, flagged=150, progressive=60, tff=20), "all"),
-        (Measured(frames=150, flagged=0, progressive=100, tff=40), "combed"),
+        (Measured(frames=150, flagged=0, progressive=80, tff=60), "combed"),
+        (Measured(frames=150, flagged=0, progressive=100, tff=40), "flagged"),  # fine lines
         (Measured(frames=150, flagged=70, progressive=80, tff=60), "flagged"),
         (Measured(frames=150, flagged=150, progressive=148, tff=2), "none"),
         (Measured(frames=150, flagged=150), "all"),
