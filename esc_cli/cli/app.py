@@ -13,7 +13,7 @@ from esc_cli.cli.benchmark import EPILOG as BENCH_EPILOG
 from esc_cli.cli.benchmark import bench_command
 from esc_cli.cli.compare import compare_command
 from esc_cli.cli.configured import ConfiguredCommand
-from esc_cli.cli.console import print_error
+from esc_cli.cli.console import abandon_stdout, print_error
 from esc_cli.cli.data import data_app
 from esc_cli.cli.evaluate import EPILOG as EVAL_EPILOG
 from esc_cli.cli.evaluate import eval_command
@@ -88,8 +88,7 @@ def main() -> None:
         print_error(error)
         raise SystemExit(error.exit_code) from None
     except BrokenPipeError:
-        # The reader of our output has left. Python would complain once more while it closes.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        abandon_stdout()  # its reader has left
         raise SystemExit(1) from None
     except Exception as error:
         if os.environ.get(DEBUG):

@@ -44,10 +44,17 @@ def print_result(text: str) -> None:
         sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
         sys.stdout.flush()
     except OSError as error:
-        # From now on into the void, or Python would complain again when it closes stdout.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        abandon_stdout()
         if not isinstance(error, BrokenPipeError):
             print_line(f"stdout cannot be written: {error.strerror}; results are still made", "red")
+
+
+def abandon_stdout() -> None:
+    """From now on into the void: Python writes what it has left when it closes stdout.
+
+    It would wait for a reader that takes nothing, and complain of one that has left.
+    """
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def print_rows(title: str, rows: Iterable[tuple[str, ...]]) -> None:

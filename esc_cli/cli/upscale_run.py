@@ -22,10 +22,10 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from esc_cli.cli.console import print_line, print_result, stderr
+from esc_cli.cli.console import abandon_stdout, print_line, print_result, stderr
 from esc_cli.cli.fetching import supply
 from esc_cli.cli.signals import raising_on_signals, stopping_on_signals
-from esc_cli.errors import UsageError, WriteError, shown
+from esc_cli.errors import StoppedError, UsageError, WriteError, shown
 from esc_cli.tasks.stop import Stop
 from esc_cli.tasks.upscale.events import Event, Item, Planned, Remark, Report, Summary
 from esc_cli.tasks.upscale.events import Progress as VideoProgress
@@ -213,10 +213,7 @@ def run(options: UpscaleOptions, how: Run) -> None:
         if options.shard is not None:
             raise UsageError("--shard shares out folders, and does not go with -")
         with raising_on_signals():
-            if how.input_format is None:
-                upscale_one(options, _read_stdin, _write_stdout)
-            else:
-                _video_stream(options, how.input_format)
+            _stream(options, how.input_format)
         return
     if how.input_format is not None:
         raise UsageError("--input-format is for stdin", advice="give - as the input")
@@ -225,6 +222,17 @@ def run(options: UpscaleOptions, how: Run) -> None:
         stop.limit(how.seconds)
     with stopping_on_signals(stop):
         _batch(options, stop, how)
+
+
+def _stream(options: UpscaleOptions, input_format: str | None) -> None:
+    try:
+        if input_format is None:
+            upscale_one(options, _read_stdin, _write_stdout)
+        else:
+            _video_stream(options, input_format)
+    except StoppedError:
+        abandon_stdout()
+        raise
 
 
 def _batch(options: UpscaleOptions, stop: Stop, how: Run) -> None:

@@ -11,6 +11,7 @@ from esc_cli.tasks.upscale.stages import Failure, Work
 
 Decoded = Work | StreamedJob | Failure | None
 """What the reader hands on; None after the last."""
+_LOOK_S = 0.2
 
 
 def pixels_of(decoded: Decoded) -> int:
@@ -43,11 +44,15 @@ class Ahead:
                 self._waiting.append(decoded)
             self._changed.notify_all()
 
-    def take(self) -> Decoded:
-        """Wait for the next and take it."""
+    def take(self, goes_on: Callable[[], bool]) -> Decoded:
+        """Wait for the next and take it; None when `goes_on` ends first, which it may any time.
+
+        A decoder may hang, and so it is asked while nothing comes.
+        """
         with self._changed:
-            self._changed.wait_for(lambda: self._waiting)
-            return self._taken()
+            while not self._waiting and goes_on():
+                self._changed.wait(_LOOK_S)
+            return self._taken() if self._waiting else None
 
     def take_if(self, wanted: Callable[[Decoded], bool]) -> Decoded:
         """The next if it is there already and is wanted, else None."""

@@ -25,6 +25,8 @@ from esc_cli.tasks.upscale.step import Step
 DECODED_AHEAD = 2
 PENDING_BYTES = 1 << 30
 """Results that may wait for their encoder, in bytes of pixels; a single larger one may too."""
+READER_S = 2.0
+"""Seconds that a decoder has to finish after a stop; then it is left behind."""
 
 
 def encoder_count() -> int:
@@ -45,7 +47,7 @@ class _Pictures:
     streamed: StreamedJob | None = None
 
     def __iter__(self) -> Iterator[Sequence[Outcome]]:
-        while self.goes_on() and (first := self.ahead.take()) is not None:
+        while self.goes_on() and (first := self.ahead.take(self.goes_on)) is not None:
             if isinstance(first, StreamedJob):
                 self.streamed = first
                 return
@@ -94,7 +96,7 @@ class Pipeline:
                 yield from self._consume(ahead, joined, encoders)
             finally:
                 ahead.close()
-                reader.join()
+                self._leave(reader)
 
     def _read(self, jobs: Sequence[Job], ahead: Ahead) -> None:
         for job in jobs:
@@ -105,6 +107,12 @@ class Pipeline:
                 continue
             ahead.put(guarded(job, partial(self._decoded, job)))
         ahead.put(None)
+
+    def _leave(self, reader: threading.Thread) -> None:
+        """Wait for the thread that decodes, but not for a decoder that hangs when time counts."""
+        while reader.is_alive() and not (self.stop or self.stop.is_due):
+            reader.join(READER_S / 10)
+        reader.join(READER_S)
 
     def _decoded(self, job: Job) -> Work:
         return decode_stage(job, self.options.max_pixels, self.options.video.allow_truncated)

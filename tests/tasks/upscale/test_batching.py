@@ -284,6 +284,13 @@ def test_a_group_does_not_wait_for_pictures_that_are_not_decoded_yet(photos: Pat
     blocked.start()
     blocked.join(0.2)
     assert blocked.is_alive()  # five of them hold as many pixels as may wait
-    assert ahead.take() is work
+    assert ahead.take(lambda: True) is work
     blocked.join(5)
     assert not blocked.is_alive()
+
+
+def test_nobody_waits_for_a_decoder_once_the_batch_is_to_end() -> None:
+    from esc_cli.tasks.upscale.decode_queue import Ahead
+
+    answers = iter([True, True, False])
+    assert Ahead(2).take(lambda: next(answers)) is None
