@@ -51,12 +51,38 @@ Precision = Literal["auto", "fp32", "fp16", "bf16"]
 Overlap = Annotated[
     int, typer.Option(min=0, rich_help_panel=NETWORK, help="Pixels that tiles share.")
 ]
+Quiet = Annotated[
+    bool,
+    typer.Option("--quiet", rich_help_panel="Batch", help="Only failures, on stderr."),
+]
 JsonFile = Annotated[
     Path | None, typer.Option("--json", rich_help_panel=OUTPUT, help="Write JSON.")
 ]
 CsvFile = Annotated[Path | None, typer.Option("--csv", rich_help_panel=OUTPUT, help="Write CSV.")]
 MarkdownFile = Annotated[Path | None, typer.Option(rich_help_panel=OUTPUT, help="Write Markdown.")]
-
+Deadline = Annotated[
+    str | None,
+    typer.Option(
+        rich_help_panel="Batch",
+        help="HH:MM at which to stop with code 75; run again to go on.",
+    ),
+]
+MaxMinutes = Annotated[
+    float | None, typer.Option(rich_help_panel="Batch", help="The same after so many minutes.")
+]
+MaxMemory = Annotated[
+    str | None,
+    typer.Option(
+        rich_help_panel="Batch",
+        help="Refuse inputs that would take more memory: 4G, 500M. Default: half of all.",
+    ),
+]
+Nice = Annotated[
+    int,
+    typer.Option(
+        min=0, max=19, rich_help_panel="Batch", help="Give way to other programs: 0 (no) to 19."
+    ),
+]
 
 Word = TypeVar("Word", bound=str)
 
@@ -101,6 +127,21 @@ def one_of(text: str, known: tuple[Word, ...], option: str) -> tuple[Word, ...]:
         raise UsageError(f"--{option} is empty", advice=", ".join(known))
     by_name = {str(word): word for word in known}
     return tuple(by_name[part] for part in wanted)
+
+
+_UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
+
+
+def byte_count(text: str, option: str) -> int:
+    """Bytes from a text such as "4G", "1.5 GiB" or "500m"; units are powers of 1,024.
+
+    Raises UsageError for what is no size, and for nothing.
+    """
+    match = re.fullmatch(r"(\d+\.?\d*|\.\d+) ?([KMGT]?)(?:i?B)?", text.strip(), re.IGNORECASE)
+    count = int(float(match[1]) * _UNITS[match[2].upper()]) if match else 0
+    if count < 1:
+        raise UsageError(f"{option} {text!r} is no size of memory", advice="e.g. 4G or 500M")
+    return count
 
 
 def refuse_given(context: typer.Context, names: tuple[str, ...], why: str) -> None:

@@ -16,8 +16,13 @@ from esc_cli.cli.parsing import (
     SCALE,
     SELF_ENSEMBLE,
     TILE,
+    Deadline,
+    MaxMemory,
+    MaxMinutes,
+    Nice,
     Overlap,
     Precision,
+    Quiet,
 )
 from esc_cli.tasks import defaults
 
@@ -171,12 +176,12 @@ def upscale_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per o
         Path | None,
         typer.Option(rich_help_panel=_BATCH, help="Append one JSON object per item to this file."),
     ] = None,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", rich_help_panel=_BATCH, help="Only failures, on stderr.")
-    ] = False,
+    quiet: Quiet = False,
     max_pixels: Annotated[
         int, MAX_PIXELS(_BATCH, "Refuse larger inputs, by their header.")
     ] = defaults.MAX_PIXELS,
+    max_memory: MaxMemory = None,
+    nice: Nice = 0,
     device: Annotated[str, DEVICE(NETWORK)] = "auto",
     devices: Annotated[
         str | None,
@@ -190,15 +195,8 @@ def upscale_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per o
     overlap: Overlap = defaults.OVERLAP,
     self_ensemble: Annotated[bool, SELF_ENSEMBLE(NETWORK)] = False,
     offline: Annotated[bool, OFFLINE(NETWORK)] = False,
-    deadline: Annotated[
-        str | None,
-        typer.Option(
-            rich_help_panel=_BATCH, help="HH:MM at which to stop with code 75; run again to go on."
-        ),
-    ] = None,
-    max_minutes: Annotated[
-        float | None, typer.Option(rich_help_panel=_BATCH, help="The same after so many minutes.")
-    ] = None,
+    deadline: Deadline = None,
+    max_minutes: MaxMinutes = None,
     codec: Annotated[
         str | None,
         typer.Option(
@@ -297,21 +295,25 @@ def upscale_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per o
     import os
     from datetime import datetime
 
+    from esc_cli.cli.priority import give_way
+
+    give_way(nice)  # before there are threads, which inherit it
     from esc_cli.cli import upscale_run
-    from esc_cli.cli.parsing import device_list, seconds_left
+    from esc_cli.cli.parsing import byte_count, device_list, seconds_left
     from esc_cli.tasks.models import engine_options
     from esc_cli.tasks.upscale.options import Selection, Target, UpscaleOptions, VideoOptions
     from esc_cli.tasks.upscale.shard import parse_shard
 
     several = device_list(device, devices)
-    first = several[0] if several else device
     options = UpscaleOptions(
         inputs=tuple(inputs),
         output=output,
         model=model,
         denoise=denoise,
         target=Target(scale, width, height, longest_side, shortest_side, megapixels),
-        engine=engine_options(first, precision, tile, overlap, self_ensemble=self_ensemble),
+        engine=engine_options(
+            (*several, device)[0], precision, tile, overlap, self_ensemble=self_ensemble
+        ),
         format=format_,
         quality=quality,
         name=name,
@@ -325,6 +327,7 @@ def upscale_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per o
         keep_times=keep_times,
         fail_fast=fail_fast,
         max_pixels=max_pixels,
+        max_memory=None if max_memory is None else byte_count(max_memory, "--max-memory"),
         dry_run=dry_run,
         devices=several,
         video=VideoOptions(

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import gc
-from pathlib import Path
 
-import psutil
 import torch
 
-from esc_cli.engine.threads import own_cgroups
+from esc_cli.engine import host_memory
 from esc_cli.model.config import NetworkConfig
 from esc_cli.model.families import FAMILIES
 
@@ -110,24 +108,7 @@ def free_bytes(device: torch.device) -> int:
         return free + cached
     if device.type == "mps":
         return torch.mps.recommended_max_memory() - torch.mps.current_allocated_memory()
-    return min([psutil.virtual_memory().available, *_cgroup_free()])
-
-
-def _cgroup_free() -> list[int]:
-    """What the control groups (v2) above this process still grant, in bytes."""
-    found = [_granted(folder) for folder in own_cgroups()]
-    return [free for free in found if free is not None]
-
-
-def _granted(folder: Path) -> int | None:
-    try:
-        limit = (folder / "memory.max").read_text().strip()
-        used = int((folder / "memory.current").read_text())
-        stats = (line.split() for line in (folder / "memory.stat").read_text().splitlines())
-        cached = next((int(value) for name, value in stats if name == "inactive_file"), 0)
-    except (OSError, ValueError):
-        return None
-    return None if limit == "max" else max(0, int(limit) - used + cached)
+    return host_memory.free_bytes()
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -15,6 +15,7 @@ from esc_cli.media.picture import Header
 from esc_cli.tasks.models import Choice, Models
 from esc_cli.tasks.stop import Stop
 from esc_cli.tasks.upscale.events import Item, ItemEvent, Status
+from esc_cli.tasks.upscale.memory_limit import picture_bytes
 from esc_cli.tasks.upscale.options import UpscaleOptions
 from esc_cli.tasks.upscale.records import FileState, OutputRecord, RecordShelf
 
@@ -38,6 +39,18 @@ class Job:
         """Memory that the decoded result takes."""
         header = self.header
         return self.size[0] * self.size[1] * header.frames * header.channels * header.bits // 8
+
+    @property
+    def memory_bytes(self) -> int:
+        """Memory that it takes from reading to writing, estimated; 0 where no size counts."""
+        return picture_bytes(self.header, self.size, self._file_bytes + self.bytes_estimate)
+
+    @property
+    def _file_bytes(self) -> int:
+        try:
+            return self.source.path.stat().st_size
+        except OSError:  # reading it tells why
+            return 0
 
     @property
     def disk_bytes(self) -> int:
@@ -92,6 +105,11 @@ class Outlook:
 @dataclass(frozen=True)
 class StreamedJob(Job, ABC):
     """One that is decoded, enlarged and encoded piece by piece, and has a device for itself."""
+
+    @property
+    def memory_bytes(self) -> int:
+        """What is at work is a piece."""
+        return 0
 
     @abstractmethod
     def forecast(self, models: Models, options: UpscaleOptions, known: dict[Any, Any]) -> Outlook:

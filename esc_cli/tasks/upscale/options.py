@@ -178,6 +178,8 @@ class UpscaleOptions:
     keep_times: bool = field(default=False, metadata=no_effect("of the file, not of its content"))
     fail_fast: bool = field(default=False, metadata=no_effect("says when a batch ends"))
     max_pixels: int = field(default=MAX_PIXELS, metadata=no_effect("says what is refused"))
+    # bytes that one input may take; None: half of what the machine has
+    max_memory: int | None = field(default=None, metadata=no_effect("says what is refused"))
     dry_run: bool = field(default=False, metadata=no_effect("makes no results"))
     supply: Supply = field(
         default=SILENT_SUPPLY, metadata=no_effect("says how weights are fetched")
@@ -208,6 +210,7 @@ class UpscaleOptions:
             raise UsageError("--large copy needs --min-side", advice="the side that is enough")
         _check_range("quality", self.quality, 1, 100)
         _check_range("max-pixels", self.max_pixels, 1)
+        _check_range("max-memory", self.max_memory, 1)
         _check_range("batch-pixels", self.batch_pixels, 0)
         if self.denoise is not None and not 0 <= self.denoise <= 1:
             raise UsageError(f"--denoise is a share from 0 to 1, and not {self.denoise:g}")

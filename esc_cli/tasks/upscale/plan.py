@@ -13,6 +13,7 @@ from esc_cli.errors import (
     DiskError,
     EscError,
     ItemError,
+    TooLargeError,
     UsageError,
     WeightsError,
     shown,
@@ -31,6 +32,7 @@ from esc_cli.tasks.upscale.events import Item
 from esc_cli.tasks.upscale.input_kind import Batch, InputKind
 from esc_cli.tasks.upscale.job import Job, item_of
 from esc_cli.tasks.upscale.large_enough import copy_of, is_large_enough, reason
+from esc_cli.tasks.upscale.memory_limit import check_memory
 from esc_cli.tasks.upscale.options import UpscaleOptions
 from esc_cli.tasks.upscale.picture_kind import PictureKind
 from esc_cli.tasks.upscale.records import OutputRecord, RecordShelf
@@ -140,7 +142,7 @@ class Planner:
             plan.settled.append(item_of(job, "failed", problem))
         elif self.options.existing == "skip" and self._finished(job):
             plan.settled.append(self._skipped(job))
-        elif problem := job.problem():
+        elif problem := self._refusal(job):
             plan.settled.append(item_of(job, "failed", problem))
         else:
             plan.jobs.append(job)
@@ -152,6 +154,14 @@ class Planner:
             except ItemError as error:
                 return item_of(job, "failed", error.reason)
         return item_of(job, "skipped", "finished earlier")
+
+    def _refusal(self, job: Job) -> str:
+        """Why the job cannot be done on this machine; "" if it can, as far as is known."""
+        try:
+            check_memory(job.memory_bytes, self.options.max_memory)
+        except TooLargeError as error:
+            return error.reason
+        return job.problem()
 
     def _in_the_way(self, job: Job) -> str:
         if stat.S_ISDIR(_mode(job.output)):

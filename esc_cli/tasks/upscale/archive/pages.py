@@ -12,6 +12,7 @@ from esc_cli.media.archive import Archive, Entry
 from esc_cli.media.decode import probe
 from esc_cli.media.formats import OutputPlan, plan_output
 from esc_cli.media.picture import Header
+from esc_cli.tasks.upscale.memory_limit import check_memory, picture_bytes
 from esc_cli.tasks.upscale.options import UpscaleOptions
 from esc_cli.tasks.upscale.picture_kind import estimated_bytes
 
@@ -62,8 +63,9 @@ def _page(archive: Archive, entry: Entry, options: UpscaleOptions, default_scale
         size = options.target.size(header.width, header.height, default_scale)
         suffix = PurePosixPath(entry.name).suffix
         form = plan_output(header, size, options.picture_format, suffix)
+        estimate = estimated_bytes(entry.size, header, size, form)
+        check_memory(picture_bytes(header, size, entry.size + estimate), options.max_memory)
     stem = entry.name[: len(entry.name) - len(suffix)]
-    estimate = estimated_bytes(entry.size, header, size, form)
     return Page(entry, stem + form.suffix, header, size, form, estimate)
 
 

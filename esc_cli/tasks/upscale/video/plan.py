@@ -40,6 +40,7 @@ from esc_cli.tasks.models import AUTO, Choice, Models
 from esc_cli.tasks.stop import Stop
 from esc_cli.tasks.upscale.events import ItemEvent
 from esc_cli.tasks.upscale.job import Outlook, StreamedJob
+from esc_cli.tasks.upscale.memory_limit import picture_bytes
 from esc_cli.tasks.upscale.options import Streams, UpscaleOptions
 from esc_cli.tasks.upscale.records import RecordShelf
 from esc_cli.tasks.upscale.video.streams import fitted
@@ -51,6 +52,8 @@ DEFAULT_SCALE = 2
 ENCODER_THREADS = 8
 FRAMES_ON_THE_WAY = 500
 """That may wait on disk until the encoder ends a group: a longest one, and what it looks ahead."""
+FRAMES_AT_ONCE = 7
+"""Of each kind, decoded and enlarged, in batches of one: two times the batch and two wait."""
 SEGMENT_PIXELS = 240_000_000
 SEGMENT_FRAMES = (24, 240)
 
@@ -77,6 +80,11 @@ class VideoJob(StreamedJob):
             *streams_told(self.facts, self.encoding.container),
         )
         return tuple(filter(None, told))
+
+    @property
+    def memory_bytes(self) -> int:
+        """The frames that wait in the queues and are at work."""
+        return FRAMES_AT_ONCE * picture_bytes(replace(self.header, frames=1), self.size, 0)
 
     @property
     def disk_bytes(self) -> int:
