@@ -51,6 +51,10 @@ Precision = Literal["auto", "fp32", "fp16", "bf16"]
 Overlap = Annotated[
     int, typer.Option(min=0, rich_help_panel=NETWORK, help="Pixels that tiles share.")
 ]
+FailFast = Annotated[
+    bool,
+    typer.Option("--fail-fast", rich_help_panel="Batch", help="Stop at the first failure."),
+]
 Quiet = Annotated[
     bool,
     typer.Option("--quiet", rich_help_panel="Batch", help="Only failures, on stderr."),

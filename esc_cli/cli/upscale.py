@@ -17,6 +17,7 @@ from esc_cli.cli.parsing import (
     SELF_ENSEMBLE,
     TILE,
     Deadline,
+    FailFast,
     MaxMemory,
     MaxMinutes,
     Nice,
@@ -155,10 +156,7 @@ def upscale_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per o
             "--keep-times", rich_help_panel=_RESULT, help="Results are dated as their inputs."
         ),
     ] = False,
-    fail_fast: Annotated[
-        bool,
-        typer.Option("--fail-fast", rich_help_panel=_BATCH, help="Stop at the first failure."),
-    ] = False,
+    fail_fast: FailFast = False,
     shard: Annotated[
         str | None,
         typer.Option(
@@ -305,15 +303,14 @@ def upscale_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per o
     from esc_cli.tasks.upscale.shard import parse_shard
 
     several = device_list(device, devices)
+    first = several[0] if several else device
     options = UpscaleOptions(
         inputs=tuple(inputs),
         output=output,
         model=model,
         denoise=denoise,
         target=Target(scale, width, height, longest_side, shortest_side, megapixels),
-        engine=engine_options(
-            (*several, device)[0], precision, tile, overlap, self_ensemble=self_ensemble
-        ),
+        engine=engine_options(first, precision, tile, overlap, self_ensemble=self_ensemble),
         format=format_,
         quality=quality,
         name=name,

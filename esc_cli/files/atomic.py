@@ -9,6 +9,7 @@ import itertools
 import os
 import platform
 import re
+import time
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -25,6 +26,14 @@ _MAX_NAME_BYTES = 255  # on nearly every file system
 _KEPT_NAME_BYTES = 120
 _PART_NAME = re.compile(r"\.([0-9a-f]{8})-(\d+)-(\d+)" + re.escape(PART_SUFFIX) + r"\Z")
 _counter = itertools.count()
+_FOR_A_MOMENT = (errno.EACCES, errno.EPERM, errno.EBUSY)
+_RENAME_PAUSES_S = (0.05, 0.1, 0.2, 0.4, 0.8)
+_GONE = tuple(
+    getattr(errno, name)
+    for name in ("ENOTCONN", "ESTALE", "EIO", "ENODEV", "EHOSTDOWN", "EHOSTUNREACH", "ETIMEDOUT")
+    if hasattr(errno, name)
+)
+"""What a disk or share says that is no longer there, or broken: no item can be written then."""
 
 
 def write_atomic(
@@ -70,8 +79,8 @@ def atomic_file(
     link of that name is replaced, not followed. `before_rename` sees the status of the complete
     sibling, whose size, time and inode stay the same. Whatever fails, the sibling is removed.
 
-    Raises DiskError when space or quota runs out, WriteError with the path for the rest; what
-    `before_rename` raises passes through.
+    Raises DiskError when space or quota runs out or the disk or share is gone, WriteError with the
+    path for the rest; what `before_rename` raises passes through.
     """
     place = path.with_name(_part_name(path.name))
     try:
@@ -86,12 +95,28 @@ def atomic_file(
         if before_rename is not None:
             before_rename(part.written)
         with _failures_for(path):
-            place.replace(path)
+            _rename(place, path)
     except BaseException:
         with contextlib.suppress(OSError):
             place.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+
+
+def _rename(place: Path, path: Path) -> None:
+    """Take the name; a share on which another program has the file open denies that for a moment.
+
+    Raises the OSError of the last attempt.
+    """
+    for pause_s in (*_RENAME_PAUSES_S, None):
+        try:
+            place.replace(path)
+        except OSError as error:
+            if pause_s is None or error.errno not in _FOR_A_MOMENT:
+                raise
+            time.sleep(pause_s)
+        else:
+            return
 
 
 def _part_name(name: str) -> str:
@@ -135,6 +160,9 @@ def _failures_for(path: Path) -> Iterator[None]:
         reason = error.strerror or str(error)
         if is_full(error):
             raise DiskError(f"cannot be written: {reason}", path, "free some space") from error
+        if error.errno in _GONE:
+            advice = "its disk or share is gone or broken; the next run goes on"
+            raise DiskError(f"cannot be written: {reason}", path, advice) from error
         raise WriteError(f"cannot be written: {reason}", path) from error
 
 

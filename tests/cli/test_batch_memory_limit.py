@@ -7,6 +7,7 @@ from zipfile import ZipFile
 
 import psutil
 import pytest
+from clips import Clip
 
 
 @pytest.mark.parametrize("extra", [(), ("--dry-run",)])
@@ -66,3 +67,10 @@ def test_a_nice_batch_gives_way_to_others(tmp_path, esc, draw):
     out, err = process.communicate(timeout=120)
     assert esc.ended(process.returncode, out, err).code == 0
     assert priority == min(19, psutil.Process().nice() + 7)
+
+
+def test_a_video_takes_what_its_frames_on_the_way_take(tmp_path, esc):
+    clip = Clip(frames=2, size=(320, 240)).write(tmp_path / "a.mp4")
+    frames = 7 * (320 * 240 + 640 * 480) * 3
+    assert esc(clip, "--dry-run", "--max-memory", f"{frames}").code == 1
+    assert esc(clip, "--dry-run", "--max-memory", f"{2 * frames}").code == 0

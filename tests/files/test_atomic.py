@@ -132,3 +132,50 @@ def test_a_killed_process_leaves_no_half_result(tmp_path):
     assert len(list(tmp_path.iterdir())) == 2
     assert len(remove_stale_parts(tmp_path)) == 1
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EPERM, errno.EBUSY])
+def test_a_rename_that_is_denied_for_a_moment_is_tried_again(tmp_path, monkeypatch, number):
+    path, rename = tmp_path / "result.png", Path.replace
+    denials, pauses = [number] * 3, []
+
+    def denied(place: Path, target: Path) -> Path:
+        if denials:
+            raise OSError(denials.pop(), os.strerror(number))
+        return rename(place, target)
+
+    monkeypatch.setattr(Path, "replace", denied)
+    monkeypatch.setattr(atomic.time, "sleep", pauses.append)
+    write_atomic(path, b"x")
+    assert path.read_bytes() == b"x"
+    assert pauses == sorted(pauses)
+    assert len(pauses) == 3
+
+
+def test_a_rename_that_stays_denied_fails_by_name(tmp_path, monkeypatch):
+    def denied(place: Path, target: Path) -> Path:
+        raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
+
+    pauses = []
+    monkeypatch.setattr(Path, "replace", denied)
+    monkeypatch.setattr(atomic.time, "sleep", pauses.append)
+    with pytest.raises(WriteError, match=r"result.png: cannot be written"):
+        write_atomic(tmp_path / "result.png", b"x")
+    assert 1 < sum(pauses) < 5
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not hasattr(errno, "ESTALE"), reason="this system has no such shares")
+@pytest.mark.parametrize("name", ["ENOTCONN", "ESTALE", "EIO"])
+def test_a_share_that_is_gone_concerns_all_items(tmp_path, monkeypatch, name):
+    number = getattr(errno, name)
+
+    def gone(handle: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", gone)
+    seen = []
+    with pytest.raises(DiskError, match=r"result.png: cannot be written: .*gone or broken"):
+        write_atomic(tmp_path / "result.png", b"x", seen.append)
+    assert not seen  # and so there is no record
+    assert list(tmp_path.iterdir()) == []
