@@ -128,7 +128,8 @@ class Records:
 
     def find(self, output: Path) -> OutputRecord | None:
         """The record of an output below the root."""
-        return self.by_output.get(self.relative(output))
+        # Most folders above an input have none, and names take their time.
+        return self.by_output.get(self.relative(output)) if self.by_output else None
 
     def relative(self, output: Path) -> str:
         """The name of an output inside the records."""
@@ -148,11 +149,14 @@ class RecordShelf:
     def __init__(self, writer: str = "") -> None:
         self._writer = writer
         self._shelf: dict[Path, Records] = {}
+        self._asked: dict[Path, Records] = {}
 
     def at(self, root: Path) -> Records:
         """The records of an output folder."""
-        key = Path(os.path.abspath(root))  # noqa: PTH100 - a link stays the link it is
-        return self._shelf.setdefault(key, Records(key, self._writer))
+        if root not in self._asked:
+            key = Path(os.path.abspath(root))  # noqa: PTH100 - a link stays the link it is
+            self._asked[root] = self._shelf.setdefault(key, Records(key, self._writer))
+        return self._asked[root]
 
     def source_of(self, path: Path) -> str | None:
         """The absolute path of the input that a file was made from, None of what is no output.
