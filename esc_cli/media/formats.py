@@ -69,7 +69,7 @@ _RAW_NAMES = (
 RAW_SUFFIXES = frozenset(f".{name}" for name in _RAW_NAMES.split())
 """Suffixes of camera raw pictures."""
 INPUT_SUFFIXES = RAW_SUFFIXES.union(
-    (".mpo", ".avifs", ".heics", ".heifs", ".btf", ".tf8", ".tga", ".pcx")
+    (".mpo", ".avifs", ".heics", ".heifs", ".btf", ".tf8", ".tga", ".pcx", ".jxl")
 )
 """Suffixes of what is read too, for files that a result is not: raw, series, BigTIFF, TGA, PCX."""
 

@@ -19,7 +19,7 @@ ARCHIVES = frozenset((".cbz", ".zip"))
 """Every suffix of an archive of pictures."""
 
 _REFUSED_NAMES = (
-    "psd psb svg svgz ico cur icns jp2 j2k jpx jpf jpc j2c jxl jxr wdp jls dcx sgi ras "
+    "psd psb svg svgz ico cur icns jp2 j2k jpx jpf jpc j2c jxr wdp jls dcx sgi ras "
     "cbr cb7 cbt ppm pgm pbm pnm pam exr hdr rgbe dds xcf eps fits fts qoi"
 )
 REFUSED = frozenset(f".{name}" for name in _REFUSED_NAMES.split())

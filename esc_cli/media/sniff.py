@@ -16,6 +16,8 @@ _SUPPORTED = (
     (b"II+\0", "TIFF"),
     (b"MM\0+", "TIFF"),
     (b"BM", "BMP"),
+    (b"\xff\x0a", "JXL"),
+    (b"\0\0\0\x0cJXL \r\n\x87\n", "JXL"),
 )
 # Camera raw pictures that are not TIFF by their magic number: Fujifilm, Olympus (3), Panasonic,
 # Minolta, Sigma. `media.raw.is_raw` tells the others from TIFF pictures.
@@ -27,8 +29,6 @@ _REFUSED = (
     (b"icns", "ICNS icons"),
     (b"\0\0\0\x0cjP  \r\n\x87\n", "JPEG 2000 pictures"),
     (b"\xff\x4f\xff\x51", "JPEG 2000 pictures"),
-    (b"\xff\x0a", "JPEG XL pictures"),
-    (b"\0\0\0\x0cJXL \r\n\x87\n", "JPEG XL pictures"),
     (b"\x76\x2f\x31\x01", "OpenEXR pictures"),
     (b"#?RADIANCE", "Radiance HDR pictures"),
     (b"#?RGBE", "Radiance HDR pictures"),
