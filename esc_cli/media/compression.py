@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 from PIL import Image
 
+from esc_cli.media.jxl import is_lossless
 from esc_cli.media.picture import Header
 
-_LOSSY = {"AVIF", "HEIF"}
+_LOSSY = {"AVIF", "HEIF", "JXL"}
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,8 @@ def compression_of(content: bytes, header: Header) -> Compression:
         with Image.open(io.BytesIO(content)) as image:
             tables = getattr(image, "quantization", None)
         return Compression(quality=jpeg_quality(tables[min(tables)]) if tables else None)
+    if header.format == "JXL" and is_lossless(content):
+        return Compression()
     if header.format in _LOSSY or (header.format == "WEBP" and not _is_lossless_webp(content)):
         pixels = header.width * header.height * header.frames
         return Compression(bits_per_pixel=8 * len(content) / pixels)

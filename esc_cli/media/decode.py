@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from esc_cli.errors import ReadError, TooLargeError
 from esc_cli.files.source import open_source, read_source, reading
-from esc_cli.media import bmp, gif, pillow, png, tiff
+from esc_cli.media import bmp, gif, jxl, pillow, png, raw, tiff
 from esc_cli.media.metadata import upright, upright_exif, upright_xmp
 from esc_cli.media.picture import Contents, Frame, Header, Metadata, Picture, Truncation
 from esc_cli.media.sniff import HEAD_BYTES, sniff
@@ -69,8 +69,12 @@ def _inspect(stream: BinaryIO, max_pixels: int, truncation: Truncation) -> Conte
     stream.seek(0, io.SEEK_SET)
     if format_name == "PNG":
         contents = png.inspect(stream, truncation)
+    elif format_name == "RAW" or (format_name == "TIFF" and raw.is_raw(stream)):
+        contents = raw.inspect(stream, max_pixels, truncation)
     elif format_name == "TIFF":
         contents = tiff.inspect(stream, max_pixels)
+    elif format_name == "JXL":
+        contents = jxl.inspect(stream, truncation)
     elif format_name == "GIF":
         contents = _gif_contents(stream, max_pixels, truncation)
     elif format_name == "BMP" and (fields := bmp.bit_fields(stream)):
@@ -113,7 +117,9 @@ def _frames(content: bytes, contents: Contents, truncation: Truncation) -> Itera
         return gif.frames(content, contents.header, truncation)
     if contents.header.format == "BMP" and (fields := bmp.bit_fields(io.BytesIO(content))):
         return iter((bmp.frame(content, fields, truncation),))
-    reader = {"TIFF": tiff.frames}.get(contents.header.format, pillow.frames)
+    reader = {"TIFF": tiff.frames, "RAW": raw.frames, "JXL": jxl.frames}.get(
+        contents.header.format, pillow.frames
+    )
     return reader(content, contents, truncation)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 from esc_cli.errors import EscError, MissingExtraError, TooLargeError, UnsupportedError, UsageError
 from esc_cli.media.picture import Header
@@ -20,6 +21,17 @@ def load_heif() -> None:
             "HEIF pictures need the package pillow-heif", advice="pip install pillow-heif"
         ) from error
     register_heif_opener()
+
+
+def load_raw() -> Any:
+    """The module `rawpy`; MissingExtraError with the install line when it is not there."""
+    try:
+        import rawpy
+    except ImportError as error:
+        raise MissingExtraError(
+            "camera raw pictures need the package rawpy", advice="pip install rawpy"
+        ) from error
+    return rawpy
 
 
 def require_encoder(format_name: str) -> None:
@@ -51,8 +63,15 @@ SUFFIXES: Mapping[str, tuple[str, ...]] = {
 }
 """Every suffix that a result may have, by format, in lower case; the first is canonical."""
 
-INPUT_SUFFIXES = frozenset((".mpo", ".avifs", ".heics", ".heifs", ".btf", ".tf8", ".tga", ".pcx"))
-"""Suffixes of what is read too, for files that a result is not: series, BigTIFF, TGA and PCX."""
+_RAW_NAMES = (
+    "dng cr2 cr3 crw nef nrw arw srf sr2 raf orf rw2 pef srw raw 3fr iiq x3f mrw erf kdc dcr"
+)
+RAW_SUFFIXES = frozenset(f".{name}" for name in _RAW_NAMES.split())
+"""Suffixes of camera raw pictures."""
+INPUT_SUFFIXES = RAW_SUFFIXES.union(
+    (".mpo", ".avifs", ".heics", ".heifs", ".btf", ".tf8", ".tga", ".pcx", ".jxl")
+)
+"""Suffixes of what is read too, for files that a result is not: raw, series, BigTIFF, TGA, PCX."""
 
 
 @dataclass(frozen=True)

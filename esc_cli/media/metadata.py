@@ -143,9 +143,15 @@ def _drop_thumbnail(block: bytearray, order: str, offset: int) -> None:
         block[start:end] = bytes(end - start)
 
 
-def exif_of_tiff(content: bytes, directory: int) -> bytes | None:
-    """The EXIF block that the directory at offset `directory` of a TIFF file amounts to."""
-    entries = descriptive(tiff_tags.read_directory(content, directory)[0])
+def exif_of_tiff(
+    content: bytes, directory: int, without: frozenset[int] = frozenset()
+) -> bytes | None:
+    """The EXIF block that the directory at offset `directory` of a TIFF file amounts to.
+
+    Tags that are in `without` do not get into it.
+    """
+    every = descriptive(tiff_tags.read_directory(content, directory)[0])
+    entries = [entry for entry in every if entry.tag not in without]
     order = tiff_tags.byte_order(content)
     header = {"<": b"II*\0", ">": b"MM\0*"}[order] + struct.pack(f"{order}I", 8)
     return header + tiff_tags.write_directory(entries, order, 8) if entries else None

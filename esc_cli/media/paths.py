@@ -19,10 +19,8 @@ ARCHIVES = frozenset((".cbz", ".zip"))
 """Every suffix of an archive of pictures."""
 
 _REFUSED_NAMES = (
-    "psd psb svg svgz ico cur icns jp2 j2k jpx jpf jpc j2c jxl jxr wdp jls dcx sgi ras "
-    "cbr cb7 cbt "
-    "ppm pgm pbm pnm pam exr hdr rgbe dds dng cr2 cr3 crw nef nrw arw srf sr2 raf orf rw2 pef "
-    "srw raw 3fr iiq x3f mrw erf kdc dcr xcf eps fits fts qoi"
+    "psd psb svg svgz ico cur icns jp2 j2k jpx jpf jpc j2c jxr wdp jls dcx sgi ras "
+    "cbr cb7 cbt ppm pgm pbm pnm pam exr hdr rgbe dds xcf eps fits fts qoi"
 )
 REFUSED = frozenset(f".{name}" for name in _REFUSED_NAMES.split())
 """Suffixes of pictures that are not supported: a folder scan names them instead of passing by."""

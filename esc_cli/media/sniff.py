@@ -16,7 +16,12 @@ _SUPPORTED = (
     (b"II+\0", "TIFF"),
     (b"MM\0+", "TIFF"),
     (b"BM", "BMP"),
+    (b"\xff\x0a", "JXL"),
+    (b"\0\0\0\x0cJXL \r\n\x87\n", "JXL"),
 )
+# Camera raw pictures that are not TIFF by their magic number: Fujifilm, Olympus (3), Panasonic,
+# Minolta, Sigma. `media.raw.is_raw` tells the others from TIFF pictures.
+_RAW = b"FUJIFILMCCD-RAW", b"IIRO", b"IIRS", b"MMOR", b"IIU\0", b"\0MRM", b"FOVb"
 _REFUSED = (
     (b"8BPS", "PSD pictures"),
     (b"\0\0\1\0", "ICO icons"),
@@ -24,8 +29,6 @@ _REFUSED = (
     (b"icns", "ICNS icons"),
     (b"\0\0\0\x0cjP  \r\n\x87\n", "JPEG 2000 pictures"),
     (b"\xff\x4f\xff\x51", "JPEG 2000 pictures"),
-    (b"\xff\x0a", "JPEG XL pictures"),
-    (b"\0\0\0\x0cJXL \r\n\x87\n", "JPEG XL pictures"),
     (b"\x76\x2f\x31\x01", "OpenEXR pictures"),
     (b"#?RADIANCE", "Radiance HDR pictures"),
     (b"#?RGBE", "Radiance HDR pictures"),
@@ -33,7 +36,6 @@ _REFUSED = (
     (b"qoif", "QOI pictures"),
     (b"gimp xcf", "XCF pictures"),
     (b"SIMPLE  =", "FITS pictures"),
-    (b"FUJIFILMCCD-RAW", "camera raw pictures"),
     (b"%PDF", "PDF documents"),
     (b"%!PS", "PostScript documents"),
     (b"PK\x03\x04", "ZIP archives"),
@@ -59,8 +61,8 @@ def sniff(head: bytes) -> str:
 
     Raises UnsupportedError for a known kind that is refused, ReadError for what is no picture.
     """
-    if head.startswith((b"II*\0", b"MM\0*")) and head[8:10] == b"CR":
-        raise UnsupportedError("camera raw pictures are not supported")
+    if head.startswith(_RAW) or head[6:14] == b"HEAPCCDR" or _is_marked_raw(head):
+        return "RAW"
     for magic, name in _SUPPORTED:
         if head.startswith(magic):
             return name
@@ -71,6 +73,13 @@ def sniff(head: bytes) -> str:
     if older := _older(head):
         return older
     raise _no_picture(head)
+
+
+def _is_marked_raw(head: bytes) -> bool:
+    """Whether behind the TIFF header a name of Canon (CR2) or Phase One (IIQ) stands."""
+    mark = head[8:16]
+    named = mark[:2] == b"CR" or mark[4:] in (b"CwaR", b"\0waR", b"RawC", b"Raw\0")
+    return head.startswith((b"II*\0", b"MM\0*")) and named
 
 
 def _older(head: bytes) -> str | None:
@@ -123,7 +132,7 @@ def _iso_media(head: bytes) -> str:
     if not _HEIF_BRANDS.isdisjoint(brands):
         return "HEIF"
     if head[8:11] == b"crx":
-        raise UnsupportedError("camera raw pictures are not supported")
+        return "RAW"
     raise _refusal("MP4 and QuickTime videos")
 
 

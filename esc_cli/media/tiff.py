@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 _EXTRA_SAMPLES = 338
-_XMP, _IPTC, _ICC, _DNG_VERSION = 700, 33723, 34675, 50706
-_MIN_IS_WHITE, _MIN_IS_BLACK, _RGB, _CFA = 0, 1, 2, 32803
+_XMP, _IPTC, _ICC = 700, 33723, 34675
+_MIN_IS_WHITE, _MIN_IS_BLACK, _RGB = 0, 1, 2
 _COLOURS = {2: 3, 5: 4, 6: 3, 8: 3, 9: 3, 10: 3}  # RGB, CMYK, YCbCr and the three of L*a*b*
 _ASSOCIATED, _UNASSOCIATED = 1, 2  # ExtraSamples: premultiplied and straight alpha
 _SAMPLES = 4  # of a pixel, at most, where no sample is dropped
@@ -111,8 +111,6 @@ def _pages(stream: BinaryIO) -> list[TiffPage]:
     full = [page for page in pages if not int(page.subfiletype) & _REDUCED]
     if not full:
         raise UnsupportedError("a TIFF without a full-size page is not supported")
-    if any(_DNG_VERSION in page.tags or int(page.photometric or 0) == _CFA for page in full):
-        raise UnsupportedError("camera raw pictures are not supported")
     if len({_kind(page) for page in full}) > 1:
         raise UnsupportedError(
             "the pages of this TIFF differ in size or type", advice="save each page as a file"

@@ -214,12 +214,6 @@ def test_heif_without_pillow_heif_says_what_to_install(monkeypatch, tmp_path):
     assert caught.value.path == path
 
 
-def test_camera_raw_is_refused(rgb):
-    cr2 = b"II*\0\x10\0\0\0CR\2\0" + bytes(100)
-    with pytest.raises(UnsupportedError, match="camera raw"):
-        probe(cr2, LIMIT)
-
-
 def test_odd_metadata_leaves_no_warning_on_the_terminal(tmp_path, save, rgb):
     exif = b"Exif\0\0II*\0\x08\0\0\0" + struct.pack("<HHHII", 1, 0x010F, 2, 10**9, 99) + bytes(4)
     path = tmp_path / "odd.jpg"

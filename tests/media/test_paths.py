@@ -38,8 +38,8 @@ def test_a_folder_stands_for_its_pictures_in_order_and_without_what_is_hidden(tr
 
 
 def test_every_suffix_of_a_known_kind_is_found_whether_it_is_read_or_refused_by_name(tmp_path):
-    read = "avifs btf cbz heics hif jif jps mpo pcx tf8 tga zip"
-    refused = "cbr cur dcx icns jls jxl jxr nrw pam sgi srf"
+    read = "arw avifs btf cbz dng heics hif jif jps jxl mpo nrw pcx srf tf8 tga zip"
+    refused = "cbr cur dcx icns jls jxr pam sgi"
     names = sorted(f"a.{suffix}" for suffix in f"{read} {refused}".split())
     for name in names:
         (tmp_path / name).touch()

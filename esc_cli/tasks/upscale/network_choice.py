@@ -31,7 +31,7 @@ LIMITS = {2: Limits(95, 2.8, 6.0), 3: Limits(92, 3.5, 7.0), 4: Limits(88, 6.0, 8
 """By the network's scale; the largest stands for those above."""
 CLEAN, PHOTOGRAPHS = "network for clean pictures", "network for photographs"
 LOSSY_BITS_PER_PIXEL = 2.5
-"""Below, a lossy WebP, AVIF or HEIC shows what its compression did."""
+"""Below, a lossy WebP, AVIF, HEIC or JPEG XL shows what its compression did."""
 VIDEO_BITS_PER_PIXEL = 0.6
 """Below, a video of a lossy codec does."""
 LOSSLESS_VIDEO = frozenset(
