@@ -33,7 +33,10 @@ def check_disk(jobs: Sequence[Job]) -> None:
     for home, need in by_device.values():
         free = shutil.disk_usage(home).free
         if free < need * DISK_SHARE:
-            what = f"about {need / 1e6:,.0f} MB are needed and {free / 1e6:,.0f} MB are free"
+            unit, name = (1e6, "MB") if need >= 1e7 else (1e3, "kB")
+            what = (
+                f"about {need / unit:,.0f} {name} are needed and {free / unit:,.0f} {name} are free"
+            )
             raise DiskError(what, home, "free some space, or choose another -o")
 
 
