@@ -25,7 +25,7 @@ from rich.text import Text
 from esc_cli.cli.console import abandon_stdout, print_line, print_result, stderr
 from esc_cli.cli.fetching import supply
 from esc_cli.cli.signals import raising_on_signals, stopping_on_signals
-from esc_cli.errors import StoppedError, UsageError, WriteError, shown
+from esc_cli.errors import StoppedError, UsageError, WriteError, counted, shown
 from esc_cli.tasks.stop import Stop
 from esc_cli.tasks.upscale.events import Event, Item, Planned, Remark, Report, Summary
 from esc_cli.tasks.upscale.events import Progress as VideoProgress
@@ -90,7 +90,8 @@ class Renderer:
         for path in plan.empty_folders:
             print_line(f"no pictures or videos found in {shown(path)}", "yellow")
         if plan.of_other_shares:
-            self._say(f"share {self.share}: {plan.of_other_shares} inputs are of other shares")
+            others = counted(plan.of_other_shares, "input")
+            self._say(f"share {self.share}: {others} of other shares left to them")
         if plan.no_pictures:
             self._say(f"left out: {plan.no_pictures} files that are no pictures or videos")
         if self.dry_run:

@@ -18,6 +18,7 @@ from esc_cli.evaluation.results import Metric
 
 __all__ = [
     "bicubic",
+    "border_of",
     "columns",
     "compare",
     "crop_to_multiple",
@@ -32,6 +33,11 @@ def columns(spaces: Iterable[Space] = SPACES) -> dict[str, Metric]:
     """The columns of tables over some colour spaces, by name ("psnr_y"), in their order."""
     found = (metric.column(space) for space in spaces for metric in METRICS.values())
     return {column.name: column for column in found}
+
+
+def border_of(scale: int, wish: int | None = None) -> int:
+    """Pixels that are cut off at each side before a result is scored: the scale, or as wished."""
+    return scale if wish is None else wish
 
 
 def crop_to_multiple(hr: Tensor, scale: int) -> Tensor:

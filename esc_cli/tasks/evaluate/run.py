@@ -257,7 +257,7 @@ class Evaluation:
         return Measured(self._border(dataset), " and ".join(s.upper() for s in self._spaces))
 
     def _border(self, dataset: Dataset) -> int:
-        return dataset.scale if self.options.border is None else self.options.border
+        return protocol.border_of(dataset.scale, self.options.border)
 
     def _metric(self, name: str) -> Metric:
         return protocol.columns().get(name) or self._iqa.metric(name)

@@ -42,7 +42,9 @@ class Validation:
         for lr, hr in pairs:
             size = (hr.shape[-2], hr.shape[-1]) if upscaler.config.any_scale else None
             sr = upscaler.upscale(lr, size=size, dtype=torch.uint8).image
-            for name, value in protocol.compare(sr, hr, self.scale, "y").items():
+            for name, value in protocol.compare(
+                sr, hr, protocol.border_of(self.scale), "y"
+            ).items():
                 found[name].append(value)
         return {name: fmean(values) for name, values in found.items()}
 

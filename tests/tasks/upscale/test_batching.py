@@ -251,8 +251,13 @@ def test_where_only_one_fits_the_memory_each_is_done_whole_and_without_a_note(
     items = list(through_pipeline(options(photos, "out"), has_little_memory))
     assert {item.status for item in items} == {"done"}
     assert {(item.tile, item.notes) for item in items} == {(0, ())}
-    assert [shape[0] for shape in passes][1:7] == [5, 1, 1, 1, 1, 1]
-    assert max(shape[0] for shape in passes[7:]) <= 2  # it is not tried again and again
+    counts = [shape[0] for shape in passes]
+    tried = next(index for index, count in enumerate(counts) if count > 1)
+    # How many are decoded by then, five at most, is for the machine to say.
+    together = counts[tried]
+    assert counts[tried + 1 : tried + 1 + together] == [1] * together
+    rest = counts[tried + 1 + together :]
+    assert max(rest, default=1) <= 2  # it is not tried again and again
 
 
 def test_only_the_picture_that_needs_a_safer_precision_says_so(photos: Path) -> None:
