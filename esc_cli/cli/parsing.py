@@ -45,7 +45,7 @@ DATA_ROOT = Shared(("--data-root",), "Folder of datasets; then $ESC_DATA, the ca
 MAX_PIXELS = Shared(("--max-pixels",), "Refuse larger pictures.", least=1)
 
 NeverConnect = Annotated[bool, OFFLINE(text="Never connect (also ESC_OFFLINE=1).")]
-Precision = Literal["auto", "fp32", "fp16", "bf16"]
+Precision = Literal["auto", "fast", "fp32", "fp16", "bf16"]
 """Number formats of the network."""
 
 Overlap = Annotated[

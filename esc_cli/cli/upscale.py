@@ -187,7 +187,10 @@ def upscale_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per o
     ] = None,
     precision: Annotated[
         Precision,
-        typer.Option(rich_help_panel=NETWORK, help="auto is fp16 on CUDA with tensor cores."),
+        typer.Option(
+            rich_help_panel=NETWORK,
+            help="auto: fp16 on CUDA with tensor cores. fast: also bf16 on CPUs that have it.",
+        ),
     ] = "auto",
     tile: Annotated[str, TILE(NETWORK)] = "auto",
     overlap: Overlap = defaults.OVERLAP,

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from esc_cli.errors import UsageError
 
-PRECISIONS = ("auto", "fp32", "fp16", "bf16")
+PRECISIONS = ("auto", "fast", "fp32", "fp16", "bf16")
 WHOLE = 0
 """The tile side that stands for the whole picture at once."""
 
@@ -28,7 +28,8 @@ class EngineOptions:
     """How to run a network.
 
     device: "auto", "cpu", "cuda", "cuda:1", "mps". precision: "auto" (fp16 on CUDA with tensor
-    cores, else fp32), "fp32", "fp16", "bf16". tile: side in input pixels, None to decide from the
+    cores, else fp32), "fast" (as auto, but bf16 on processors that have it in hardware), "fp32",
+    "fp16", "bf16". tile: side in input pixels, None to decide from the
     free memory, `WHOLE` for no tiles. overlap: input pixels that neighbouring tiles share.
     self_ensemble: mean over the 8 flips and quarter turns, eight times the work. host_maps: whether
     feature maps that do not fit the device may be in host memory, None for where the device has

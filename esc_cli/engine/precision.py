@@ -60,17 +60,34 @@ def _exists(device: torch.device) -> bool:
 
 
 def choose_precision(wish: str, device: torch.device) -> Precision:
-    """The precision that a wish means: "auto" is fp16 on CUDA with tensor cores, else fp32."""
-    if wish == "auto":
+    """The precision that a wish means.
+
+    "auto" is fp16 on CUDA with tensor cores, else fp32; "fast" the same, but bf16 on processors
+    that multiply it in hardware.
+    """
+    if wish == "fast" and device.type == "cpu" and bf16_is_faster(device):
+        return "bf16"
+    if wish in {"auto", "fast"}:
         return "fp16" if _has_tensor_cores(device) else "fp32"
     for known in DTYPES:
         if wish == known:
             return known
-    raise DeviceError(f"no precision {wish!r}", advice="auto, " + ", ".join(DTYPES))
+    raise DeviceError(f"no precision {wish!r}", advice="auto, fast, " + ", ".join(DTYPES))
 
 
 def _has_tensor_cores(device: torch.device) -> bool:
     return device.type == "cuda" and torch.cuda.get_device_capability(device) >= (7, 0)
+
+
+def bf16_is_faster(device: torch.device) -> bool:
+    """Whether the device multiplies bf16 in hardware: CUDA, and processors with AVX512-BF16 or AMX.
+
+    An older torch, which does not tell what a processor can, counts as one without.
+    """
+    if device.type != "cpu":
+        return device.type == "cuda"
+    can: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
+    return bool(can.get("avx512_bf16") or can.get("amx_bf16"))
 
 
 def attempts(chosen: Precision) -> tuple[Precision, ...]:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from esc_cli.engine.tiling import Span, Tile
+from esc_cli.engine.transfer import arrivals
 from esc_cli.model import Network
 from esc_cli.model.lte import ESCLTE, Axis, Lattice
 from esc_cli.model.network import Part, joined
@@ -95,11 +96,7 @@ def _mean(view: _View, pixels: Tensor) -> Part:
     total = torch.zeros((*pixels.shape[:2], *view.size))
     for turn in _turns():
         size = view.size[::-1] if turn.transpose else view.size
-        parts = (
-            Part(part.rows, part.columns, part.pixels.float().cpu())
-            for part in view.parts(pixels, turn)
-        )
-        total += turn.undo(joined(parts, size))
+        total += turn.undo(joined(arrivals(view.parts(pixels, turn)), size))
     return Part(slice(0, view.size[0]), slice(0, view.size[1]), total / 8)
 
 
@@ -153,5 +150,5 @@ def _lte_view(network: ESCLTE, tile: Tile, canvas: Canvas) -> _View:
 
 def _local_points(out: slice, span: Span, step: float) -> Axis:
     """Centres of output pixels along one axis of a tile, in input pixels from its border."""
-    centres = (torch.arange(out.start, out.stop, dtype=torch.float64) + 0.5) * step
-    return Axis(centres - span.start, step)
+    centres = ((number + 0.5) * step for number in range(out.start, out.stop))
+    return Axis(tuple(centre - span.start for centre in centres), step)

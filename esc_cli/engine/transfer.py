@@ -2,12 +2,47 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
 import torch
 from torch import Tensor
 
 from esc_cli.model.network import Part
+from esc_cli.model.stream import Mark, stream_of
 
 LEVELS = {torch.uint8: 255, torch.uint16: 65535}
+
+
+@dataclass(frozen=True)
+class _UnderWay:
+    """Pixels that are being copied to a buffer on the host; `arrived` is the place behind that."""
+
+    buffer: Tensor
+    arrived: Mark
+
+    @staticmethod
+    def start(pixels: Tensor) -> _UnderWay:
+        """Begin to copy pixels from a device whose memory is apart."""
+        stream = stream_of(pixels.device)
+        buffer = stream.host_buffer(tuple(pixels.shape), pixels.dtype)
+        stream.download(pixels, buffer)
+        return _UnderWay(buffer, stream.mark())
+
+    def finish(self) -> Tensor:
+        """The pixels, once they are there."""
+        self.arrived.wait()
+        return self.buffer
+
+
+def on_host(pixels: Tensor) -> bool:
+    """Whether the host can read them as they are."""
+    return not stream_of(pixels.device).apart
+
+
+def written_at_once(pixels: Tensor, target: Tensor) -> bool:
+    """Whether pixels and result are in the same memory."""
+    return on_host(pixels) or pixels.device == target.device
 
 
 class Delivery:
@@ -20,7 +55,7 @@ class Delivery:
     def __init__(self, result: Tensor) -> None:
         self.result = result
         self._finite: Tensor | None = None
-        self._under_way: tuple[Tensor, Tensor, torch.cuda.Event] | None = None
+        self._under_way: tuple[_UnderWay, Tensor] | None = None
 
     def put(self, part: Part) -> None:
         """Take a part of floats, clamped here to [0, 1]; it may be dropped afterwards."""
@@ -28,15 +63,12 @@ class Delivery:
         self._finite = finite if self._finite is None else self._finite & finite
         target = self.result[..., part.rows, part.columns]
         pixels = quantised(part.pixels, target.dtype)
-        if pixels.device == target.device or pixels.device.type != "cuda":
+        if written_at_once(pixels, target):
             target.copy_(pixels)
             return
+        under_way = _UnderWay.start(pixels)
         self._arrive()
-        staging = torch.empty(pixels.shape, dtype=pixels.dtype, pin_memory=True)
-        staging.copy_(pixels, non_blocking=True)
-        arrived = torch.cuda.Event()
-        arrived.record(torch.cuda.current_stream(pixels.device))
-        self._under_way = staging, target, arrived
+        self._under_way = under_way, target
 
     def finish(self) -> bool:
         """Wait for what is under way; whether every value of every part was a finite number."""
@@ -45,10 +77,25 @@ class Delivery:
 
     def _arrive(self) -> None:
         if self._under_way is not None:
-            staging, target, arrived = self._under_way
-            arrived.synchronize()
-            target.copy_(staging)
+            under_way, target = self._under_way
+            target.copy_(under_way.finish())
             self._under_way = None
+
+
+def arrivals(parts: Iterator[Part]) -> Iterator[Part]:
+    """The parts in host memory, as float32; each is on its way while the next one is computed."""
+    before: tuple[Part, _UnderWay] | None = None
+    for part in parts:
+        pixels = part.pixels.float()
+        if on_host(pixels):
+            yield replace(part, pixels=pixels.cpu())
+            continue
+        under_way = _UnderWay.start(pixels)
+        if before is not None:
+            yield replace(before[0], pixels=before[1].finish())
+        before = part, under_way
+    if before is not None:
+        yield replace(before[0], pixels=before[1].finish())
 
 
 def to_float(pixels: Tensor, dtype: torch.dtype) -> Tensor:

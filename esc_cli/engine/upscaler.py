@@ -27,6 +27,7 @@ from esc_cli.engine.tile import Canvas, render
 from esc_cli.engine.transfer import LEVELS, Delivery, to_float
 from esc_cli.errors import DeviceMemoryError, NonFiniteError, UsageError
 from esc_cli.model import Network
+from esc_cli.model.stream import pinned, stream_of
 
 DEFAULTS = EngineOptions()
 
@@ -220,9 +221,10 @@ class Upscaler:
         raise NonFiniteError(f"the network gives NaN or Inf in the tile at {corner}, even in fp32")
 
     def _on_device(self, crop: Tensor) -> Tensor:
-        if self.device.type != "cuda" or crop.is_cuda:
+        if crop.device.type == self.device.type:
             return crop.to(self.device)
-        return crop.contiguous().pin_memory().to(self.device, non_blocking=True)
+        stream = stream_of(self.device)
+        return stream.upload(pinned(crop, stream))
 
     def _network(self, name: Precision, run: _Run) -> Network:
         if name not in self._networks:

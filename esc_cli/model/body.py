@@ -51,8 +51,8 @@ class Block(nn.Module):
         for index in range(len(self.pconvs)):
             ln, ffn, pconv = self.lns[index], self.convffns[index], self._pconv(index)
             average = Average()
-            y = work.run(partial(self._mix, ln, ffn, average), (x, 1), into="y")
-            first = work.first_channels(y, self.pdim)
+            mix = partial(self._mix, ln, ffn, average)
+            y, first = work.run_keeping(self.pdim, mix, (x, 1), into="y")
             step = partial(self._convolve, pconv, large(pconv.plk(average.value(y.dtype))))
             x = work.run(step, (x, 0), (first, self.large_margin), (y, 0), into="x")
         out: Tensor = work.run(self._close, (x, 1), (x0, 0), into="trunk")

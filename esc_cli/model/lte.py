@@ -7,6 +7,7 @@ ensemble does not grow with the output.
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -21,6 +22,7 @@ from esc_cli.model.network import Network, Part, channels_last, joined
 from esc_cli.model.onednn import Linear
 from esc_cli.model.padding import smallest_side, widen_small
 from esc_cli.model.patches import Extent, Patch
+from esc_cli.model.stream import pinned, stream_of
 
 CHUNK_POINTS = 1 << 16
 NEIGHBOURS = 2
@@ -50,22 +52,22 @@ class MLP(nn.Module):
 class Axis:
     """Positions along one axis: ascending, in input pixels from the border, `step` apart."""
 
-    positions: Tensor  # (n,), float64
+    positions: tuple[float, ...]
     step: float
 
     def mirrored(self, length: float) -> Axis:
         """The same positions seen from the other border of `length` input pixels."""
-        return Axis(length - self.positions.flip(0), self.step)
+        return Axis(tuple(length - place for place in reversed(self.positions)), self.step)
 
     def local(self, extent: Extent) -> tuple[slice, Tensor, float]:
         """Those inside an extent: which, where in [-1, 1] of it with NEIGHBOURS, and the step."""
-        inner = torch.tensor([extent.start, extent.stop], dtype=self.positions.dtype)
-        start, stop = torch.searchsorted(self.positions, inner).tolist()
-        start, stop = start if extent.start else 0, stop if extent.stop < extent.length else None
-        near = extent.within(NEIGHBOURS)
+        last = extent.stop == extent.length
+        start = bisect_left(self.positions, extent.start) if extent.start else 0
+        stop = len(self.positions) if last else bisect_left(self.positions, extent.stop)
+        near, chosen = extent.within(NEIGHBOURS), slice(start, stop)
         length = near.stop - near.start
-        chosen = slice(start, len(self.positions) if stop is None else stop)
-        local = 2 * (self.positions[chosen] - near.start) / length - 1
+        places = torch.tensor(self.positions[chosen], dtype=torch.float64)
+        local = 2 * (places - near.start) / length - 1
         return chosen, local.float(), 2 * self.step / length
 
 
@@ -80,7 +82,12 @@ class Lattice:
 def axis(outputs: int, inputs: int) -> Axis:
     """The centres of `outputs` pixels that cover `inputs` pixels."""
     step = inputs / outputs
-    return Axis((torch.arange(outputs, dtype=torch.float64) + 0.5) * step, step)
+    return Axis(tuple((number + 0.5) * step for number in range(outputs)), step)
+
+
+def _pair(y: float, x: float, device: torch.device) -> Tensor:
+    """(2,), float32, written by the device itself: a copy from the host would wait for it."""
+    return torch.stack([torch.full((), float(side), device=device) for side in (y, x)])
 
 
 def pixel_centres(height: int, width: int, device: torch.device) -> Tensor:
@@ -125,12 +132,14 @@ class ESCLTE(Network):
     def parts(self, x: Tensor, lattice: Lattice | None = None) -> Iterator[Part]:
         """The values on a lattice of points, as parts that cover it; None is the input's pixels."""
         points = lattice or Lattice(*(axis(side, side) for side in x.shape[-2:]))
+        stream = stream_of(x.device)
         for patch, near in self._near(x):
             rows, y, cell_y = points.rows.local(patch.rows)
             columns, x_, cell_x = points.columns.local(patch.columns)
-            grid = torch.stack(torch.meshgrid(y, x_, indexing="ij"), dim=-1).flatten(0, 1)
-            cell = torch.tensor([cell_y, cell_x], device=x.device)
-            values = self._values(near, grid.to(x.device).expand(x.shape[0], -1, -1), cell)
+            own = [stream.upload(pinned(values, stream)) for values in (y, x_)]
+            grid = torch.stack(torch.meshgrid(*own, indexing="ij"), dim=-1).flatten(0, 1)
+            cell = _pair(cell_y, cell_x, x.device)
+            values = self._values(near, grid.expand(x.shape[0], -1, -1), cell)
             pixels = values.transpose(1, 2).reshape(x.shape[0], 3, len(y), len(x_))
             yield Part(rows, columns, pixels.to(x.dtype))
 
@@ -169,13 +178,13 @@ class ESCLTE(Network):
 
     def _answer(self, x: Tensor, maps: Tensor, points: Tensor, cell: Tensor) -> Tensor:
         """The ensemble of the four neighbours plus the bilinear picture, in [-1, 1]."""
-        sides = torch.tensor(x.shape[-2:], device=x.device)
+        sides = _pair(x.shape[-2], x.shape[-1], x.device)
         scale = 2 / (cell * sides)  # output pixels per input pixel, (y, x)
         rel_cell = cell * (scale.amax(-1, keepdim=True) / 4).clamp(min=1) * sides
         phase = self.phase(rel_cell.to(self.phase.weight.dtype)).float()
         answers, areas = [], []
         for shift in SHIFTS:
-            near = points + torch.tensor(shift, device=x.device) / sides + 1e-6
+            near = points + _pair(*shift, x.device) / sides + 1e-6
             rel, values = self._neighbour(maps, points, near.clamp(-1 + 1e-6, 1 - 1e-6))
             answers.append(self._texture(values, rel, phase))
             areas.append(rel.prod(dim=-1).abs() + 1e-9)
@@ -185,7 +194,7 @@ class ESCLTE(Network):
 
     def _neighbour(self, maps: Tensor, points: Tensor, near: Tensor) -> tuple[Tensor, Tensor]:
         """Offset of the points from the nearest feature, in features, and its coef and freq."""
-        sides = torch.tensor(maps.shape[-2:], device=maps.device)
+        sides = _pair(maps.shape[-2], maps.shape[-1], maps.device)
         index = ((near + 1) * sides / 2 - 0.5).round()  # as grid_sample's nearest
         centre = (2 * index + 1) / sides - 1
         return (points - centre) * sides, _sample(maps, near, "nearest")

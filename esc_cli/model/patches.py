@@ -20,6 +20,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from esc_cli.model.stream import Stream, stream_of
+
 ROWS = 32
 """Patches have a multiple of so many rows, if their pixels suffice for one that is as wide.
 
@@ -174,6 +176,8 @@ class Patchwork:
     ):
         self.patches, self.device, self.store = patches, device, store or device
         self._check = check
+        self._stream: Stream = stream_of(device)
+        self._apart = store is not None and self._stream.apart
         self._maps: dict[str, Tensor] = {}
 
     def run(self, step: Step, *sources: tuple[Tensor, int], into: str) -> Tensor:
@@ -185,47 +189,74 @@ class Patchwork:
             self._check()
             part = step(self.patches[0], *(values for values, _ in sources))
             return part if isinstance(part, Tensor) else part[0] + part[1]
-        height, width = sources[0][0].shape[-2:]
+        size = self._size(*sources)
         for patch in self.patches:
-            part = step(patch, *self.windows(patch, *sources))
-            like = part if isinstance(part, Tensor) else part[0]
-            self._write(part, patch.read(self._map(into, like, (height, width))))
+            self._write(step(patch, *self.windows(patch, *sources)), into, patch, size)
         return self._maps[into]
 
-    def first_channels(self, values: Tensor, count: int) -> Tensor:
-        """The first channels of a map, which stay as they are when the map is written."""
-        if len(self.patches) == 1:
-            return values[:, :count]
-        first = values[:, :count]
-        kept = self._map("first", first, (values.shape[-2], values.shape[-1]))
-        return kept.copy_(first)
+    def run_keeping(
+        self, count: int, step: Step, *sources: tuple[Tensor, int], into: str
+    ) -> tuple[Tensor, Tensor]:
+        """As `run`, and the map's first channels, which stay as they are when it is written.
 
-    def _write(self, part: Tensor | tuple[Tensor, Tensor], target: Tensor) -> None:
+        Both come from the device: what a map in host memory holds, the host does not know before
+        the device's copies are done. The step gives a single tensor.
+        """
+
+        def kept(patch: Patch, *windows: Tensor) -> Tensor | tuple[Tensor, Tensor]:
+            part = step(patch, *windows)
+            first = part[:, :count] if isinstance(part, Tensor) else part[0][:, :count]
+            self._write(first, "first", patch, size)
+            return part
+
+        if len(self.patches) == 1:
+            values = self.run(step, *sources, into=into)
+            return values, values[:, :count]
+        size = self._size(*sources)
+        values = self.run(kept, *sources, into=into)
+        return values, self._maps["first"]
+
+    @staticmethod
+    def _size(*sources: tuple[Tensor, int]) -> tuple[int, int]:
+        height, width = sources[0][0].shape[-2:]
+        return height, width
+
+    def _write(
+        self, part: Tensor | tuple[Tensor, Tensor], into: str, patch: Patch, size: tuple[int, int]
+    ) -> None:
+        like = part if isinstance(part, Tensor) else part[0]
+        target = patch.read(self._map(into, like, size))
         if not isinstance(part, Tensor):
-            if self.store == self.device and not part[1].requires_grad:
+            if not self._apart and not part[1].requires_grad:
                 torch.add(*part, out=target)
                 return
             part = part[0] + part[1]
-        # Without waiting: whatever reads the map comes behind the copy on the same stream.
-        dense = target.is_contiguous(memory_format=torch.channels_last)
-        target.copy_(part, non_blocking=dense)
+        if self._apart and target.is_contiguous(memory_format=torch.channels_last):
+            # Whatever reads the map is another copy of the device's, behind this one.
+            dense = part.contiguous(memory_format=torch.channels_last)
+            self._stream.download(dense, target)
+        else:
+            target.copy_(part)
 
     def windows(self, patch: Patch, *sources: tuple[Tensor, int]) -> list[Tensor]:
         """What a step gets of its sources for a patch, on the device that computes."""
         self._check()
         windows = (patch.read(values, margin) for values, margin in sources)
-        return [window.to(self.device, non_blocking=True) for window in windows]
+        return [
+            w if w.device == self.device and not self._apart else self._stream.upload(w)
+            for w in windows
+        ]
 
     def _map(self, name: str, part: Tensor, size: tuple[int, int]) -> Tensor:
         if name not in self._maps:
-            self._maps[name] = torch.empty(
-                (*part.shape[:2], *size),
-                dtype=part.dtype,
-                device=self.store,
-                memory_format=torch.channels_last,
-                pin_memory=self.store.type == "cpu" and self.device.type == "cuda",
-            )
+            self._maps[name] = self._empty_map((*part.shape[:2], *size), part.dtype)
         return self._maps[name]
+
+    def _empty_map(self, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
+        layout = torch.channels_last
+        if self._apart:
+            return self._stream.host_buffer(shape, dtype, layout)
+        return torch.empty(shape, dtype=dtype, device=self.store, memory_format=layout)
 
 
 class Average:

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from esc_cli.engine.precision import bf16_is_faster
 from esc_cli.model import Network
 from esc_cli.model.attention import set_attention_kernel
 from esc_cli.model.config import MATH
@@ -39,17 +40,6 @@ class Average:
         """Move towards the network; over the first iterations faster, as there is less past."""
         decay = min(self.decay, (step + 1) / (step + 10))
         torch._foreach_lerp_(self._own, self._followed, 1 - decay)
-
-
-def bf16_is_faster(device: torch.device) -> bool:
-    """Whether the device multiplies bf16 in hardware: CUDA, and processors with AVX512-BF16 or AMX.
-
-    An older torch, which does not tell what a processor can, counts as one without.
-    """
-    if device.type != "cpu":
-        return device.type == "cuda"
-    can: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
-    return bool(can.get("avx512_bf16") or can.get("amx_bf16"))
 
 
 def make_optimiser(network: nn.Module, how: Optimiser, device: torch.device) -> torch.optim.AdamW:

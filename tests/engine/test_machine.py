@@ -133,6 +133,20 @@ def test_the_cpu_computes_in_fp32_unless_told_otherwise() -> None:
     assert attempts("fp16") == ("fp16", "bf16", "fp32")
 
 
+@pytest.mark.parametrize(
+    ("can", "expected"),
+    [({}, "fp32"), ({"avx512_bf16": True}, "bf16"), ({"amx_bf16": True}, "bf16")],
+)
+def test_fast_is_bf16_on_processors_that_have_it_in_hardware(
+    monkeypatch: pytest.MonkeyPatch, can: dict[str, bool], expected: str, small_network: Network
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: can, raising=False)
+    assert choose_precision("fast", CPU) == expected
+    assert choose_precision("auto", CPU) == "fp32"
+    options = EngineOptions(device="cpu", precision="fast")
+    assert Upscaler(small_network, options).upscale(torch.zeros(3, 9, 9)).precision == expected
+
+
 def test_an_unknown_precision_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(DeviceError, match=r"'fp8' \(auto, fp32, fp16, bf16\)"):
+    with pytest.raises(DeviceError, match=r"'fp8' \(auto, fast, fp32, fp16, bf16\)"):
         choose_precision("fp8", CPU)

@@ -15,6 +15,7 @@ from torch import Tensor
 from esc_cli.media.video.colour_tags import Levels
 from esc_cli.media.video.frames import Plane
 from esc_cli.media.video.pixel_formats import Layout
+from esc_cli.model.stream import pinned, stream_of
 from esc_cli.tasks.upscale.video.chroma import downsampled, upsampled
 
 BAND_PIXELS = 1 << 17
@@ -128,7 +129,8 @@ def _known(levels: Levels | None) -> Levels:
 
 def _stack(planes: Sequence[Plane], device: torch.device) -> Tensor:
     """Planes -> (B, rows, columns) on the device; the integers travel, not the floats."""
-    return torch.from_numpy(np.stack(planes)).to(device)
+    stream = stream_of(device)
+    return stream.upload(pinned(torch.from_numpy(np.stack(planes)), stream))
 
 
 def _fill_rgb(rgb: Tensor, luma: Tensor, cb: Tensor, cr: Tensor, levels: Levels) -> None:
