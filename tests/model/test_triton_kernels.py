@@ -23,7 +23,7 @@ def test_kernels_give_what_torch_gives() -> None:
     cases = str(Path(__file__).with_name("interpreted_kernels.py"))
     done = _run("-m", "pytest", "-q", "-p", "no:cacheprovider", cases, TRITON_INTERPRET="1")
     assert done.returncode == 0, done.stdout
-    assert "8 passed" in done.stdout
+    assert "6 passed" in done.stdout
 
 
 def test_kernels_compile_for_a_gpu_that_is_not_there() -> None:
