@@ -14,6 +14,19 @@ from command import ROOT
 from PIL import Image
 
 COUNT = 3
+KILLED = """
+import os, signal
+from esc_cli.cli.app import main
+from esc_cli.tasks.upscale.events import Report
+
+add = Report.add
+def add_and_die(self, item):
+    add(self, item)
+    os.kill(os.getpid(), signal.SIGKILL)
+Report.add = add_and_die
+main()
+"""
+"""`esc` that is killed after the first line of its report."""
 
 
 @pytest.fixture
@@ -110,10 +123,10 @@ def test_a_killed_share_has_not_ended_and_another_run_completes_it(
         if index != most:
             assert esc(*words).code == 0
             continue
-        process = esc.start(*words)
-        process.stdout.readline()
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
+        command = [sys.executable, "-c", KILLED, "upscale", *map(str, words)]
+        environment = os.environ | {"PYTHONPATH": str(ROOT)}
+        done = subprocess.run(command, env=environment, check=False, capture_output=True)
+        assert done.returncode == -signal.SIGKILL
     killed = esc_command("report", "merge", *reports)
     assert killed.code == 1
     assert f"share {most}/{COUNT} has not ended: run it again" in killed.err

@@ -14,7 +14,8 @@ ROOT = Path(__file__).parents[2]
 
 
 def _run(*command: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    env = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
+    # Without the options of this run: a second --cov would write over its figures.
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "PYTEST_ADDOPTS": "", **environment}
     whole = [sys.executable, *command]
     return subprocess.run(whole, env=env, capture_output=True, text=True, check=False, cwd=ROOT)
 
