@@ -88,6 +88,24 @@ Nice = Annotated[
     ),
 ]
 
+HtmlPage = Annotated[
+    Path | None, typer.Option(rich_help_panel="Batch", help="At the end, write a page to look at.")
+]
+KeepTimes = Annotated[
+    bool,
+    typer.Option(
+        "--keep-times", rich_help_panel="Result", help="Results are dated as their inputs."
+    ),
+]
+Share = Annotated[
+    str | None,
+    typer.Option(
+        "--shard",
+        rich_help_panel="Batch",
+        help="Do the share i/n of the inputs; auto or auto/n: that of an array of jobs.",
+    ),
+]
+
 Word = TypeVar("Word", bound=str)
 
 

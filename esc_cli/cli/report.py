@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 
 from esc_cli.cli.configured import ConfiguredCommand
+from esc_cli.cli.parsing import MAX_PIXELS
+from esc_cli.tasks import defaults
 
 MERGE_EPILOG = (
     "Exit codes: 0 all done; 1 an input failed, or a share has not ended; otherwise the worst of "
@@ -24,6 +26,25 @@ report_app = typer.Typer(
 @report_app.callback()
 def report_command() -> None:
     """Read what esc upscale --report wrote."""
+
+
+@report_app.command("html", cls=ConfiguredCommand)
+def html_command(
+    reports: Annotated[
+        list[Path], typer.Argument(help="Files of esc upscale --report.", metavar="REPORT...")
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The page, .html.")],
+    limit: Annotated[
+        int, typer.Option(min=1, help="The most pictures that the page shows.")
+    ] = defaults.COMPARED_PICTURES,
+    max_pixels: Annotated[int, MAX_PIXELS()] = defaults.MAX_PIXELS,
+) -> None:
+    """Write a page with a slider for each result, failures with their reasons, and totals."""
+    from esc_cli.cli.console import command_line
+    from esc_cli.tasks.report.gallery import GalleryOptions, gallery_of_reports
+
+    options = GalleryOptions(output, limit, max_pixels, command_line())
+    gallery_of_reports(reports, options)
 
 
 @report_app.command("merge", cls=ConfiguredCommand, epilog=MERGE_EPILOG)

@@ -18,12 +18,15 @@ from esc_cli.cli.parsing import (
     TILE,
     Deadline,
     FailFast,
+    HtmlPage,
+    KeepTimes,
     MaxMemory,
     MaxMinutes,
     Nice,
     Overlap,
     Precision,
     Quiet,
+    Share,
 )
 from esc_cli.tasks import defaults
 
@@ -150,20 +153,9 @@ def upscale_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per o
             "--include-outputs", rich_help_panel=_BATCH, help="Upscale earlier results once more."
         ),
     ] = False,
-    keep_times: Annotated[
-        bool,
-        typer.Option(
-            "--keep-times", rich_help_panel=_RESULT, help="Results are dated as their inputs."
-        ),
-    ] = False,
+    keep_times: KeepTimes = False,
     fail_fast: FailFast = False,
-    shard: Annotated[
-        str | None,
-        typer.Option(
-            rich_help_panel=_BATCH,
-            help="Do the share i/n of the inputs; auto or auto/n: that of an array of jobs.",
-        ),
-    ] = None,
+    shard: Share = None,
     dry_run: Annotated[
         bool,
         typer.Option(
@@ -174,6 +166,7 @@ def upscale_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per o
         Path | None,
         typer.Option(rich_help_panel=_BATCH, help="Append one JSON object per item to this file."),
     ] = None,
+    html: HtmlPage = None,
     quiet: Quiet = False,
     max_pixels: Annotated[
         int, MAX_PIXELS(_BATCH, "Refuse larger inputs, by their header.")
@@ -349,4 +342,4 @@ def upscale_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per o
         ),
     )
     seconds = seconds_left(deadline, max_minutes, datetime.now())
-    upscale_run.run(options, upscale_run.Run(report, quiet, offline, seconds, input_format))
+    upscale_run.run(options, upscale_run.Run(report, quiet, offline, seconds, input_format, html))

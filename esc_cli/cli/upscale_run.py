@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import typer
 from rich.progress import (
@@ -22,10 +23,17 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from esc_cli.cli.console import abandon_stdout, print_line, print_result, stderr
+from esc_cli.cli.console import (
+    abandon_stdout,
+    command_line,
+    print_line,
+    print_result,
+    stderr,
+)
 from esc_cli.cli.fetching import supply
 from esc_cli.cli.signals import raising_on_signals, stopping_on_signals
 from esc_cli.errors import StoppedError, UsageError, WriteError, counted, shown
+from esc_cli.tasks.defaults import COMPARED_PICTURES
 from esc_cli.tasks.stop import Stop
 from esc_cli.tasks.upscale.events import Event, Item, Planned, Remark, Report, Summary
 from esc_cli.tasks.upscale.events import Progress as VideoProgress
@@ -47,6 +55,8 @@ class Renderer:
     share: str = ""
     _progress: Progress | None = None
     _task: TaskID | None = None
+    items: list[dict[str, Any]] | None = None
+    """For the page at the end, as in a report; None without one."""
     models: list[str] = field(default_factory=list)
     """The name of the network of each item that was done."""
     _total: int = 0
@@ -106,6 +116,8 @@ class Renderer:
         self._seen += 1
         if self.report is not None:
             self.report.add(item)
+        if self.items is not None:
+            self.items.append(item.as_json())
         if item.status == "failed":
             print_line(f"failed: {shown(item.input)}: {item.reason}", "red")
         elif item.status == "planned":
@@ -203,14 +215,17 @@ class Run:
     offline: bool = False
     seconds: float | None = None
     input_format: str | None = None
+    html: Path | None = None
 
 
 def run(options: UpscaleOptions, how: Run) -> None:
     """Run a batch or a pipe; ends in typer.Exit with the exit code, or in an EscError."""
     options = replace(options, supply=supply(offline=how.offline, quiet=how.quiet))
     if STANDARD_STREAM in (*options.inputs, options.output):
-        if how.report is not None or options.dry_run or how.seconds is not None:
-            raise UsageError("--report, --dry-run, --deadline and --max-minutes do not go with -")
+        if how.report or how.html or options.dry_run or how.seconds is not None:
+            raise UsageError(
+                "--report, --html, --dry-run, --deadline and --max-minutes do not go with -"
+            )
         if options.shard is not None:
             raise UsageError("--shard shares out folders, and does not go with -")
         with raising_on_signals():
@@ -239,11 +254,24 @@ def _stream(options: UpscaleOptions, input_format: str | None) -> None:
 def _batch(options: UpscaleOptions, stop: Stop, how: Run) -> None:
     writer = None if how.report is None else Report(how.report)
     share = "" if options.shard is None else options.shard.text
-    renderer = Renderer(how.quiet, options.dry_run, writer, share)
+    items: list[dict[str, Any]] | None = None if how.html is None else []
+    renderer = Renderer(how.quiet, options.dry_run, writer, share, items=items)
+    write_page = None if how.html is None else _page(how.html, options)
     code = renderer.run(upscale(options, stop))
+    if write_page is not None and items:
+        write_page(items)
     if stderr.is_terminal and not how.quiet:
         _tell_better_weights(renderer.models, how)
     raise typer.Exit(code)
+
+
+def _page(output: Path, options: UpscaleOptions) -> Callable[[list[dict[str, Any]]], None]:
+    """What writes the page of items; that it can be written is looked at before the work."""
+    from esc_cli.tasks.report.gallery import GalleryOptions, write_gallery
+
+    page = GalleryOptions(output, COMPARED_PICTURES, options.max_pixels, command_line())
+    page.check_before_work()
+    return lambda items: write_gallery(items, page)
 
 
 def _tell_better_weights(models: list[str], how: Run) -> None:

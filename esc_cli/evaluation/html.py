@@ -101,15 +101,23 @@ def render_report(tables: Sequence[Table], visuals: Sequence[Visual], facts: Fac
     return _page(tables, visuals, facts)
 
 
-def render_comparison(visuals: Sequence[Visual], facts: Facts) -> str:
+def render_comparison(
+    visuals: Sequence[Visual], facts: Facts, failures: Sequence[tuple[str, str]] = ()
+) -> str:
     """The page of `esc compare`: sliders and details only, in the look of the report.
 
-    A visual with an empty `dataset` shows neither dataset nor scale. Raises as `render_report`.
+    A visual with an empty `dataset` shows neither dataset nor scale. `failures`: what could not be
+    done, and why, for the head of the page. Raises as `render_report`.
     """
-    return _page((), visuals, facts)
+    return _page((), visuals, facts, failures)
 
 
-def _page(tables: Sequence[Table], visuals: Sequence[Visual], facts: Facts) -> str:
+def _page(
+    tables: Sequence[Table],
+    visuals: Sequence[Visual],
+    facts: Facts,
+    failures: Sequence[tuple[str, str]] = (),
+) -> str:
     style, script = _asset("style.css"), _asset("report.js")
     return (
         _templates()
@@ -118,6 +126,7 @@ def _page(tables: Sequence[Table], visuals: Sequence[Visual], facts: Facts) -> s
             tables=tables,
             visuals=visuals,
             facts=facts,
+            failures=failures,
             metrics=tuple(dict.fromkeys(metric for table in tables for metric in table.metrics)),
             table_of={(table.dataset, table.scale): table for table in tables},
             style=Markup(style),  # noqa: S704 - our own file

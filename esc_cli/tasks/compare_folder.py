@@ -79,12 +79,22 @@ def compare_folders(options: FolderOptions) -> Shown:
 
 def _visual(name: str, before: Path, after: Path, options: FolderOptions) -> Visual:
     """Both as the larger one of them; the names of two folders, or before and after."""
-    small = to_tensor(read_shown(before, options.max_pixels))
-    large = to_tensor(read_shown(after, options.max_pixels))
+    labels = (BEFORE, AFTER) if len(options.folders) == 1 else _labels(options.folders)
+    return before_and_after(name, before, after, options.max_pixels, labels)
+
+
+def before_and_after(
+    name: str, before: Path, after: Path, max_pixels: int, labels: tuple[str, str] = (BEFORE, AFTER)
+) -> Visual:
+    """A source, enlarged by bicubic to the size of its result, and the result.
+
+    Raises the errors of reading.
+    """
+    small = to_tensor(read_shown(before, max_pixels))
+    large = to_tensor(read_shown(after, max_pixels))
     height, width = large.shape[-2:]
     if small.shape != large.shape:
         small = bicubic(small, (height, width))
-    labels = (BEFORE, AFTER) if len(options.folders) == 1 else _labels(options.folders)
     return make_visual("", 1, name, None, {labels[0]: small, labels[1]: large})
 
 

@@ -42,7 +42,7 @@ def merge(paths: Iterable[Path]) -> Merged:
     items: dict[str, dict[str, Any]] = {}
     shares: dict[str, dict[str, Any]] = {}
     for path in paths:
-        for line in _lines(path):
+        for line in lines_of(path):
             if "share" in line:
                 shares[str(line["share"])] = line
             else:
@@ -66,7 +66,8 @@ def merge(paths: Iterable[Path]) -> Merged:
     )
 
 
-def _lines(path: Path) -> Iterator[dict[str, Any]]:
+def lines_of(path: Path) -> Iterator[dict[str, Any]]:
+    """The lines of a report: items, and what is told of shares. Raises as `merge`."""
     try:
         lines = read_lines(path)
     except OSError as error:
