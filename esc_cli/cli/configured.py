@@ -21,9 +21,7 @@ class ConfiguredCommand(TyperCommand):
     def __init__(self, *arguments: Any, **settings: Any) -> None:
         """As every command, with two options more."""
         super().__init__(*arguments, **settings)
-        for option in _options():
-            option.expose_value = False  # the command's function does not see them
-            self.params.append(option)
+        self.params.extend(_options())
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Read the files before the options, which count more."""
@@ -35,13 +33,13 @@ class ConfiguredCommand(TyperCommand):
             name: [one.value] if name in several and isinstance(one.value, str) else one.value
             for name, one in found.items()
         }
-        # What is asked for comes last, when all values are known.
-        ctx.meta[_PRINT] = _PRINT_OPTION in args
         return super().parse_args(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command, or show its values."""
-        if ctx.meta.get(_PRINT):
+        # The command's function does not know the two.
+        del ctx.params[_CONFIG]
+        if ctx.params.pop(_PRINT):
             print_values(ctx, self._names())
             raise typer.Exit
         return super().invoke(ctx)
@@ -55,9 +53,6 @@ class ConfiguredCommand(TyperCommand):
             for spelling in param.opts
             if spelling.startswith("--") and spelling != "--help"
         }
-
-
-_PRINT_OPTION = "--print-config"
 
 
 def _options() -> list[Any]:
@@ -78,7 +73,7 @@ def _options() -> list[Any]:
         print_config: Annotated[
             bool,
             typer.Option(
-                _PRINT_OPTION,
+                "--print-config",
                 rich_help_panel=PANEL,
                 help="Show each value and where it comes from, and do nothing.",
             ),

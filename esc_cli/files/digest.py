@@ -1,4 +1,4 @@
-"""."""
+"""Digests of files."""
 
 from __future__ import annotations
 
@@ -13,3 +13,11 @@ def sha256_of(path: Path) -> str:
         while block := stream.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
+
+
+def has_content(path: Path, size: int, sha256: str) -> bool:
+    """Whether a file that can be read has this many bytes with this digest."""
+    try:
+        return path.stat().st_size == size and sha256_of(path) == sha256
+    except OSError:
+        return False

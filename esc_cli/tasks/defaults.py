@@ -16,7 +16,7 @@ MAX_PIXELS = 500_000_000
 """--max-pixels: of a picture that is read. Above it a decoder alone would take gigabytes."""
 
 COMPARED_PICTURES = 100
-"""--limit: of a page of `esc compare`, which holds them all: about 0.3 MB each."""
+"""--limit: of a page of `esc compare`, which holds them all: a few hundred kB each."""
 
 LOG_EVERY = 100
 """--log-every: iterations between two lines of the training's log."""

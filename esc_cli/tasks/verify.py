@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Literal
 
 from esc_cli.errors import UsageError
-from esc_cli.files.digest import sha256_of
 from esc_cli.media.formats import INPUT_SUFFIXES
 from esc_cli.media.paths import PICTURES
 from esc_cli.media.video_suffixes import VIDEOS
 from esc_cli.tasks.stop import Stop
-from esc_cli.tasks.upscale.records import FileState, OutputRecord, Records
+from esc_cli.tasks.upscale.records import OutputRecord, Records
 
 State = Literal["intact", "missing", "changed", "source changed", "source gone", "no record"]
 PROBLEMS: dict[State, str] = {
@@ -38,6 +37,8 @@ class Verified:
 
 def verify(folder: Path, stop: Stop) -> Iterator[Verified]:
     """Each result that the folder has a record of, by its content, then files without a record.
+
+    Times are changed by copying, and prove nothing.
 
     Raises UsageError for a folder without records, DiskError when they cannot be read, and
     StoppedError.
@@ -64,17 +65,9 @@ def verify(folder: Path, stop: Stop) -> Iterator[Verified]:
 def _state(path: Path, record: OutputRecord) -> State:
     if not path.is_file():
         return "missing"
-    if not _is(path, record.result):
+    if not record.result.fits(path, by_content=True):
         return "changed"
     source = Path(record.input)
     if not source.is_file():
         return "source gone"
-    return "intact" if _is(source, record.source) else "source changed"
-
-
-def _is(path: Path, state: FileState) -> bool:
-    """By content: times are changed by copying, and prove nothing."""
-    try:
-        return path.stat().st_size == state.size and sha256_of(path) == state.sha256
-    except OSError:
-        return False
+    return "intact" if record.source.fits(source, by_content=True) else "source changed"

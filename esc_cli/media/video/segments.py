@@ -20,6 +20,7 @@ from typing import Any, BinaryIO
 
 from esc_cli.errors import ReadError
 from esc_cli.files.atomic import atomic_file
+from esc_cli.files.digest import has_content
 from esc_cli.media.video.encoder import StoredPacket
 
 _RECORD = struct.Struct("<qqBII")
@@ -44,11 +45,7 @@ class SegmentState:
 
     def stands(self, folder: Path) -> bool:
         """Whether the file is there and whole."""
-        try:
-            content = self.path(folder).read_bytes()
-        except OSError:
-            return False
-        return len(content) == self.size and hashlib.sha256(content).hexdigest() == self.sha256
+        return has_content(self.path(folder), self.size, self.sha256)
 
 
 def _path(folder: Path, number: int, kind: str) -> Path:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from esc_cli.errors import DiskError
-from esc_cli.files.digest import sha256_of
+from esc_cli.files.digest import has_content
 from esc_cli.files.jsonl import append_line, read_lines
 from esc_cli.media.picture import Header
 
@@ -34,15 +34,13 @@ class FileState:
 
     def fits(self, path: Path, by_content: bool) -> bool:
         """Whether the file still is what it was, by size and time or by content."""
+        if by_content:
+            return has_content(path, self.size, self.sha256)
         try:
             status = path.stat()
-            if status.st_size != self.size:
-                return False
-            if by_content:
-                return sha256_of(path) == self.sha256
         except OSError:
             return False
-        return status.st_mtime_ns == self.mtime_ns
+        return (status.st_size, status.st_mtime_ns) == (self.size, self.mtime_ns)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from dataclasses import asdict, dataclass, field
@@ -11,6 +10,7 @@ from typing import Any
 
 from esc_cli.errors import WriteError, counted
 from esc_cli.files.atomic import hidden_sibling, remove_stale_parts, write_atomic
+from esc_cli.files.digest import has_content
 from esc_cli.files.jsonl import append_line, read_lines
 from esc_cli.files.lock import Lock
 
@@ -39,11 +39,7 @@ class Finished:
 
     def stands(self, folder: Path) -> bool:
         """Whether the file is there and whole."""
-        try:
-            content = self.path(folder).read_bytes()
-        except OSError:
-            return False
-        return len(content) == self.size and hashlib.sha256(content).hexdigest() == self.sha256
+        return has_content(self.path(folder), self.size, self.sha256)
 
 
 def picture_path(folder: Path, number: int) -> Path:
