@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -123,6 +123,16 @@ class StreamedJob(Job, ABC):
 
         Raises ItemError and SetupError, StoppedError, and DeadlineError when `stop` is due.
         """
+
+
+def smallest_tile(tiles: Sequence[int]) -> int | None:
+    """The side of the smallest tile of an item's passes, 0 if all were whole; None without any."""
+    return min((tile for tile in tiles if tile), default=0) if tiles else None
+
+
+def safest(precisions: Collection[str]) -> str | None:
+    """The precision of the most range and digits that a pass of an item needed."""
+    return next((name for name in ("fp32", "bf16", "fp16") if name in precisions), None)
 
 
 def item_of(job: Job, status: Status, reason: str = "") -> Item:

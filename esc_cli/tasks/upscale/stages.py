@@ -20,7 +20,7 @@ from esc_cli.media.picture import Picture
 from esc_cli.tasks.models import Models
 from esc_cli.tasks.stop import Stop
 from esc_cli.tasks.upscale.events import Item
-from esc_cli.tasks.upscale.job import Job, check_overwriting, item_of
+from esc_cli.tasks.upscale.job import Job, check_overwriting, item_of, safest, smallest_tile
 from esc_cli.tasks.upscale.network_choice import decided
 from esc_cli.tasks.upscale.options import UpscaleOptions
 from esc_cli.tasks.upscale.picture import Pass, PictureUpscaler
@@ -92,13 +92,12 @@ class Work:
     def item(self, output_bytes: int) -> Item:
         """The item as done."""
         tiles = [done.tile for done in self.passes]
-        safest = [p for p in ("fp32", "bf16", "fp16") if p in {d.precision for d in self.passes}]
         return replace(
             item_of(self.job, "done"),
             output_bytes=output_bytes,
             seconds=self.seconds,
-            tile=min((tile for tile in tiles if tile), default=0) if tiles else None,
-            precision=safest[0] if safest else None,
+            tile=smallest_tile(tiles),
+            precision=safest({done.precision for done in self.passes}),
             device=self.device,
             notes=tuple(
                 dict.fromkeys((*self.notes, *chain.from_iterable(d.notes for d in self.passes)))

@@ -22,7 +22,7 @@ from esc_cli.tasks.upscale.archive.notes import copied, told
 from esc_cli.tasks.upscale.archive.pages import Page, naming, plan_pages
 from esc_cli.tasks.upscale.archive.pipeline import PagePipeline
 from esc_cli.tasks.upscale.events import Item, ItemEvent, Remark
-from esc_cli.tasks.upscale.job import check_overwriting, item_of
+from esc_cli.tasks.upscale.job import check_overwriting, item_of, safest, smallest_tile
 from esc_cli.tasks.upscale.options import UpscaleOptions
 from esc_cli.tasks.upscale.records import FileState, Records
 
@@ -135,8 +135,8 @@ class ArchiveRun:
             item_of(self.job, "done"),
             output_bytes=size,
             seconds=self._seconds,
-            tile=min((tile for tile in tiles if tile), default=0) if tiles else None,
-            precision=next((p for p in ("fp32", "bf16", "fp16") if p in used), None),
+            tile=smallest_tile(tiles),
+            precision=safest(used),
             device=next((one.device for one in done if one.device is not None), None),
             network=", ".join(told(one.network for one in done)),
             notes=tuple(copied(archive, pages, done)),

@@ -24,7 +24,7 @@ from esc_cli.media.video.verify import Expected, verify
 from esc_cli.tasks.models import Models
 from esc_cli.tasks.stop import Stop
 from esc_cli.tasks.upscale.events import Item, ItemEvent, Progress, Remark
-from esc_cli.tasks.upscale.job import check_overwriting, item_of
+from esc_cli.tasks.upscale.job import check_overwriting, item_of, safest, smallest_tile
 from esc_cli.tasks.upscale.options import UpscaleOptions
 from esc_cli.tasks.upscale.records import FileState, Records
 from esc_cli.tasks.upscale.video.fields import with_fields_decided
@@ -232,8 +232,8 @@ class VideoRun:
             item_of(self.job, "done"),
             output_bytes=size,
             seconds=self._seconds,
-            tile=min((tile for tile in tiles if tile), default=0) if tiles else None,
-            precision=next((p for p in ("fp32", "bf16", "fp16") if p in used), None),
+            tile=smallest_tile(tiles),
+            precision=safest(used),
             device=None if network.upscaler is None else str(network.upscaler.device),
             notes=tuple(dict.fromkeys([*notes, *reader.damage[:1]])),
             frames=len(reader.pts),
