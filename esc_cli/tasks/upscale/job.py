@@ -130,7 +130,7 @@ def smallest_tile(tiles: Sequence[int]) -> int | None:
     return min((tile for tile in tiles if tile), default=0) if tiles else None
 
 
-def safest(precisions: Collection[str]) -> str | None:
+def safest(precisions: Collection[str | None]) -> str | None:
     """The precision of the most range and digits that a pass of an item needed."""
     return next((name for name in ("fp32", "bf16", "fp16") if name in precisions), None)
 
