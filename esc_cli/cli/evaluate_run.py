@@ -76,8 +76,7 @@ def _show_score(event: Scored) -> None:
     for note in event.notes:
         print_line(f"note: {shown(event.score.image)}: {note}", "yellow")
     if not event.cached and stderr.is_terminal:
-        values = ", ".join(f"{name} {v:.4f}" for name, v in event.score.values.items())
-        print_line(f"  {shown(event.score.image)}, {event.score.method}: {values}", "dim")
+        print_line(f"  {shown(event.score.image)}, {event.score.method}: {event.text}", "dim")
 
 
 def _show_timings(timings: Timings) -> None:

@@ -9,7 +9,8 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 
 from esc_cli.errors import shown
-from esc_cli.evaluation.results import ROUNDING, Metric, Table
+from esc_cli.evaluation.decimals import ROUNDING, Metric
+from esc_cli.evaluation.results import Table
 
 Row = tuple[str, ...]
 

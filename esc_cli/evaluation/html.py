@@ -13,7 +13,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from esc_cli.errors import shown
-from esc_cli.evaluation.results import HR, Metric, Table, Visual
+from esc_cli.evaluation.decimals import Metric
+from esc_cli.evaluation.results import HR, Table, Visual
 
 STAGE_SIDE = 720
 """CSS pixels: smaller pictures are enlarged by the largest whole factor that stays within."""

@@ -16,7 +16,13 @@ import torch
 from torch import Tensor
 
 from esc_cli.engine.imresize import imresize
-from esc_cli.evaluation.results import PSNR_DIGITS, SSIM_DIGITS, Metric
+from esc_cli.evaluation.decimals import (
+    PSNR_DIGITS,
+    SSIM_DIGITS,
+    VALIDATION_PSNR_DIGITS,
+    VALIDATION_SSIM_DIGITS,
+    Metric,
+)
 
 __all__ = [
     "METRICS",
@@ -122,9 +128,21 @@ class FullReference:
 METRICS: dict[str, FullReference] = {
     metric.name: metric
     for metric in (
-        FullReference("psnr", "PSNR", psnr, digits=PSNR_DIGITS, validation_digits=3, unit="dB"),
         FullReference(
-            "ssim", "SSIM", ssim, digits=SSIM_DIGITS, validation_digits=4, least_side=SSIM_WINDOW
+            "psnr",
+            "PSNR",
+            psnr,
+            digits=PSNR_DIGITS,
+            validation_digits=VALIDATION_PSNR_DIGITS,
+            unit="dB",
+        ),
+        FullReference(
+            "ssim",
+            "SSIM",
+            ssim,
+            digits=SSIM_DIGITS,
+            validation_digits=VALIDATION_SSIM_DIGITS,
+            least_side=SSIM_WINDOW,
         ),
     )
 }

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from esc_cli.engine.imresize import degrade, imresize, rounded
 from esc_cli.errors import UnsupportedError
+from esc_cli.evaluation.decimals import Metric
 from esc_cli.evaluation.metrics import METRICS, SPACES, Space, crop_border, luma
-from esc_cli.evaluation.results import Metric
 
 __all__ = [
     "bicubic",

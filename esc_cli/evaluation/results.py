@@ -2,30 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from esc_cli.evaluation.decimals import Measured, Metric
+
 HR = "HR"
 """The name under which the reference stands among the pictures."""
-
-
-PSNR_DIGITS, SSIM_DIGITS = 2, 4
-"""Decimals, as papers print them."""
-
-
-@dataclass(frozen=True)
-class Metric:
-    """A measure: `name` as in files ("psnr_y"), `label` for people ("PSNR (Y), dB")."""
-
-    name: str
-    label: str
-    digits: int
-    lower_is_better: bool = False
-
-    def format(self, value: float | None) -> str:
-        """The value with the metric's digits; a dash where there is none."""
-        return "-" if value is None or math.isnan(value) else f"{value:.{self.digits}f}"
 
 
 @dataclass(frozen=True)
@@ -39,23 +22,6 @@ class Score:
     method: str
     values: dict[str, float]
     seconds: float | None = None
-
-
-@dataclass(frozen=True)
-class Measured:
-    """What values of PSNR and SSIM mean: how many pixels were cut off at each border, and on which
-    channels they are, "Y" or "Y and RGB". Results are rounded to 8 bits first, see `ROUNDING`."""
-
-    border: int
-    channels: str = "Y"
-
-    @property
-    def text(self) -> str:
-        """In words, for the head of a table."""
-        return f"on {self.channels}, border {self.border}, {ROUNDING}"
-
-
-ROUNDING = "rounded to 8 bits"
 
 
 @dataclass(frozen=True)

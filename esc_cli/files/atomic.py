@@ -9,7 +9,6 @@ import itertools
 import os
 import platform
 import re
-import time
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from typing import BinaryIO
 import psutil
 
 from esc_cli.errors import DiskError, WriteError
+from esc_cli.files.retries import rename_patiently
 
 PART_SUFFIX = ".esc-part"
 _MAX_NAME_BYTES = 255  # on nearly every file system
@@ -26,8 +26,6 @@ _MAX_NAME_BYTES = 255  # on nearly every file system
 _KEPT_NAME_BYTES = 120
 _PART_NAME = re.compile(r"\.([0-9a-f]{8})-(\d+)-(\d+)" + re.escape(PART_SUFFIX) + r"\Z")
 _counter = itertools.count()
-_FOR_A_MOMENT = (errno.EACCES, errno.EPERM, errno.EBUSY)
-_RENAME_PAUSES_S = (0.05, 0.1, 0.2, 0.4, 0.8)
 _GONE = tuple(
     getattr(errno, name)
     for name in ("ENOTCONN", "ESTALE", "EIO", "ENODEV", "EHOSTDOWN", "EHOSTUNREACH", "ETIMEDOUT")
@@ -95,28 +93,12 @@ def atomic_file(
         if before_rename is not None:
             before_rename(part.written)
         with _failures_for(path):
-            _rename(place, path)
+            rename_patiently(place, path)
     except BaseException:
         with contextlib.suppress(OSError):
             place.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
-
-
-def _rename(place: Path, path: Path) -> None:
-    """Take the name; a share on which another program has the file open denies that for a moment.
-
-    Raises the OSError of the last attempt.
-    """
-    for pause_s in (*_RENAME_PAUSES_S, None):
-        try:
-            place.replace(path)
-        except OSError as error:
-            if pause_s is None or error.errno not in _FOR_A_MOMENT:
-                raise
-            time.sleep(pause_s)
-        else:
-            return
 
 
 def _part_name(name: str) -> str:

@@ -22,17 +22,14 @@ from esc_cli.errors import SetupError
 from esc_cli.files.atomic import file_failures, sync_folder, write_atomic
 from esc_cli.files.http import (
     OFFLINE,
-    BrokenError,
     Link,
-    NoAnswerError,
-    Patience,
     https_opener,
     pieces,
     require_tls,
-    retry_after,
     strong_validator,
 )
 from esc_cli.files.lock import Lock
+from esc_cli.files.retries import BrokenError, NoAnswerError, Patience, retry_after
 
 Progress = Callable[[int, int | None], None]
 """Called with the bytes that are here and the bytes in all, None while they are not known."""
@@ -161,7 +158,10 @@ class _Transfer:
 
     def run(self, link: Link, progress: Progress) -> None:
         """Fetch into the part until it is complete, or raise SetupError."""
-        opener, patience = https_opener(link), Patience(link, self.url, self.target)
+        opener, patience = (
+            https_opener(link),
+            Patience(self.url, self.target, link.pauses_s, link.given_up),
+        )
         patience.begin()
         while True:
             before = self._size()

@@ -10,10 +10,11 @@ import torch
 from torch import Tensor
 
 from esc_cli.errors import UnsupportedError, UsageError
+from esc_cli.evaluation.decimals import PSNR_DIGITS
 from esc_cli.evaluation.html import Facts, render_comparison
 from esc_cli.evaluation.metrics import psnr
 from esc_cli.evaluation.protocol import most_different
-from esc_cli.evaluation.results import HR, PSNR_DIGITS, Visual
+from esc_cli.evaluation.results import HR, Visual
 from esc_cli.files.atomic import write_atomic
 from esc_cli.files.targets import check_target
 from esc_cli.media.contact_sheet import Panel, enlarge_nearest, make_sheet

@@ -25,7 +25,7 @@ from esc_cli.files.http import Link
 ROOT = Path(__file__).parents[2]
 FP2 = release_of_file("ESC_FP_X2.pth")
 REAL = release_of_file("ESC_Real_X4_GAN.pth")
-SUPPLY = Supply(Link(timeout_s=5.0, delays_s=(0.01, 0.01)))
+SUPPLY = Supply(Link(timeout_s=5.0, pauses_s=(0.01, 0.01)))
 
 
 def sha256(content):
@@ -132,7 +132,7 @@ def test_the_page_of_a_captive_portal_is_called_a_web_page(server, target, conte
 def test_a_cut_transfer_leaves_no_name_and_is_resumed_later(server, target):
     server.limit = 1_000_000
     with pytest.raises(SetupError, match="cut after"):
-        pull(FP2, target, replace(SUPPLY, link=Link(delays_s=())))
+        pull(FP2, target, replace(SUPPLY, link=Link(pauses_s=())))
     assert named(target) == []
     server.limit = None
     pull(FP2, target, SUPPLY)

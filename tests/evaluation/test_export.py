@@ -5,9 +5,10 @@ from dataclasses import replace
 
 import pytest
 
+from esc_cli.evaluation.decimals import Measured, Metric
 from esc_cli.evaluation.export import summary_rows, to_csv, to_json, to_markdown
 from esc_cli.evaluation.published import published
-from esc_cli.evaluation.results import Measured, Metric, Score, Table
+from esc_cli.evaluation.results import Score, Table
 
 PSNR = Metric("psnr_y", "PSNR (Y), dB", 2)
 NIQE = Metric("niqe", "NIQE", 4, lower_is_better=True)

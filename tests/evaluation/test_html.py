@@ -7,8 +7,9 @@ from dataclasses import replace
 
 import pytest
 
+from esc_cli.evaluation.decimals import Metric
 from esc_cli.evaluation.html import Facts, _ticks, render_comparison, render_report
-from esc_cli.evaluation.results import HR, Crop, Metric, Score, Table, Visual
+from esc_cli.evaluation.results import HR, Crop, Score, Table, Visual
 
 PSNR = Metric("psnr_y", "PSNR (Y), dB", 2)
 LPIPS = Metric("lpips", "LPIPS", 4, lower_is_better=True)

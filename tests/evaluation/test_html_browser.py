@@ -6,8 +6,9 @@ import shutil
 import pytest
 from PIL import Image
 
+from esc_cli.evaluation.decimals import Metric
 from esc_cli.evaluation.html import Facts, render_report
-from esc_cli.evaluation.results import HR, Crop, Metric, Score, Table, Visual
+from esc_cli.evaluation.results import HR, Crop, Score, Table, Visual
 
 webdriver = pytest.importorskip("selenium.webdriver")
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from esc_cli.errors import DiskError, WriteError
-from esc_cli.files import atomic
+from esc_cli.files import atomic, retries
 from esc_cli.files.atomic import PART_SUFFIX, remove_stale_parts, write_atomic
 
 
@@ -145,7 +145,7 @@ def test_a_rename_that_is_denied_for_a_moment_is_tried_again(tmp_path, monkeypat
         return rename(place, target)
 
     monkeypatch.setattr(Path, "replace", denied)
-    monkeypatch.setattr(atomic.time, "sleep", pauses.append)
+    monkeypatch.setattr(retries.time, "sleep", pauses.append)
     write_atomic(path, b"x")
     assert path.read_bytes() == b"x"
     assert pauses == sorted(pauses)
@@ -158,7 +158,7 @@ def test_a_rename_that_stays_denied_fails_by_name(tmp_path, monkeypatch):
 
     pauses = []
     monkeypatch.setattr(Path, "replace", denied)
-    monkeypatch.setattr(atomic.time, "sleep", pauses.append)
+    monkeypatch.setattr(retries.time, "sleep", pauses.append)
     with pytest.raises(WriteError, match=r"result.png: cannot be written"):
         write_atomic(tmp_path / "result.png", b"x")
     assert 1 < sum(pauses) < 5

@@ -19,7 +19,8 @@ import trustme
 
 from esc_cli.errors import DiskError, SetupError, UnreachableError, WeightsError
 from esc_cli.files.download import Digest, download
-from esc_cli.files.http import BrokenError, Link, NoAnswerError, Patience
+from esc_cli.files.http import Link
+from esc_cli.files.retries import BrokenError, NoAnswerError, Patience
 
 ROOT = Path(__file__).parents[2]
 CONTENT = bytes(range(256)) * 4096  # 1 MiB
@@ -157,7 +158,7 @@ def _direct(monkeypatch):
 def link(authority):
     context = ssl.create_default_context()
     authority.configure_trust(context)
-    return Link(timeout_s=5.0, delays_s=(0.01, 0.01, 0.01), context=context)
+    return Link(timeout_s=5.0, pauses_s=(0.01, 0.01, 0.01), context=context)
 
 
 def quick(link, **changes):
@@ -387,7 +388,7 @@ def test_where_nobody_can_answer_nobody_is_asked_again(link, target, refused, re
     url = refused if reason == "refused" else "https://nowhere.invalid/file.bin"
     began = time.monotonic()
     with pytest.raises(UnreachableError, match="cannot be reached") as caught:
-        download(url, target, link=quick(link, delays_s=(100.0,)))
+        download(url, target, link=quick(link, pauses_s=(100.0,)))
     assert time.monotonic() - began < 90  # looking up a name may take a while
     assert url in str(caught.value)
     assert "look at the connection" in caught.value.advice
@@ -408,7 +409,7 @@ def test_a_server_that_was_given_up_is_not_asked_for_another_file(server, link, 
 
 def test_a_server_that_has_answered_is_waited_for_when_the_network_goes_away(link, target):
     away = NoAnswerError(ConnectionRefusedError(111, "Connection refused"))
-    patience = Patience(link, "https://localhost/file.bin", target)
+    patience = Patience("https://localhost/file.bin", target, link.pauses_s)
     patience.wait(BrokenError("cut"), 300_000)
     patience.wait(away, 0)
     patience.wait(away, 0)

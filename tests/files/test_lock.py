@@ -119,7 +119,7 @@ def test_weights_are_fetched_without_locks_and_the_user_is_told(
     release = release_of_file("ESC_FP_X2.pth")
     weights_server.files = {release.file: published_file("esc-fp", 2)}
     told = []
-    supply = Supply(Link(timeout_s=5.0, delays_s=(), told=told.append))
+    supply = Supply(Link(timeout_s=5.0, pauses_s=(), told=told.append))
     target = tmp_path / "weights" / "x.pth"
     pull(release, target, supply)
     assert target.is_file()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from esc_cli.checkpoints.fetch import SILENT_SUPPLY, Supply
 from esc_cli.engine.options import EngineOptions
+from esc_cli.evaluation.decimals import PROGRESS_DIGITS
 from esc_cli.evaluation.results import Score, Table, Visual
 from esc_cli.tasks.defaults import MAX_PIXELS
 
@@ -54,6 +55,12 @@ class Scored:
     score: Score
     notes: tuple[str, ...]
     cached: bool
+
+    @property
+    def text(self) -> str:
+        """The values by name, for the line of a picture."""
+        values = self.score.values.items()
+        return ", ".join(f"{name} {value:.{PROGRESS_DIGITS}f}" for name, value in values)
 
 
 @dataclass(frozen=True)

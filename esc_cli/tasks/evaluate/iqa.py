@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 
 from esc_cli.errors import EscError, ItemError, MissingExtraError, UsageError
-from esc_cli.evaluation.results import Metric
+from esc_cli.evaluation.decimals import Metric
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -18,9 +18,10 @@ from esc_cli.engine.precision import choose_device
 from esc_cli.errors import DiskError, EscError, SetupError, StoppedError, UsageError, shown
 from esc_cli.evaluation import protocol
 from esc_cli.evaluation.datasets import Dataset, Pair, find_dataset, match_results
+from esc_cli.evaluation.decimals import Measured, Metric
 from esc_cli.evaluation.metrics import SPACES, Space
 from esc_cli.evaluation.published import published
-from esc_cli.evaluation.results import HR, Measured, Metric, Score, Table, Visual
+from esc_cli.evaluation.results import HR, Score, Table, Visual
 from esc_cli.files.atomic import write_atomic
 from esc_cli.media.rgb import encode_rgb
 from esc_cli.tasks.evaluate.events import (

@@ -10,8 +10,8 @@ import platformdirs
 
 from esc_cli.checkpoints.catalog import Record
 from esc_cli.checkpoints.store import bundled, find
+from esc_cli.evaluation.decimals import PSNR_DIGITS
 from esc_cli.evaluation.published import published
-from esc_cli.evaluation.results import PSNR_DIGITS
 from esc_cli.files.http import is_offline
 
 INTERVAL_S = 24 * 60 * 60

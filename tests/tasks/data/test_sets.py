@@ -110,7 +110,7 @@ def server(authority, monkeypatch):
 def source(server, authority):
     context = ssl.create_default_context()
     authority.configure_trust(context)
-    return Source(server.base, Link(timeout_s=5, delays_s=(0.01,), context=context))
+    return Source(server.base, Link(timeout_s=5, pauses_s=(0.01,), context=context))
 
 
 @pytest.fixture
