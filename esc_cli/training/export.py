@@ -69,7 +69,8 @@ class Trained:
                 f"{weights.pixel:g} {pixel} + {weights.perceptual:g} VGG19 perceptual"
                 f" + {weights.adversarial:g} GAN{degraded}"
             )
-        return f"{pixel}{degraded}"
+        weight = recipe.frequency_weight
+        return f"{pixel}{f' + {weight:g} L1 of Fourier transforms' if weight else ''}{degraded}"
 
 
 def _lasting(seconds: float) -> str:

@@ -7,7 +7,6 @@ from abc import ABC, abstractmethod
 from typing import Any, Generic, TypeVar
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from esc_cli.engine.precision import bf16_is_faster
@@ -15,6 +14,7 @@ from esc_cli.model import Network
 from esc_cli.model.attention import set_attention_kernel
 from esc_cli.model.config import MATH
 from esc_cli.training.distributed import Place, spread
+from esc_cli.training.losses import PIXEL_LOSSES, restoration_loss
 from esc_cli.training.patches import PairBatch
 from esc_cli.training.recipe import Optimiser, Recipe
 
@@ -23,7 +23,6 @@ Losses = dict[str, Tensor]
 """Scalars by name, detached; "loss" is what was minimised."""
 
 ALONE = Place()
-PIXEL_LOSSES = {"l1": F.l1_loss, "l2": F.mse_loss}
 
 
 class Average:
@@ -123,11 +122,11 @@ class Learner(ABC, Generic[B]):
 
 
 class PixelLearner(Learner[PairBatch]):
-    """Minimises the pixel loss of upscaled patches."""
+    """Minimises the pixel loss of upscaled patches, and that of their frequencies if asked."""
 
     def losses(self, batch: PairBatch) -> Losses:
         """The scalars of a batch, "loss" among them."""
         pairs = batch.pairs(self.device)
         with self.autocast():
             sr = self.model(pairs.lr)
-        return {"loss": self.pixel_loss(sr.float(), pairs.target)}
+        return {"loss": restoration_loss(self.recipe)(sr.float(), pairs.target)}

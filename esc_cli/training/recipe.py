@@ -80,10 +80,11 @@ class Recipe:
     """Everything that decides the weights, given the pictures.
 
     `objective` is what is minimised: the pixel loss of upscaled patches, that of query points
-    ("points"), or "adversarial" with a critic and a perceptual loss. `degradation` says how LR
-    comes from HR. `precision` is that of the network's computations, "auto" bf16 on CUDA
-    and on processors that multiply it in hardware, fp32 elsewhere; weights, losses and optimiser
-    are fp32.
+    ("points"), or "adversarial" with a critic and a perceptual loss. `frequency_weight` is that of
+    the loss over Fourier transforms, added to the pixel loss of objective "pixel". `degradation`
+    says how LR comes from HR. `precision` is that of the network's computations, "auto" bf16 on
+    CUDA and on processors that multiply it in hardware, fp32 elsewhere; weights, losses and
+    optimiser are fp32.
     """
 
     variant: str
@@ -91,6 +92,7 @@ class Recipe:
     objective: Literal["pixel", "points", "adversarial"] = "pixel"
     degradation: Literal["bicubic", "real", "photo"] = "bicubic"
     pixel_loss: Literal["l1", "l2"] = "l1"
+    frequency_weight: float = 0.0
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     seed: int = 0
     data: Data = field(default_factory=Data)
@@ -106,6 +108,10 @@ class Recipe:
         config = variant_config(self.variant, self.scale)
         if config.any_scale != (self.objective == "points"):
             raise UsageError(f"{self.variant} cannot be trained with {self.objective!r}")
+        if self.frequency_weight and self.objective != "pixel":
+            raise UsageError(f"frequency_weight has no effect with objective {self.objective!r}")
+        if not 0 <= self.frequency_weight < float("inf"):
+            raise UsageError(f"frequency_weight cannot be {self.frequency_weight}")
         positive = {
             "data.patch": self.data.patch,
             "data.batch": self.data.batch,

@@ -6,6 +6,7 @@ import copy
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
@@ -19,6 +20,7 @@ from esc_cli.training.discriminator import Critic
 from esc_cli.training.events import Logged
 from esc_cli.training.folder import RunFolder, read_checkpoint
 from esc_cli.training.learner import Average, PixelLearner
+from esc_cli.training.losses import frequency_l1
 from esc_cli.training.patches import Batch
 from esc_cli.training.perceptual import LAYERS, Perceptual, load_perceptual
 from esc_cli.training.recipe import changes, load_recipe
@@ -56,11 +58,31 @@ def learner_of(recipe):
     return PixelLearner(build(recipe.variant, recipe.scale), recipe, CPU)
 
 
-@pytest.mark.parametrize("setting", ["precision=fp32", "precision=bf16", "pixel_loss=l2"])
+@pytest.mark.parametrize(
+    "setting", ["precision=fp32", "precision=bf16", "pixel_loss=l2", "frequency_weight=0.05"]
+)
 def test_the_loss_falls(recipe, batch, setting):
     learner = learner_of(load_recipe(str(recipe), changes({}, [setting])))
     losses = [float(learner.learn(batch, 1.0, step)["loss"]) for step in range(25)]
     assert losses[-1] < 0.6 * losses[0]
+
+
+def test_the_loss_of_frequencies_is_that_of_the_transforms_as_numpy_computes_them():
+    torch.manual_seed(0)
+    sr, target = torch.rand(2, 2, 3, 10, 12)
+    transforms = (np.fft.rfft2(tensor.double().numpy()) for tensor in (sr, target))
+    difference = np.subtract(*transforms)
+    wanted = (np.abs(difference.real).mean() + np.abs(difference.imag).mean()) / 2
+    assert frequency_l1(sr, target).item() == pytest.approx(wanted, rel=1e-5)
+
+
+def test_the_loss_of_frequencies_is_added_with_its_weight(recipe, batch):
+    losses = [
+        learner_of(load_recipe(str(recipe), changes({}, [setting]))).losses(batch)["loss"].item()
+        for setting in ("frequency_weight=0", "frequency_weight=0.1", "frequency_weight=0.2")
+    ]
+    assert losses[0] < losses[1] < losses[2]
+    assert losses[2] - losses[1] == pytest.approx(losses[1] - losses[0], rel=1e-2)
 
 
 def test_bf16_is_taken_where_the_processor_multiplies_it(recipe):

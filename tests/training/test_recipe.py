@@ -119,6 +119,7 @@ def test_later_settings_win():
         ("scale=5", "scale 5"),
         ("variant=esc-huge", "esc-huge"),
         ("objective=points", "points"),
+        ("frequency_weight=-1", "frequency_weight cannot be -1"),
         ("seed=true", "seed"),
         ("data.batch", "data.batch"),
     ],
