@@ -18,6 +18,7 @@ from typing import Any
 
 import triton
 from triton.backends.compiler import GPUTarget
+from triton.backends.nvidia.compiler import get_ptxas
 from triton.compiler import ASTSource
 
 from esc_cli.model import triton_attention, triton_large_conv
@@ -87,7 +88,7 @@ def compiled(source: ASTSource, target: int) -> tuple[int, int, int]:
 
 def _assembled(ptx: str, target: int) -> tuple[int, int]:
     """What ptxas says of a program: registers, and bytes of spill stores and loads."""
-    ptxas = triton.knobs.nvidia.ptxas.path
+    ptxas = get_ptxas(target).path
     arch = re.search(r"\.target\s+(sm_\w+)", ptx)
     name = arch.group(1) if arch else f"sm_{target}"
     with tempfile.TemporaryDirectory() as folder:

@@ -77,4 +77,7 @@ def write_together(contents: Mapping[Path, bytes]) -> None:
     """
     with disk_errors(), contextlib.ExitStack() as files:
         for path, content in contents.items():
-            files.enter_context(atomic_file(path)).stream.write(content)
+            stream = files.enter_context(atomic_file(path)).stream
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())

@@ -179,7 +179,7 @@ class _AsWritten(zipfile.ZipInfo):
     raw_name = b""
 
     def _encodeFilenameFlags(self) -> tuple[bytes, int]:  # noqa: N802 - zipfile's own name
-        return self.raw_name, self.flag_bits
+        return self.raw_name, self.flag_bits & ~_UTF8  # Python 3.14 sets it for every entry
 
 
 @dataclass(frozen=True)

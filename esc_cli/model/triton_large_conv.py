@@ -34,7 +34,8 @@ def distinct_taps(kernel: Tensor) -> Tensor:
 @triton.jit
 def _near(x_ptr, y, x, height, width, row_step, column_step, channel, P: tl.constexpr):
     """Values (pixels, channels) at a row and columns, zeros outside of the picture."""
-    inside = (y >= 0) & (y < height) & (x >= 0) & (x < width)
+    row = x * 0 + y  # a mask of one value would not be boolean on the interpreter of Triton 3.9
+    inside = (row >= 0) & (row < height) & (x >= 0) & (x < width)
     at = x_ptr + y * row_step + x[:, None] * column_step + channel[None, :]
     values = tl.load(at, mask=inside[:, None] & (channel < P)[None, :], other=0.0)
     return values.to(tl.float32)

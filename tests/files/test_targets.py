@@ -76,11 +76,13 @@ def test_files_are_written_together(tmp_path):
     assert everything(tmp_path) == ["one", "two"]
 
 
+@pytest.mark.parametrize("size", [100, 100_000], ids=["buffered", "too large to be buffered"])
 @pytest.mark.parametrize("blocked", ["one", "two"])
-def test_when_one_of_them_cannot_be_written_none_is(tmp_path, blocked, disk_of):
+def test_when_one_of_them_cannot_be_written_none_is(tmp_path, blocked, size, disk_of):
     disk = disk_of("64k")
+    (disk / "other").write_bytes(bytes(64 << 10))
     paths = {"one": tmp_path / "one", "two": tmp_path / "two"} | {blocked: disk / "full"}
     with pytest.raises(DiskError, match="No space left"):
-        write_together({paths["one"]: bytes(100_000), paths["two"]: bytes(100_000)})
+        write_together({paths["one"]: bytes(size), paths["two"]: bytes(size)})
     assert not any(path.exists() for path in paths.values())
-    assert list(disk.iterdir()) == []
+    assert [path.name for path in disk.iterdir()] == ["other"]
