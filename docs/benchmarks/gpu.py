@@ -33,7 +33,8 @@ BUDGETS_S = {
     "memory_truth": 90,
     "pictures": 60,
     "video": 60,
-    "codecs": 20,
+    "codecs": 40,
+    "graphs": 20,
     "training": 90,
 }
 """Seconds of each part, in order of worth; what one does not use is left for the last ones."""
@@ -104,10 +105,10 @@ def _waited(child: subprocess.Popen[bytes], limit: float) -> str:
 
 
 def _child(arguments: argparse.Namespace) -> int:
-    from gpu_parts import jobs, quick, right
+    from gpu_parts import hardware, jobs, quick, right
     from gpu_parts.setting import Setting
 
-    owners = (right, quick, jobs)
+    owners = (right, quick, jobs, hardware)
     part = next(
         getattr(owner, arguments.part) for owner in owners if hasattr(owner, arguments.part)
     )

@@ -1,4 +1,4 @@
-"""Whole jobs, hardware codecs, and training steps."""
+"""Whole jobs, and training steps."""
 
 from __future__ import annotations
 
@@ -70,29 +70,6 @@ def video(setting: Setting) -> Iterator[Facts]:
         run_esc(*command, "--device", setting.device.type)
         spent = time.perf_counter() - start
         yield {"model": model, "seconds_a_second": round(spent / (frames / rate), 2), "s": spent}
-
-
-def codecs(_setting: Setting) -> Iterator[Facts]:
-    """NVENC and NVDEC, opened for real."""
-    import av
-
-    for name in ("h264_nvenc", "hevc_nvenc", "av1_nvenc"):
-        yield {"codec": name} | _encoded(name)
-    decoder = "h264_cuvid"
-    yield {"codec": decoder, "known": decoder in av.codecs_available}
-
-
-def _encoded(name: str) -> Facts:
-    import av
-
-    try:
-        context = av.CodecContext.create(name, "w")
-        context.width, context.height, context.pix_fmt, context.framerate = 256, 256, "yuv420p", 24
-        frame = av.VideoFrame.from_ndarray(scene(256, 256), "rgb24").reformat(format="yuv420p")
-        made = [*context.encode(frame), *context.encode(None)]
-        return {"bytes": sum(packet.size for packet in made)}
-    except Exception as error:  # noqa: BLE001 - which codecs open is what is asked
-        return {"error": f"{type(error).__name__}: {error}"[:200]}
 
 
 def training(setting: Setting) -> Iterator[Facts]:
