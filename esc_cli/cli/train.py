@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from esc_cli.cli.parsing import DATA, DATA_ROOT, DEVICE, MAX_PIXELS, OFFLINE, SCALE
-from esc_cli.tasks import defaults
+from esc_cli.tasks.defaults import MAX_PIXELS as MAX_PIXELS_DEFAULT
+from esc_cli.tasks.train import defaults
 
 EPILOG = (
     "Exit codes: 0 trained to the end; 1 a picture or a file failed, or the loss was no number; "
@@ -87,7 +88,7 @@ def train_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per opt
             "--skip-damaged", rich_help_panel=DATA, help="Leave out what cannot be used, by name."
         ),
     ] = False,
-    max_pixels: Annotated[int, MAX_PIXELS(DATA)] = defaults.MAX_PIXELS,
+    max_pixels: Annotated[int, MAX_PIXELS(DATA)] = MAX_PIXELS_DEFAULT,
     validate: Annotated[
         str | None,
         typer.Option(rich_help_panel=DATA, help="Sets to score on: Set5,Set14 or folders."),

@@ -17,12 +17,16 @@ ROUNDING = "rounded to 8 bits"
 
 @dataclass(frozen=True)
 class Metric:
-    """A measure: `name` as in files ("psnr_y"), `label` for people ("PSNR (Y), dB")."""
+    """A measure: `name` as in files ("psnr_y"), `label` for people ("PSNR (Y), dB").
+
+    seeded: whether its values hang on random draws, which are the same in every run.
+    """
 
     name: str
     label: str
     digits: int
     lower_is_better: bool = False
+    seeded: bool = False
 
     def format(self, value: float | None) -> str:
         """The value with the metric's digits; a dash where there is none."""

@@ -118,6 +118,7 @@ def _as_object(table: Table) -> dict[str, object]:
         "scale": table.scale,
         **_measured(table),
         "lower_is_better": [m.name for m in table.metrics if m.lower_is_better],
+        "seeded": [m.name for m in table.metrics if m.seeded],
         "means": {
             method: {m.name: _finite(table.mean(method, m.name)) for m in table.metrics}
             for method in table.methods

@@ -35,13 +35,12 @@ from esc_cli.errors import (
     UsageError,
 )
 from esc_cli.evaluation import iqa_weights
+from esc_cli.evaluation.random_draws import same_draws
 
 INSTALL = "pip install pyiqa 'setuptools<81'"
 
 # Not a value per picture: one wants captions, one ranks pairs, one looks at a folder alone.
 _LEFT_OUT = {"clipscore", "fgresq_pair", "inception_score"}
-
-_SEED = 123  # pyiqa's own; some metrics look at random patches
 
 
 @dataclass(frozen=True)
@@ -59,11 +58,15 @@ class IqaInfo:
 
 
 class IqaMetric:
-    """A metric of pyiqa on its device: loaded once, scores many."""
+    """A metric of pyiqa on its device: loaded once, scores many.
+
+    `draws`: whether a value so far hung on random numbers (patches, subsets).
+    """
 
     def __init__(self, info: IqaInfo, network: Callable[..., Any]):
         self.info = info
         self._network = network
+        self.draws = False
 
     def score(self, sr: Tensor, hr: Tensor | None) -> list[float]:
         """One value per picture of `sr`, (B, 3, H, W) float in [0, 1], RGB, on any device.
@@ -116,8 +119,9 @@ class IqaMetric:
 
     def _value(self, inputs: list[Any], what: str, **options: Any) -> float:
         try:
-            with _quiet(), _seeded():
+            with _quiet(), same_draws() as draws:
                 value = float(self._network(*inputs, **options))
+            self.draws |= draws.any
         except torch.OutOfMemoryError as error:
             raise DeviceMemoryError(
                 f"{what} do not fit the device's memory with the metric {self.info.name}"
@@ -227,12 +231,4 @@ def _quiet() -> Iterator[None]:
     """Drops what others print and warn: stdout belongs to results. Bars of downloads remain."""
     with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        yield
-
-
-@contextlib.contextmanager
-def _seeded() -> Iterator[None]:
-    """The same random patches for every picture; the generator is as before afterwards."""
-    with torch.random.fork_rng(devices=()):
-        torch.default_generator.manual_seed(_SEED)
         yield

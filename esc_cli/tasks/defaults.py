@@ -1,6 +1,7 @@
 """The figures that commands take where an option is left out, each declared once.
 
-The command line shows them and the options of the tasks begin from them. What is declared beside
+The command line shows them and the options of the tasks begin from them; those of training are in
+`train/defaults.py`. What is declared beside
 the thing itself (the recipe's values, the network's configuration) is no option's default and stays
 there. Imports no torch, so that `esc --help` stays quick.
 """
@@ -17,18 +18,3 @@ MAX_PIXELS = 500_000_000
 
 COMPARED_PICTURES = 100
 """--limit: of a page of `esc compare`, which holds them all: a few hundred kB each."""
-
-LOG_EVERY = 100
-"""--log-every: iterations between two lines of the training's log."""
-
-VALIDATE_EVERY_MINUTES = 10.0
-"""--validate-every: minutes between two validations while a network trains."""
-
-SAVE_EVERY_MINUTES = 5.0
-"""--save-every: minutes between two checkpoints, the most that a power cut can cost."""
-
-KEPT_CHECKPOINTS = 3
-"""--keep: the newest checkpoints of a training that stay in its folder."""
-
-LOADER_THREADS = 1
-"""--loader-threads: threads that cut patches for a training."""

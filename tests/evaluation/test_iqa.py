@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+import random
 import subprocess
 import sys
 import threading
@@ -10,11 +11,17 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from esc_cli.errors import MissingExtraError, NonFiniteError, UnsupportedError, UsageError
 from esc_cli.evaluation import iqa, iqa_weights
+from esc_cli.evaluation.export import to_json
+from esc_cli.tasks.evaluate.events import EvalOptions, Scored, SetDone
+from esc_cli.tasks.evaluate.run import Evaluation
+from esc_cli.tasks.stop import Stop
 
 CPU = torch.device("cpu")
 
@@ -103,12 +110,56 @@ def test_half_precision_pictures_are_scored_in_float32():
     assert iqa.load_metric("psnr", CPU).score(sr, hr)[0] > 15
 
 
+DRAWING = {
+    "torch": lambda sr: sr.mean() + torch.randint(1000, ()),
+    "numpy": lambda sr: sr.mean() + np.random.randint(1000),
+    "python": lambda sr: sr.mean() + random.random(),
+}
+
+
 @needs_pyiqa
-def test_random_patches_are_the_same_for_every_call():
-    metric = iqa.IqaMetric(iqa.describe("piqe"), lambda sr: sr.mean() + torch.randint(1000, ()))
-    before = torch.random.get_rng_state()
+@pytest.mark.parametrize("network", DRAWING.values(), ids=DRAWING)
+def test_random_patches_are_the_same_for_every_call(network):
+    metric = iqa.IqaMetric(iqa.describe("piqe"), network)
+    states = torch.random.get_rng_state(), np.random.get_state()[1].copy(), random.getstate()
     assert len(set(metric.score(picture(0).repeat(3, 1, 1, 1), None))) == 1
-    assert torch.equal(torch.random.get_rng_state(), before)
+    assert metric.draws
+    assert torch.equal(torch.random.get_rng_state(), states[0])
+    assert np.array_equal(np.random.get_state()[1], states[1])
+    assert random.getstate() == states[2]
+
+
+@needs_pyiqa
+def test_a_metric_that_draws_nothing_is_not_called_seeded():
+    metric = iqa.load_metric("psnr", CPU)
+    metric.score(picture(0.1), picture(0))
+    assert not metric.draws
+
+
+@needs_pyiqa
+def test_a_table_says_which_metric_is_seeded_also_from_the_cache(tmp_path, monkeypatch):
+    (tmp_path / "Own" / "HR").mkdir(parents=True)
+    pixels = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "Own" / "HR" / "a.png")
+    made = iqa.load_metric
+
+    def drawing(name: str, device: torch.device) -> iqa.IqaMetric:
+        metric = made(name, device)
+        network = metric._network
+        if name == "gmsd":
+            metric._network = lambda *pair: network(*pair) + 0 * torch.rand(())
+        return metric
+
+    monkeypatch.setattr(iqa, "load_metric", drawing)
+    asked = EvalOptions(
+        ("Own",), (tmp_path,), (2,), (), ("bicubic",), iqa=("gmsd", "psnr"), cache=tmp_path / "c"
+    )
+    for _ in range(2):
+        events = list(Evaluation(asked, Stop()).run())
+        (table,) = [event.table for event in events if isinstance(event, SetDone)]
+        assert [m.label for m in table.metrics if m.seeded] == ["GMSD (seeded)"]
+        assert '"seeded": [\n        "gmsd"' in to_json([table], {})
+    assert all(event.cached for event in events if isinstance(event, Scored))
 
 
 @needs_pyiqa

@@ -12,7 +12,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from esc_cli.errors import UnsupportedError
-from esc_cli.media.video.fields import Fields
+from esc_cli.media.video.deinterlace_choice import Fields
 from esc_cli.media.video.source import load_av
 
 if TYPE_CHECKING:

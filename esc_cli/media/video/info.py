@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from esc_cli.media.video.colour_tags import ColourTags
-from esc_cli.media.video.fields import AS_CALLED, Fields
+from esc_cli.media.video.deinterlace_choice import AS_CALLED, Fields
 from esc_cli.media.video.pixel_formats import Layout
 from esc_cli.media.video.side_data import Riding
 

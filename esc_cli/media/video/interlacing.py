@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from esc_cli.errors import EscError, UnsupportedError
 from esc_cli.media.video.decoders import decoder_of
 from esc_cli.media.video.deinterlace import MATCHED, Chain, FilterChain
-from esc_cli.media.video.fields import Fields, Measured, decided, may_be_film
+from esc_cli.media.video.deinterlace_choice import Fields, Measured, decided, may_be_film
 from esc_cli.media.video.info import VideoFacts
 from esc_cli.media.video.probe import main_stream
 from esc_cli.media.video.source import is_ffmpeg_error, open_video, sought

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,7 @@ class IqaSuite:
     device: str
     _loaded: dict[str, IqaMetric] = field(default_factory=dict)
     _failures: list[tuple[str, str]] = field(default_factory=list)
+    _drawn: set[str] = field(default_factory=set)
 
     def load(self) -> list[tuple[str, str]]:
         """Load all; (name, reason) of those that cannot be.
@@ -85,10 +87,21 @@ class IqaSuite:
         taken, self._failures = self._failures, []
         return taken
 
+    def drawn(self) -> tuple[str, ...]:
+        """The metrics of which a value hung on random draws, here or in an earlier run."""
+        here = {name for name, metric in self._loaded.items() if metric.draws}
+        return tuple(sorted(here | self._drawn))
+
+    def recall_drawn(self, names: Iterable[str]) -> None:
+        """Take over what `drawn` was when values of an earlier run were computed."""
+        self._drawn.update(names)
+
     def metric(self, name: str) -> Metric:
         """How a metric is shown."""
         info = self._loaded[name].info
-        return Metric(name, name.upper(), DIGITS, info.lower_is_better)
+        seeded = name in self.drawn()
+        label = f"{name.upper()} (seeded)" if seeded else name.upper()
+        return Metric(name, label, DIGITS, info.lower_is_better, seeded)
 
     def _applies(self, metric: IqaMetric, has_reference: bool) -> bool:
         info = metric.info

@@ -36,7 +36,7 @@ from esc_cli.tasks.evaluate.events import (
 from esc_cli.tasks.evaluate.iqa import IqaSuite
 from esc_cli.tasks.evaluate.methods import Method, Methods, finished
 from esc_cli.tasks.evaluate.samples import Reading, Sample, read_sample
-from esc_cli.tasks.evaluate.score_cache import ScoreCache, fingerprint
+from esc_cli.tasks.evaluate.score_cache import Known, ScoreCache, fingerprint
 from esc_cli.tasks.evaluate.visuals import make_visual
 from esc_cli.tasks.stop import Stop
 
@@ -168,8 +168,9 @@ class Evaluation:
         wanted = self._wanted(sample)
         options = self.options
         needs_picture = options.visuals or options.save_sr is not None or self._whole_sets
-        if not needs_picture and wanted and wanted <= known.keys():
-            values = {name: known[name] for name in wanted}
+        self._iqa.recall_drawn(known.drawn)
+        if not needs_picture and wanted and wanted <= known.values.keys():
+            values = {name: known.values[name] for name in wanted}
             return Scored(Score(sample.pair.name, method.name, values), (), cached=True)
         start = time.perf_counter()
         sr, notes = method.enlarge(sample.pair.name, sample.lr, sample.size)
@@ -177,7 +178,7 @@ class Evaluation:
         results[method.name] = sr
         values = self._values(sample, sr, border)
         if not notes:  # what memory or precision forced would not happen again
-            self._cache.put(key, known | values)
+            self._cache.put(key, Known(known.values | values, self._iqa.drawn()))
         self._save(dataset, sample.pair, method, sr)
         return Scored(Score(sample.pair.name, method.name, values, seconds), notes, cached=False)
 

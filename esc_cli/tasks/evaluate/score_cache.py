@@ -22,15 +22,26 @@ def usual_file() -> Path:
     return platformdirs.user_cache_path("esc") / "scores.jsonl"
 
 
+@dataclass(frozen=True)
+class Known:
+    """Values of a result by metric, and which of them hung on random draws."""
+
+    values: dict[str, float]
+    drawn: tuple[str, ...] = ()
+
+
+NOTHING = Known({})
+
+
 @dataclass
 class ScoreCache:
     """Values by fingerprint in one file of JSON lines; `path` None keeps nothing."""
 
     path: Path | None
-    _added: dict[str, dict[str, float]] = field(default_factory=dict)
+    _added: dict[str, Known] = field(default_factory=dict)
 
     @cached_property
-    def _stored(self) -> dict[str, dict[str, float]]:
+    def _stored(self) -> dict[str, Known]:
         try:
             entries = [] if self.path is None else read_lines(self.path)
         except OSError:
@@ -45,20 +56,23 @@ class ScoreCache:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         LineFile(self.path, ADVICE).close()
 
-    def get(self, key: str) -> dict[str, float]:
-        """The values known under a fingerprint; empty when there are none."""
-        return self._added.get(key) or self._stored.get(key, {})
+    def get(self, key: str) -> Known:
+        """What is known under a fingerprint; empty when there is nothing."""
+        return self._added.get(key) or self._stored.get(key, NOTHING)
 
-    def put(self, key: str, values: dict[str, float]) -> None:
+    def put(self, key: str, known: Known) -> None:
         """Keep values. Raises DiskError when the file cannot be written."""
-        self._added[key] = values
+        self._added[key] = known
         if self.path is not None:
-            append_line(self.path, {"key": key, "values": values}, advice=ADVICE)
+            entry = {"key": key, "values": known.values}
+            drawn = {"drawn": list(known.drawn)} if known.drawn else {}
+            append_line(self.path, entry | drawn, advice=ADVICE)
 
 
-def _parsed(entry: dict[str, Any]) -> tuple[str, dict[str, float]] | None:
+def _parsed(entry: dict[str, Any]) -> tuple[str, Known] | None:
     try:
-        return str(entry["key"]), {str(k): float(v) for k, v in entry["values"].items()}
+        values = {str(k): float(v) for k, v in entry["values"].items()}
+        return str(entry["key"]), Known(values, tuple(map(str, entry.get("drawn", ()))))
     except (ValueError, KeyError, TypeError, AttributeError):
         return None  # of another version
 

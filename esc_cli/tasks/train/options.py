@@ -9,7 +9,8 @@ from typing import Any
 
 from esc_cli.checkpoints.fetch import SILENT_SUPPLY, Supply
 from esc_cli.errors import UsageError
-from esc_cli.tasks import defaults
+from esc_cli.tasks.defaults import MAX_PIXELS
+from esc_cli.tasks.train import defaults
 from esc_cli.tasks.train.pictures import PictureFolder
 from esc_cli.training.factory import needs_lr
 from esc_cli.training.loop import Intervals
@@ -121,7 +122,7 @@ class TrainOptions:
     intervals: Intervals = DEFAULT_INTERVALS
     device: str = "auto"
     loader_threads: int = defaults.LOADER_THREADS
-    max_pixels: int = defaults.MAX_PIXELS
+    max_pixels: int = MAX_PIXELS
     supply: Supply = SILENT_SUPPLY
 
     def check(self) -> None:

@@ -119,8 +119,8 @@ class VideoJob(StreamedJob):
 
     def forecast(self, models: Models, options: UpscaleOptions, known: dict[Any, Any]) -> Outlook:
         """Measured on a sample and on frames from several places; nothing is written or fetched."""
+        from esc_cli.tasks.upscale.video.deinterlace import with_fields_decided
         from esc_cli.tasks.upscale.video.estimate import described
-        from esc_cli.tasks.upscale.video.fields import with_fields_decided
         from esc_cli.tasks.upscale.video.settling import left_of
 
         job = with_fields_decided(self, options)

@@ -27,7 +27,7 @@ from esc_cli.tasks.upscale.events import Item, ItemEvent, Progress, Remark
 from esc_cli.tasks.upscale.job import check_overwriting, item_of, safest, smallest_tile
 from esc_cli.tasks.upscale.options import UpscaleOptions
 from esc_cli.tasks.upscale.records import FileState, Records
-from esc_cli.tasks.upscale.video.fields import with_fields_decided
+from esc_cli.tasks.upscale.video.deinterlace import with_fields_decided
 from esc_cli.tasks.upscale.video.frames import FrameUpscaler
 from esc_cli.tasks.upscale.video.groups import Groups
 from esc_cli.tasks.upscale.video.journal import Journal

@@ -11,7 +11,7 @@ import torch
 from esc_cli.files.source import status_of
 from esc_cli.media.video.source import load_av
 from esc_cli.tasks.upscale.options import UpscaleOptions
-from esc_cli.tasks.upscale.video.fields import fingerprint_of
+from esc_cli.tasks.upscale.video.deinterlace import fingerprint_of
 from esc_cli.tasks.upscale.video.frames import batch_size, device_name, reason_against
 from esc_cli.tasks.upscale.video.journal import Settled
 from esc_cli.tasks.upscale.video.plan import VideoJob, encoder_threads, segment_frames

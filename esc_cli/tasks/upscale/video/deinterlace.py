@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from esc_cli.media.video.fields import AS_CALLED, Fields
+from esc_cli.media.video.deinterlace_choice import AS_CALLED, Fields
 from esc_cli.media.video.interlacing import fields_of, with_fields
 from esc_cli.tasks.upscale.options import UpscaleOptions
 from esc_cli.tasks.upscale.video.plan import VideoJob

@@ -11,7 +11,7 @@ import pytest
 from woven import NTSC, Woven, interlaced, progressive, psnr, scene, telecined
 
 from esc_cli.errors import UnsupportedError
-from esc_cli.media.video.fields import AS_CALLED, Fields, Measured, decided
+from esc_cli.media.video.deinterlace_choice import AS_CALLED, Fields, Measured, decided
 from esc_cli.media.video.interlacing import fields_of, with_fields
 from esc_cli.media.video.probe import probe_video
 from esc_cli.media.video.reader import Part, Reader
