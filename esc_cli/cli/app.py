@@ -25,6 +25,8 @@ from esc_cli.cli.upscale import EPILOG as UPSCALE_EPILOG
 from esc_cli.cli.upscale import upscale_command
 from esc_cli.cli.verify import EPILOG as VERIFY_EPILOG
 from esc_cli.cli.verify import verify_command
+from esc_cli.cli.watch import EPILOG as WATCH_EPILOG
+from esc_cli.cli.watch import watch_command
 from esc_cli.cli.weights import weights_app
 from esc_cli.cli.weights_export import EPILOG as WEIGHTS_EXPORT_EPILOG
 from esc_cli.cli.weights_export import weights_export_command
@@ -62,8 +64,7 @@ def _root(
 
 
 app.command("upscale", cls=ConfiguredCommand, epilog=UPSCALE_EPILOG)(upscale_command)
-
-
+app.command("watch", cls=ConfiguredCommand, epilog=WATCH_EPILOG)(watch_command)
 app.command("eval", cls=ConfiguredCommand, epilog=EVAL_EPILOG)(eval_command)
 
 app.command("bench", cls=ConfiguredCommand, epilog=BENCH_EPILOG)(bench_command)

@@ -97,6 +97,22 @@ KeepTimes = Annotated[
         "--keep-times", rich_help_panel="Result", help="Results are dated as their inputs."
     ),
 ]
+Name = Annotated[
+    str | None,
+    typer.Option(
+        rich_help_panel="Result",
+        help="Name of a result without suffix, e.g. '{stem}_x{scale}'; "
+        "also {label} {width} {height}.",
+    ),
+]
+Existing = Annotated[
+    Literal["skip", "overwrite", "error"],
+    typer.Option(
+        rich_help_panel="Batch",
+        help="skip: outputs that are finished and up to date. overwrite: do all again. "
+        "error: fail on any output that exists.",
+    ),
+]
 Share = Annotated[
     str | None,
     typer.Option(

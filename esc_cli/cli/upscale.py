@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from functools import wraps
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -17,11 +18,13 @@ from esc_cli.cli.parsing import (
     SELF_ENSEMBLE,
     TILE,
     Deadline,
+    Existing,
     FailFast,
     HtmlPage,
     KeepTimes,
     MaxMemory,
     MaxMinutes,
+    Name,
     Nice,
     Overlap,
     Precision,
@@ -29,9 +32,6 @@ from esc_cli.cli.parsing import (
     Share,
 )
 from esc_cli.tasks import defaults
-
-Existing = Literal["skip", "overwrite", "error"]
-"""What to do with outputs that exist."""
 
 EPILOG = (
     "Exit codes: 0 all done or skipped; 1 at least one item failed; 2 wrong usage or no input; "
@@ -41,7 +41,7 @@ EPILOG = (
 _SIZE, _RESULT, _BATCH, _VIDEO = "Size", "Result", "Batch", "Videos"
 
 
-def upscale_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per option
+def upscale_options(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per option
     inputs: Annotated[
         list[str],
         typer.Argument(help="Pictures, videos, archives, folders; - is stdin.", metavar="INPUT..."),
@@ -116,14 +116,7 @@ def upscale_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per o
             help="Of JPEG (default 95), WebP (95; 100 is lossless), AVIF and HEIC (90).",
         ),
     ] = None,
-    name: Annotated[
-        str | None,
-        typer.Option(
-            rich_help_panel=_RESULT,
-            help="Name of a result without suffix, e.g. '{stem}_x{scale}'; "
-            "also {label} {width} {height}.",
-        ),
-    ] = None,
+    name: Name = None,
     include: Annotated[
         list[str] | None,
         typer.Option(rich_help_panel=_BATCH, help="Only what matches, in folders: '*.jpg'."),
@@ -135,14 +128,7 @@ def upscale_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per o
     recursive: Annotated[
         bool, typer.Option(rich_help_panel=_BATCH, help="Also the folders inside folders.")
     ] = True,
-    existing: Annotated[
-        Existing,
-        typer.Option(
-            rich_help_panel=_BATCH,
-            help="skip: outputs that are finished and up to date. overwrite: do all again. "
-            "error: fail on any output that exists.",
-        ),
-    ] = "skip",
+    existing: Existing = "skip",
     checksum: Annotated[
         bool,
         typer.Option("--checksum", rich_help_panel=_BATCH, help="Compare contents, not times."),
@@ -279,7 +265,7 @@ def upscale_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per o
         str | None,
         typer.Option(rich_help_panel=_VIDEO, help="y4m: stdin is a video, and so is stdout."),
     ] = None,
-) -> None:
+) -> Any:
     """Upscale pictures, videos, and folders of them.
 
     A folder photos/ becomes photos_x4/ beside it, a file name.jpg becomes name_x4.jpg. A second
@@ -342,4 +328,12 @@ def upscale_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per o
         ),
     )
     seconds = seconds_left(deadline, max_minutes, datetime.now())
-    upscale_run.run(options, upscale_run.Run(report, quiet, offline, seconds, input_format, html))
+    return options, upscale_run.Run(report, quiet, offline, seconds, input_format, html)
+
+
+@wraps(upscale_options)
+def upscale_command(**values: Any) -> None:
+    """As its options say."""
+    from esc_cli.cli import upscale_run
+
+    upscale_run.run(*upscale_options(**values))

@@ -101,6 +101,12 @@ class Models:
     _choices: dict[Path, Choice] = field(default_factory=dict)
     _by_factor: dict[float, Choice] = field(default_factory=dict)
     _upscalers: dict[tuple[Path, float], Upscaler] = field(default_factory=dict)
+    _beside: dict[int, Models] = field(default_factory=dict)
+
+    def beside(self, number: int, engine: EngineOptions) -> Models:
+        """The same networks on another device, the same object for a number each time."""
+        own = Models(self.model, engine, denoise=self.denoise)
+        return self._beside.setdefault(number, own)
 
     @cached_property
     def default_scale(self) -> int:

@@ -64,8 +64,8 @@ class Planner:
     def __init__(self, options: UpscaleOptions, models: Models, shelf: RecordShelf) -> None:
         self.options, self.models, self.shelf = options, models, shelf
 
-    def plan(self) -> Plan:
-        """Find the inputs and decide on each.
+    def plan(self, found: Found | None = None) -> Plan:
+        """Find the inputs, unless they are `found` already, and decide on each.
 
         Raises UsageError, WeightsError, DiskError, and DeviceError for an encoder that does not
         open on this machine.
@@ -74,7 +74,7 @@ class Planner:
         if options.name is not None:
             check_pattern(options.name)
         chosen = destination(options.inputs, options.output)
-        found = self._found(chosen)
+        found = self._found(chosen) if found is None else found
         everything = found.sources
         if options.shard is not None:
             found = replace(found, sources=[s for s in found.sources if options.shard.holds(s)])

@@ -149,6 +149,11 @@ class RecordShelf:
         self._shelf: dict[Path, Records] = {}
         self._asked: dict[Path, Records] = {}
 
+    def reread(self) -> None:
+        """Read every folder's records anew when they are next asked for."""
+        self._shelf.clear()
+        self._asked.clear()
+
     def at(self, root: Path) -> Records:
         """The records of an output folder."""
         if root not in self._asked:

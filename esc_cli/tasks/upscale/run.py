@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from esc_cli.files.atomic import remove_stale_parts
+from esc_cli.media.paths import Found
 from esc_cli.tasks.models import Choice, Models
 from esc_cli.tasks.stop import Stop
 from esc_cli.tasks.upscale.disk import check_disk, make_folders
@@ -21,6 +22,22 @@ from esc_cli.tasks.upscale.records import RecordShelf
 from esc_cli.tasks.upscale.step import local_steps
 
 
+@dataclass(frozen=True)
+class Session:
+    """What one batch after the other shares: the networks that are loaded, and the records."""
+
+    models: Models
+    shelf: RecordShelf
+
+    @classmethod
+    def of(cls, options: UpscaleOptions) -> Session:
+        """Nothing loaded, nothing read."""
+        return cls(
+            Models(options.model, options.engines[0], options.supply, options.denoise),
+            RecordShelf("" if options.shard is None else options.shard.name),
+        )
+
+
 def upscale(options: UpscaleOptions, stop: Stop | None = None) -> Iterator[Event]:
     """Plan and run a batch: `Planned`, then an `Item` per input, then a `Summary`.
 
@@ -30,11 +47,16 @@ def upscale(options: UpscaleOptions, stop: Stop | None = None) -> Iterator[Event
     and StoppedError while a network is fetched; later errors are in the items, and in the summary's
     exit code.
     """
-    stop = Stop() if stop is None else stop
+    yield from batch(options, Session.of(options), Stop() if stop is None else stop)
+
+
+def batch(
+    options: UpscaleOptions, session: Session, stop: Stop, found: Found | None = None
+) -> Iterator[Event]:
+    """As `upscale`; `found` stands for the inputs where they have been looked for already."""
     start = time.perf_counter()
-    shelf = RecordShelf("" if options.shard is None else options.shard.name)
-    models = Models(options.model, options.engines[0], options.supply, options.denoise)
-    plan = Planner(options, models, shelf).plan()
+    shelf, models = session.shelf, session.models
+    plan = Planner(options, models, shelf).plan(found)
     check_disk(plan.jobs)
     if not options.dry_run:
         _fetch_networks(plan, models)

@@ -119,7 +119,5 @@ def local_steps(
     options: UpscaleOptions, models: Models, shelf: RecordShelf, stop: Stop
 ) -> tuple[LocalStep, ...]:
     """One for each device that is asked for; `models`, which planned the batch, has the first."""
-    others = (
-        Models(options.model, engine, denoise=options.denoise) for engine in options.engines[1:]
-    )
+    others = map(models.beside, range(1, len(options.engines)), options.engines[1:])
     return tuple(LocalStep(own, options, shelf, stop) for own in (models, *others))

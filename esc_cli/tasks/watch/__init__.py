@@ -1,0 +1,1 @@
+"""`esc watch`: a folder whose pictures and videos are done as they arrive."""
