@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
 import signal
 import time
 from contextlib import contextmanager
@@ -119,8 +118,8 @@ def test_a_picture_that_changes_while_it_is_done_is_done_again(folders, draw, si
         draw(folders[0] / "large.png", 0, (700, 600))
         time.sleep(0.1)
         part = draw(folders[0].with_name("other.png"), 5, (30, 20))
-        until(lambda: folders[1].exists(), "the beginning")  # made when the work begins
-        os.replace(part, folders[0] / "large.png")
+        until(folders[1].exists, "the beginning")  # made when the work begins
+        part.replace(folders[0] / "large.png")
         until(lambda: told(folders) == ["large.png"], "the second")
         ran = ended(process)
     assert size(folders[1] / "large.png") == (60, 40)
