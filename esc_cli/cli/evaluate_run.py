@@ -19,7 +19,7 @@ from esc_cli.tasks.evaluate.events import (
     SetStarted,
     Timings,
 )
-from esc_cli.tasks.evaluate.report import Findings, Outputs, departures, set_rows, write
+from esc_cli.tasks.evaluate.report import Findings, Outputs, departures, doubts, set_rows, write
 from esc_cli.tasks.evaluate.run import Evaluation
 from esc_cli.tasks.stop import Stop
 
@@ -68,6 +68,8 @@ def _show(event: EvalEvent, how: Run) -> None:
     elif isinstance(event, SetDone):
         for title, rows in set_rows(event, per_picture=how.per_picture).items():
             print_rows(title, rows)
+        for text in doubts(event):
+            print_line(f"note: {text}", "yellow")
     elif how.timings:
         _show_timings(event)
 

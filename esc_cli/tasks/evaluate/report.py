@@ -15,6 +15,7 @@ from esc_cli.evaluation.export import (
     to_markdown,
 )
 from esc_cli.evaluation.html import Facts, render_report
+from esc_cli.evaluation.plausible import doubt
 from esc_cli.evaluation.results import Table, Visual
 from esc_cli.files.atomic import write_atomic
 from esc_cli.files.targets import check_outputs
@@ -66,6 +67,12 @@ def set_rows(done: SetDone, *, per_picture: bool) -> dict[str, tuple[Row, ...]]:
         means += f"; PSNR and SSIM {table.measured.text}"
     rows = {means: tuple(summary_rows(table))}
     return rows | ({"pictures": tuple(picture_rows(table))} if per_picture else {})
+
+
+def doubts(done: SetDone) -> list[str]:
+    """What speaks against a set being the one of its name."""
+    found = doubt(done.table)
+    return [f"{done.table.dataset} x{done.table.scale}: {found}"] if found else []
 
 
 def departures(findings: Findings, outputs: Outputs) -> list[str]:
