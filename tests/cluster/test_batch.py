@@ -1,0 +1,54 @@
+"""A batch on two workers: the results, records and exit codes of one machine."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import pytest
+
+pytest.importorskip("ray", reason="Ray is 240 MB: pip install '.[cluster]'; .ci/run does")
+pytestmark = pytest.mark.slow
+
+
+def below(folder):
+    """Every file below a folder but the records: relative path -> content."""
+    found = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in found
+        if not path.name.startswith(".esc-records.")
+    }
+
+
+def test_results_are_those_of_one_machine(on_cluster, esc, photos, whole):
+    report = photos.with_name("report.jsonl")
+    ran = on_cluster(photos, "--report", report)
+    assert ran.code == 0, ran.err
+    assert "12 done, 0 skipped, 0 failed" in ran.err
+    output = photos.with_name("in_x4")
+    assert below(output) == whole
+    assert len(ran.out.splitlines()) == 12, "only results are on stdout"
+    lines = [json.loads(line) for line in report.read_text().splitlines()]
+    assert {line["input"] for line in lines} == {str(path) for path in photos.rglob("*.png")}
+    assert all(line["device"].endswith(" cpu") for line in lines)
+    # Every machine's records are of one file, and all of them count for every later run.
+    assert len(list(output.glob(".esc-records.*.jsonl"))) == 1
+    assert "0 done, 12 skipped" in esc(photos).err
+    assert "0 done, 12 skipped" in on_cluster(photos).err
+
+
+def test_a_bad_picture_is_an_item_that_failed(on_cluster, photos, whole):
+    (photos / "bad.png").write_bytes((photos / "sub0" / "00.png").read_bytes()[:900])
+    ran = on_cluster(photos)
+    assert ran.code == 1
+    assert "12 done, 0 skipped, 1 failed" in ran.err
+    assert ran.lines_naming("bad.png")
+    assert below(photos.with_name("in_x4")) == whole
+
+
+def test_relative_paths_mean_the_same_everywhere(on_cluster, photos, whole):
+    ran = on_cluster("in", "-o", "out", cwd=photos.parent)
+    assert ran.code == 0, ran.err
+    assert below(photos.with_name("out")) == whole
+    assert all(line.startswith(f"out{os.sep}") for line in ran.out.splitlines())
