@@ -9,9 +9,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
@@ -29,6 +30,13 @@ def die(event, arguments):
 sys.addaudithook(die)
 """
 """A sitecustomize.py: whatever process opens a picture of that name is killed at once."""
+
+
+def wait_for(met, seconds: float = 60.0) -> None:
+    end = time.monotonic() + seconds
+    while not met():
+        assert time.monotonic() < end, "never happened"
+        time.sleep(0.05)
 
 
 @dataclass
@@ -50,13 +58,13 @@ class LocalCluster:
         own = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": self.token}
         return own | {"RAY_USAGE_STATS_ENABLED": "0", "OMP_NUM_THREADS": "1"}
 
-    def start(self, *words: str, **variables: str) -> psutil.Process:
-        """Start a node and wait until it runs."""
-        paths = f"{ROOT}{os.pathsep}{self.folder}"
-        environment = os.environ | self.environment | {"PYTHONPATH": paths} | variables
+    def start(self, *words: str, before: Sequence[str] = (), path: str = "") -> psutil.Process:
+        """Start a node and wait until it runs: `before` its command, `path` first in Python's."""
+        paths = os.pathsep.join(filter(None, (path, str(ROOT), str(self.folder))))
+        environment = os.environ | self.environment | {"PYTHONPATH": paths}
         log = self.folder / f"node-{len(self.nodes)}.log"
         own = ["--block", "--object-store-memory=80000000"]
-        command = [Path(sys.executable).with_name("ray"), "start", *own, *words]
+        command = [*before, Path(sys.executable).with_name("ray"), "start", *own, *words]
         with log.open("w") as stream:
             process = subprocess.Popen(command, env=environment, stdout=stream, stderr=stream)
         self.nodes.append(psutil.Process(process.pid))
@@ -64,8 +72,8 @@ class LocalCluster:
         assert process.poll() is None, log.read_text()
         return self.nodes[-1]
 
-    def add_node(self, **variables: str) -> psutil.Process:
-        return self.start(f"--address={self.address}", "--num-cpus=1", **variables)
+    def add_node(self, **how: Any) -> psutil.Process:
+        return self.start(f"--address={self.address}", "--num-cpus=1", **how)
 
     def workers(self) -> list[psutil.Process]:
         """The processes that hold a network."""
@@ -82,18 +90,13 @@ class LocalCluster:
                 with contextlib.suppress(psutil.NoSuchProcess):
                     process.kill()
 
+    wait_for = staticmethod(wait_for)
+
 
 def _works(process: psutil.Process) -> bool:
     with contextlib.suppress(psutil.NoSuchProcess):
         return "ClusterWorker" in " ".join(process.cmdline())
     return False
-
-
-def wait_for(met, seconds: float = 60.0) -> None:
-    end = time.monotonic() + seconds
-    while not met():
-        assert time.monotonic() < end, "never happened"
-        time.sleep(0.05)
 
 
 @pytest.fixture(scope="session")
@@ -148,6 +151,17 @@ def photos(tmp_path) -> Path:
     return tmp_path / "in"
 
 
+@pytest.fixture(scope="session")
+def more_photos():
+    """Adds so many pictures to a folder."""
+
+    def add(folder: Path, count: int) -> None:
+        for number in range(count):
+            noise(folder / "more" / f"{number:03}.png", 1000 + number)
+
+    return add
+
+
 def files_below(folder: Path) -> dict[str, bytes]:
     """Every file below a folder but the records: relative path -> content."""
     found = (path for path in sorted(folder.rglob("*")) if path.is_file())
@@ -156,6 +170,11 @@ def files_below(folder: Path) -> dict[str, bytes]:
         for path in found
         if not path.name.startswith(".esc-records.")
     }
+
+
+@pytest.fixture(scope="session")
+def below():
+    return files_below
 
 
 @pytest.fixture

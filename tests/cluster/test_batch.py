@@ -4,24 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import zipfile
 
+import numpy as np
 import pytest
+from clips import Clip, frames_of
 
 pytest.importorskip("ray", reason="Ray is 240 MB: pip install '.[cluster]'; .ci/run does")
 pytestmark = pytest.mark.slow
 
 
-def below(folder):
-    """Every file below a folder but the records: relative path -> content."""
-    found = (path for path in sorted(folder.rglob("*")) if path.is_file())
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in found
-        if not path.name.startswith(".esc-records.")
-    }
-
-
-def test_results_are_those_of_one_machine(on_cluster, esc, photos, whole):
+def test_results_are_those_of_one_machine(on_cluster, esc, photos, whole, below):
     report = photos.with_name("report.jsonl")
     ran = on_cluster(photos, "--report", report)
     assert ran.code == 0, ran.err
@@ -38,7 +31,7 @@ def test_results_are_those_of_one_machine(on_cluster, esc, photos, whole):
     assert "0 done, 12 skipped" in on_cluster(photos).err
 
 
-def test_a_bad_picture_is_an_item_that_failed(on_cluster, photos, whole):
+def test_a_bad_picture_is_an_item_that_failed(on_cluster, photos, whole, below):
     (photos / "bad.png").write_bytes((photos / "sub0" / "00.png").read_bytes()[:900])
     ran = on_cluster(photos)
     assert ran.code == 1
@@ -47,8 +40,26 @@ def test_a_bad_picture_is_an_item_that_failed(on_cluster, photos, whole):
     assert below(photos.with_name("in_x4")) == whole
 
 
-def test_relative_paths_mean_the_same_everywhere(on_cluster, photos, whole):
+def test_relative_paths_mean_the_same_everywhere(on_cluster, photos, whole, below):
     ran = on_cluster("in", "-o", "out", cwd=photos.parent)
     assert ran.code == 0, ran.err
     assert below(photos.with_name("out")) == whole
     assert all(line.startswith(f"out{os.sep}") for line in ran.out.splitlines())
+
+
+def test_videos_and_archives_are_items_of_one_worker(on_cluster, esc, tmp_path, photos, below):
+    folder = tmp_path / "mixed"
+    Clip(frames=30).write(folder / "clip.mkv")
+    with zipfile.ZipFile(folder / "book.cbz", "w") as book:
+        for path in sorted((photos / "sub0").iterdir()):
+            book.write(path, path.name)
+    assert esc(folder, "-s", 2, "-o", tmp_path / "alone").code == 0
+    ran = on_cluster(folder, "-s", 2, "-o", tmp_path / "out")
+    assert ran.code == 0, ran.err
+    assert "2 done" in ran.err
+    own, other = below(tmp_path / "out"), below(tmp_path / "alone")
+    assert own["book.cbz"] == other["book.cbz"]
+    # Matroska gives each file a number of its own.
+    made, alone = (frames_of(tmp_path / name / "clip.mkv") for name in ("out", "alone"))
+    assert len(made) == 30
+    assert np.array_equal(made, alone)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from esc_cli.errors import shown
-from esc_cli.files.atomic import file_failures, part_name
+from esc_cli.files.atomic import file_failures, part_name, remove_stale_parts
 from esc_cli.tasks.upscale.job import Job
 
 _ADVICE = "every machine must see the same folders under the same paths"
@@ -69,6 +69,7 @@ def marked(jobs: Sequence[Job]) -> Iterator[Sight]:
     marks = tuple(folder / part_name("cluster") for folder in folders)
     try:
         for mark in marks:
+            remove_stale_parts(mark.parent)
             with file_failures(mark):
                 mark.write_text(token, encoding="ascii")
         yield Sight(_samples(jobs), marks, token)
