@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import zipfile
 
 import numpy as np
 import pytest
 from clips import Clip, frames_of
+from command import ROOT
 
 pytest.importorskip("ray", reason="Ray is 240 MB: pip install '.[cluster]'; .ci/run does")
 pytestmark = pytest.mark.slow
@@ -40,11 +42,14 @@ def test_a_bad_picture_is_an_item_that_failed(on_cluster, photos, whole, below):
     assert below(photos.with_name("in_x4")) == whole
 
 
-def test_relative_paths_mean_the_same_everywhere(on_cluster, photos, whole, below):
-    ran = on_cluster("in", "-o", "out", cwd=photos.parent)
+def test_relative_paths_mean_the_same_everywhere(on_cluster, esc, photos, below):
+    weights = photos.with_name("own.safetensors")
+    shutil.copy(ROOT / "weights" / "esc-tiny-x2.safetensors", weights)
+    ran = on_cluster("in", "-o", "out", "-m", "own.safetensors", cwd=photos.parent)
     assert ran.code == 0, ran.err
-    assert below(photos.with_name("out")) == whole
     assert all(line.startswith(f"out{os.sep}") for line in ran.out.splitlines())
+    assert esc(photos, "-o", photos.with_name("alone"), "-m", weights).code == 0
+    assert below(photos.with_name("out")) == below(photos.with_name("alone"))
 
 
 def test_videos_and_archives_are_items_of_one_worker(on_cluster, esc, tmp_path, photos, below):

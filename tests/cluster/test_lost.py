@@ -29,7 +29,13 @@ def test_a_killed_worker_costs_nothing(esc, cluster, photos, whole, below):
     ran = ended(esc, process)
     assert ran.code == 0, ran.err
     assert "12 done, 0 skipped, 0 failed" in ran.err
-    assert below(photos.with_name("in_x4")) == whole
+    output = photos.with_name("in_x4")
+    parts = list(output.rglob(".*.esc-part"))  # of the picture that it was writing, if any
+    assert len(parts) <= 1
+    assert {name: own for name, own in below(output).items() if name in whole} == whole
+    (photos / "sub0" / "00.png").touch()
+    assert "1 done, 11 skipped" in esc(photos).err
+    assert below(output) == whole
 
 
 def test_a_picture_that_kills_every_worker_fails_by_name(on_cluster, photos, whole, below):

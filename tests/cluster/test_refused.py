@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+from pathlib import Path
 
 import pytest
+from command import ROOT
 
 pytest.importorskip("ray", reason="Ray is 240 MB: pip install '.[cluster]'; .ci/run does")
 pytestmark = pytest.mark.slow
@@ -23,11 +26,26 @@ def third(cluster):
         cluster.kill(node)
 
 
-def test_a_machine_with_another_version_is_refused(on_cluster, third, photos, tmp_path):
-    older = tmp_path / "older" / "pillow-9.0.dist-info"
-    older.mkdir(parents=True)
-    (older / "METADATA").write_text("Metadata-Version: 2.1\nName: pillow\nVersion: 9.0\n")
-    third(path=str(older.parent))
+@pytest.fixture
+def older(tmp_path) -> Path:
+    """A folder that makes Python find an older Pillow, by its metadata."""
+    info = tmp_path / "older" / "pillow-9.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: pillow\nVersion: 9.0\n")
+    return info.parent
+
+
+def test_where_no_machine_can_work_the_batch_ends(on_cluster, photos, older):
+    ran = on_cluster(photos, env={"PYTHONPATH": f"{older}{os.pathsep}{ROOT}"})
+    assert ran.code == 3
+    assert len(ran.lines_naming("is not used")) == 2
+    (line,) = ran.lines_naming("stopped")
+    assert "what is left was not tried" in line
+    assert "12 left" in ran.err
+
+
+def test_a_machine_with_another_version_is_refused(on_cluster, third, photos, older):
+    third(path=str(older))
     ran = on_cluster(photos)
     assert ran.code == 0, ran.err
     (line,) = ran.lines_naming("is not used")

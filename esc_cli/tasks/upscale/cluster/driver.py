@@ -10,8 +10,10 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from esc_cli.checkpoints.fetch import Supply
+from esc_cli.checkpoints.store import looks_like_path
 from esc_cli.errors import DeadlineError, EscError, SetupError
 from esc_cli.files.http import Link
 from esc_cli.tasks.models import Choice
@@ -71,8 +73,8 @@ class ClusterPipeline:
             raise ValueError("the cluster must be joined first")
         self._queue.extend(map(Attempt, jobs))
         with marked(jobs) as sight:
-            options = replace(self.options, supply=_portable(self.options.supply))
-            crew = Crew(cluster, Brief(options, self._networks, sight), versions())
+            networks = tuple(_network_from_anywhere(one) for one in self._networks)
+            crew = Crew(cluster, Brief(_portable(self.options), networks, sight), versions())
             while not self.stop and (self._at_work or (self._queue and self._goes_on())):
                 self._hand_out(cluster, crew)
                 for place, heard in cluster.hear(TICK_S):
@@ -142,9 +144,20 @@ class ClusterPipeline:
             yield item_of(attempt.job, "failed", f"{what}: {lost.reason}")
 
 
-def _portable(supply: Supply) -> Supply:
+def _portable(options: UpscaleOptions) -> UpscaleOptions:
     """Whether connections are allowed is what goes along; who watches them stays here."""
-    return Supply(Link(offline=supply.link.is_offline))
+    model = options.model
+    if model is not None and looks_like_path(model):
+        model = str(unmoved(Path(model)))
+    return replace(
+        options, model=model, supply=Supply(Link(offline=options.supply.link.is_offline))
+    )
+
+
+def _network_from_anywhere(choice: Choice) -> Choice:
+    photo = choice.photo and _network_from_anywhere(choice.photo)
+    checkpoint = replace(choice.checkpoint, path=unmoved(choice.checkpoint.path))
+    return replace(choice, checkpoint=checkpoint, photo=photo)
 
 
 def _from_anywhere(job: Job) -> Job:
@@ -155,7 +168,13 @@ def _from_anywhere(job: Job) -> Job:
         path=unmoved(job.source.path),
         folder=None if folder is None else unmoved(folder),
     )
-    return replace(job, source=source, root=unmoved(job.root), output=unmoved(job.output))
+    return replace(
+        job,
+        source=source,
+        choice=job.choice and _network_from_anywhere(job.choice),
+        root=unmoved(job.root),
+        output=unmoved(job.output),
+    )
 
 
 def _as_here(event: ItemEvent, job: Job) -> ItemEvent:

@@ -12,8 +12,10 @@ import socket
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 
 from esc_cli.errors import EscError
+from esc_cli.files.atomic import remove_stale_parts
 from esc_cli.tasks.models import Choice, Models
 from esc_cli.tasks.stop import Stop
 from esc_cli.tasks.upscale.cluster.agreement import Greeting, as_here, difference, versions
@@ -41,6 +43,7 @@ class ClusterWorker:
 
     def __init__(self, wanted: Mapping[str, str], brief: bytes, address: str) -> None:
         self._wanted, self._packed, self._address = wanted, brief, address
+        self._tidied: set[Path] = set()
 
     @cached_property
     def _brief(self) -> Brief:
@@ -90,6 +93,7 @@ class ClusterWorker:
         except EscError as error:
             yield error
             return
+        self._tidy(job.output.parent)
         options = self._brief.options
         step = LocalStep(self._models, options, self._shelf, stop)
         pipeline = Pipeline(options, (step,), self._shelf, stop)
@@ -104,6 +108,12 @@ class ClusterWorker:
             told = replace(told, device=f"{socket.gethostname()} {told.device}")
         if told is not None:
             yield told
+
+    def _tidy(self, folder: Path) -> None:
+        """Remove what processes of this machine left there when they died, once; other machines cannot know of it."""
+        if folder not in self._tidied:
+            self._tidied.add(folder)
+            remove_stale_parts(folder)
 
 
 def writer_name(host: str, address: str) -> str:
