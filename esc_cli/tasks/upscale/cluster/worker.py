@@ -110,7 +110,7 @@ class ClusterWorker:
             yield told
 
     def _tidy(self, folder: Path) -> None:
-        """Remove what processes of this machine left there when they died, once; other machines cannot know of it."""
+        """Remove what processes of this machine left there when they died, once."""
         if folder not in self._tidied:
             self._tidied.add(folder)
             remove_stale_parts(folder)
