@@ -113,6 +113,16 @@ Existing = Annotated[
         "error: fail on any output that exists.",
     ),
 ]
+Cluster = Annotated[
+    str | None,
+    typer.Option(rich_help_panel="Batch", help="Work on a Ray cluster: auto, or HOST:PORT."),
+]
+DryRun = Annotated[
+    bool,
+    typer.Option(
+        "--dry-run", "-n", rich_help_panel="Batch", help="Show what would be done; do nothing."
+    ),
+]
 Share = Annotated[
     str | None,
     typer.Option(

@@ -17,7 +17,9 @@ from esc_cli.cli.parsing import (
     SCALE,
     SELF_ENSEMBLE,
     TILE,
+    Cluster,
     Deadline,
+    DryRun,
     Existing,
     FailFast,
     HtmlPage,
@@ -142,12 +144,8 @@ def upscale_options(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per o
     keep_times: KeepTimes = False,
     fail_fast: FailFast = False,
     shard: Share = None,
-    dry_run: Annotated[
-        bool,
-        typer.Option(
-            "--dry-run", "-n", rich_help_panel=_BATCH, help="Show what would be done; do nothing."
-        ),
-    ] = False,
+    cluster: Cluster = None,
+    dry_run: DryRun = False,
     report: Annotated[
         Path | None,
         typer.Option(rich_help_panel=_BATCH, help="Append one JSON object per item to this file."),
@@ -300,6 +298,7 @@ def upscale_options(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per o
         min_side=min_side,
         large=large,
         shard=None if shard is None else parse_shard(shard, os.environ),
+        cluster=cluster,
         include_outputs=include_outputs,
         existing=existing,
         checksum=checksum,

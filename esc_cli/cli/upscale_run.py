@@ -228,6 +228,8 @@ def run(options: UpscaleOptions, how: Run) -> None:
             )
         if options.shard is not None:
             raise UsageError("--shard shares out folders, and does not go with -")
+        if options.cluster is not None:
+            raise UsageError("--cluster works on files that all machines see, and not on -")
         with raising_on_signals():
             _stream(options, how.input_format)
         return

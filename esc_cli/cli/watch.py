@@ -18,6 +18,7 @@ _ONE_BATCH = (
     "include_outputs",
     "existing",
     "checksum",
+    "cluster",
     "dry_run",
     "html",
     "input_format",

@@ -80,7 +80,7 @@ def atomic_file(
     Raises DiskError when space or quota runs out or the disk or share is gone, WriteError with the
     path for the rest; what `before_rename` raises passes through.
     """
-    place = path.with_name(_part_name(path.name))
+    place = path.with_name(part_name(path.name))
     try:
         with _failures_for(path), _open_new(place) as stream:
             part = Part(place, stream)
@@ -101,7 +101,8 @@ def atomic_file(
     sync_folder(path.parent)
 
 
-def _part_name(name: str) -> str:
+def part_name(name: str) -> str:
+    """The name of a hidden sibling that no other process takes, and a later run removes."""
     return f".{_shortened(name)}.{_host()}-{os.getpid()}-{next(_counter)}{PART_SUFFIX}"
 
 

@@ -23,6 +23,11 @@ class Stop:
         """Whether the time of the batch is up."""
         return self._end is not None and time.monotonic() >= self._end
 
+    @property
+    def seconds_left(self) -> float | None:
+        """Seconds until the time of the batch is up, None for no limit."""
+        return None if self._end is None else max(0.0, self._end - time.monotonic())
+
     def set(self, signal_number: int) -> None:
         """Ask for a stop. Does nothing that a signal handler may not do."""
         self.signal_number = signal_number

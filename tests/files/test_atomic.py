@@ -92,7 +92,7 @@ def test_a_folder_in_the_way_or_missing_is_a_write_error(tmp_path):
 def test_a_full_disk_is_a_disk_error(tmp_path, monkeypatch):
     """The device that is always full stands in for the sibling; all else is the real thing."""
     (tmp_path / "full").symlink_to("/dev/full")
-    monkeypatch.setattr(atomic, "_part_name", lambda _: "full")
+    monkeypatch.setattr(atomic, "part_name", lambda _: "full")
     real_open = os.open
     monkeypatch.setattr(
         os, "open", lambda path, flags, *mode: real_open(path, flags & ~os.O_EXCL, *mode)

@@ -6,7 +6,15 @@ import pytest
 
 from esc_cli.errors import UsageError
 from esc_cli.media.formats import INPUT_SUFFIXES
-from esc_cli.media.paths import PICTURES, REFUSED, Selection, absolute, ancestors, find_sources
+from esc_cli.media.paths import (
+    PICTURES,
+    REFUSED,
+    Resolver,
+    Selection,
+    absolute,
+    ancestors,
+    find_sources,
+)
 
 TREE = ["b.PNG", "a.jpg", "sub/c.webp", "sub/deep/d.heic", ".hidden.png", ".git/e.png"]
 
@@ -143,3 +151,28 @@ def test_absolute_resolves_links_and_survives_loops(tmp_path):
 def test_ancestors_are_nearest_first():
     assert list(ancestors(Path("/a/b/c")))[-1] == Path("/")
     assert next(iter(ancestors(Path("/a/b/c")))).name == "b"
+
+
+def test_many_paths_are_resolved_as_each_by_itself(tmp_path, monkeypatch):
+    real = tmp_path / "real"
+    real.mkdir()
+    (real / "a.png").touch()
+    (tmp_path / "link").symlink_to(real)
+    (real / "b.png").symlink_to(real / "a.png")
+    (real / "loop.png").symlink_to(real / "loop.png")
+    monkeypatch.chdir(tmp_path)
+    names = ["real/a.png", "link/a.png", "link/b.png", "link/loop.png", "real", "link", "."]
+    names += ["link/..", "link/../real/a.png", "nowhere/c.png", str(real / "c.png"), "/"]
+    resolve = Resolver()
+    for name in [*names, *names]:
+        assert resolve(Path(name)) == absolute(Path(name)), name
+
+
+def test_a_scan_asks_about_each_folder_once(tmp_path):
+    for number in range(50):
+        (tmp_path / "deep" / "er" / f"{number:02}.png").parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "deep" / "er" / f"{number:02}.png").touch()
+    (tmp_path / "link").symlink_to(tmp_path / "deep")
+    found = find_sources((str(tmp_path / "link"),), Selection(), output_root=None, source_of={}.get)
+    assert len(found.sources) == 50
+    assert all(source.resolved == source.path.resolve() for source in found.sources)

@@ -167,6 +167,8 @@ class UpscaleOptions:
         default_factory=Selection, metadata=no_effect("says which inputs there are")
     )
     shard: Shard | None = field(default=None, metadata=no_effect("says who does which inputs"))
+    # the address of a Ray cluster, or auto
+    cluster: str | None = field(default=None, metadata=no_effect("says where the work is done"))
     # of the shorter side, from which on an input is left alone
     min_side: int | None = field(default=None, metadata=no_effect("says which inputs are enlarged"))
     large: Large = field(default="skip", metadata=no_effect("copies have records of their own"))
@@ -220,6 +222,8 @@ class UpscaleOptions:
         if not all(self.devices) or "auto" in self.devices:
             what = f"--devices {','.join(self.devices)!r} is no list of devices"
             raise UsageError(what, advice="cuda:0,cuda:1")
+        if self.cluster and (self.devices or self.engine.device not in {"auto", "cpu", "cuda"}):
+            raise UsageError("--cluster takes --device auto, cpu or cuda, and no --devices")
         if self.devices and self.engine.device not in ("auto", self.devices[0]):
             raise UsageError("--device and --devices exclude each other")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from esc_cli.errors import UsageError
 from esc_cli.media.decode import check_pixels, probe
 from esc_cli.media.formats import SUFFIXES, OutputPlan, plan_output
-from esc_cli.media.paths import Source, absolute
+from esc_cli.media.paths import Source
 from esc_cli.media.picture import Header
 from esc_cli.tasks.upscale.input_kind import Batch
 from esc_cli.tasks.upscale.job import Job
@@ -40,7 +40,7 @@ class PictureKind:
     def _header(self, source: Source, root: Path) -> Header:
         """The header, from the record when the input has not changed since."""
         options = self.batch.options
-        record = self.batch.shelf.at(root).by_input.get(str(absolute(source.path)))
+        record = self.batch.shelf.at(root).by_input.get(str(source.absolute))
         if record is not None and record.source.fits(source.path, options.checksum):
             check_pixels(record.header, options.max_pixels)
             return record.header

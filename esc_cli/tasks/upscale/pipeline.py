@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
 from esc_cli.engine.threads import available_cores
 from esc_cli.errors import DeadlineError, EscError, SetupError, StoppedError
+from esc_cli.tasks.models import Choice
 from esc_cli.tasks.stop import Stop
 from esc_cli.tasks.upscale.batching import Batches, Outcome, batches
 from esc_cli.tasks.upscale.decode_queue import Ahead
@@ -80,6 +82,13 @@ class Pipeline:
     def __post_init__(self) -> None:
         """Nothing is loaded yet."""
         self.workers = Workers(self.steps)
+
+    @contextmanager
+    def prepared(self, networks: Iterable[Choice]) -> Iterator[None]:
+        """Within, these networks are loaded on every device. Raises as `Step.prepare`."""
+        for choice in networks:
+            self.workers.prepare(choice)
+        yield
 
     def run(self, jobs: Sequence[Job]) -> Iterator[ItemEvent]:
         """The items of the jobs as they finish, until all are done, a stop, or a fatal error.

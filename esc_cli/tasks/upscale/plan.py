@@ -25,7 +25,7 @@ from esc_cli.media.naming import (
     folder_for,
     resolve_collisions,
 )
-from esc_cli.media.paths import Found, Source, absolute, find_sources
+from esc_cli.media.paths import Found, Resolver, Source, find_sources
 from esc_cli.tasks.models import Models
 from esc_cli.tasks.upscale.archive.kind import ArchiveKind
 from esc_cli.tasks.upscale.events import Item
@@ -171,7 +171,7 @@ class Planner:
         if self.options.existing == "error":
             return "the output exists already (--existing error)"
         record = self.shelf.at(job.root).find(job.output)
-        own = str(absolute(job.source.path))
+        own = str(job.source.absolute)
         if record is None:
             what = f"{shown(job.output.name)} exists, and esc has no record of having written it"
         elif record.input != own and os.path.lexists(record.input):
@@ -187,7 +187,7 @@ class Planner:
     def _fits(self, record: OutputRecord, job: Job) -> bool:
         by_content = self.options.checksum
         return (
-            record.input == str(absolute(job.source.path))
+            record.input == str(job.source.absolute)
             and current_form(record.settings) == job.settings
             and record.weights_sha256 in job.digests
             and record.source.fits(job.source.path, by_content)
@@ -221,10 +221,11 @@ def _refuse_inputs(
     sources: Iterable[Source], wanted: Iterable[Source], outputs: Iterable[Path]
 ) -> None:
     """Raise UsageError when an output is an input, even one that cannot be read."""
-    inputs = {absolute(source.path) for source in sources}
+    inputs, resolve = {source.absolute for source in sources}, Resolver()
     for source, output in zip(wanted, outputs, strict=True):
-        if absolute(output) in inputs:
+        place = resolve(output)
+        if place in inputs:
             what = "is an input and would be overwritten"
-            if absolute(output) != absolute(source.path):
+            if place != source.absolute:
                 what += f" by the result of {shown(source.path)}"
             raise UsageError(what, output, "choose another -o, or a --name that differs")

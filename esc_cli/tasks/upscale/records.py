@@ -148,6 +148,7 @@ class RecordShelf:
         self._writer = writer
         self._shelf: dict[Path, Records] = {}
         self._asked: dict[Path, Records] = {}
+        self._above: dict[Path, tuple[Records, ...]] = {}
 
     def reread(self) -> None:
         """Read every folder's records anew when they are next asked for."""
@@ -168,11 +169,15 @@ class RecordShelf:
 
         Records that cannot be read, above a folder that belongs to somebody else, count as none.
         """
-        found = (self._recorded(folder, path) for folder in path.parents)
+        folder = path.parent
+        if folder not in self._above:
+            self._above[folder] = tuple(filter(_has_records, map(self.at, path.parents)))
+        found = (records.find(path) for records in self._above[folder])
         return next((record.input for record in found if record is not None), None)
 
-    def _recorded(self, folder: Path, path: Path) -> OutputRecord | None:
-        try:
-            return self.at(folder).find(path)
-        except DiskError:
-            return None
+
+def _has_records(records: Records) -> bool:
+    try:
+        return bool(records.by_output)
+    except DiskError:
+        return False

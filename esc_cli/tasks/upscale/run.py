@@ -12,6 +12,7 @@ from esc_cli.files.atomic import remove_stale_parts
 from esc_cli.media.paths import Found
 from esc_cli.tasks.models import Choice, Models
 from esc_cli.tasks.stop import Stop
+from esc_cli.tasks.upscale.cluster.driver import ClusterPipeline
 from esc_cli.tasks.upscale.disk import check_disk, make_folders
 from esc_cli.tasks.upscale.events import Event, Item, ItemEvent, Planned, Summary
 from esc_cli.tasks.upscale.job import StreamedJob, item_of
@@ -61,7 +62,7 @@ def batch(
     if not options.dry_run:
         _fetch_networks(plan, models)
     yield _planned(plan)
-    pipeline = Pipeline(options, local_steps(options, models, shelf, stop), shelf, stop)
+    pipeline = _pipeline(options, models, shelf, stop)
     counts: Counter[str] = Counter()
     items = _planned_items(plan, models, options) if options.dry_run else _items(plan, pipeline)
     for item in items:
@@ -73,6 +74,15 @@ def batch(
             break
     total = len(plan.jobs) + len(plan.settled)
     yield _summary(counts, total, time.perf_counter() - start, pipeline)
+
+
+def _pipeline(
+    options: UpscaleOptions, models: Models, shelf: RecordShelf, stop: Stop
+) -> Pipeline | ClusterPipeline:
+    """What runs the jobs: this machine, or those of a cluster."""
+    if options.cluster is None:
+        return Pipeline(options, local_steps(options, models, shelf, stop), shelf, stop)
+    return ClusterPipeline(options, options.cluster, stop)
 
 
 def _fetch_networks(plan: Plan, models: Models) -> None:
@@ -87,15 +97,14 @@ def _networks(plan: Plan) -> Iterable[Choice]:
     return {one.checkpoint.path: one for choice in choices for one in choice.networks}.values()
 
 
-def _items(plan: Plan, pipeline: Pipeline) -> Iterator[ItemEvent]:
+def _items(plan: Plan, pipeline: Pipeline | ClusterPipeline) -> Iterator[ItemEvent]:
     yield from plan.settled
     if plan.jobs:
-        for choice in _networks(plan):
-            pipeline.workers.prepare(choice)
-        make_folders(plan.jobs)
-        for folder in dict.fromkeys(job.output.parent for job in plan.jobs):
-            remove_stale_parts(folder)
-        yield from pipeline.run(plan.jobs)
+        with pipeline.prepared(_networks(plan)):
+            make_folders(plan.jobs)
+            for folder in dict.fromkeys(job.output.parent for job in plan.jobs):
+                remove_stale_parts(folder)
+            yield from pipeline.run(plan.jobs)
 
 
 def _planned_items(plan: Plan, models: Models, options: UpscaleOptions) -> Iterator[Item]:
@@ -125,7 +134,9 @@ def _planned(plan: Plan) -> Planned:
     )
 
 
-def _summary(counts: Counter[str], total: int, seconds: float, pipeline: Pipeline) -> Summary:
+def _summary(
+    counts: Counter[str], total: int, seconds: float, pipeline: Pipeline | ClusterPipeline
+) -> Summary:
     reason, code = "", 1 if counts["failed"] else 0
     if pipeline.fatal is not None:
         reason, code = "what is left was not tried", pipeline.fatal.exit_code

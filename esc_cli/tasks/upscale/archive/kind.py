@@ -9,7 +9,7 @@ from esc_cli.errors import UsageError
 from esc_cli.files.source import open_source
 from esc_cli.media.archive import is_archive, open_archive
 from esc_cli.media.formats import OutputPlan
-from esc_cli.media.paths import ARCHIVES, Source, absolute
+from esc_cli.media.paths import ARCHIVES, Source
 from esc_cli.media.picture import Header
 from esc_cli.media.sniff import HEAD_BYTES
 from esc_cli.tasks.upscale.archive.job import FORMAT, ArchiveJob
@@ -57,7 +57,7 @@ class ArchiveKind:
 
     def _unchanged(self, source: Source, root: Path) -> OutputRecord | None:
         """The record of an earlier result of the same archive and options."""
-        record = self.batch.shelf.at(root).by_input.get(str(absolute(source.path)))
+        record = self.batch.shelf.at(root).by_input.get(str(source.absolute))
         if record is None or record.settings != self.settings:
             return None
         return record if record.source.fits(source.path, self.batch.options.checksum) else None

@@ -1,0 +1,184 @@
+"""A real Ray cluster on this machine: a head that does no work, and nodes with a processor each."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+from command import ROOT, Command
+from PIL import Image
+
+POISON = """
+import os, signal, sys
+
+def die(event, arguments):
+    if event == "open" and str(arguments[0]).endswith("poison.png"):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+sys.addaudithook(die)
+"""
+"""A sitecustomize.py: whatever process opens a picture of that name is killed at once."""
+
+
+def wait_for(met, seconds: float = 60.0) -> None:
+    end = time.monotonic() + seconds
+    while not met():
+        assert time.monotonic() < end, "never happened"
+        time.sleep(0.05)
+
+
+@dataclass
+class LocalCluster:
+    """Nodes are processes; `port` is the head's. Token authentication is on."""
+
+    folder: Path
+    port: int
+    token: str = field(default_factory=lambda: secrets.token_hex(32))
+    nodes: list[psutil.Process] = field(default_factory=list)
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What joins the cluster must have."""
+        own = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": self.token}
+        return own | {"RAY_USAGE_STATS_ENABLED": "0", "OMP_NUM_THREADS": "1"}
+
+    def start(self, *words: str, before: Sequence[str] = (), path: str = "") -> psutil.Process:
+        """Start a node and wait until it runs: `before` its command, `path` first in Python's."""
+        paths = os.pathsep.join(filter(None, (path, str(ROOT), str(self.folder))))
+        environment = os.environ | self.environment | {"PYTHONPATH": paths}
+        log = self.folder / f"node-{len(self.nodes)}.log"
+        own = ["--block", "--object-store-memory=80000000"]
+        command = [*before, Path(sys.executable).with_name("ray"), "start", *own, *words]
+        with log.open("w") as stream:
+            process = subprocess.Popen(command, env=environment, stdout=stream, stderr=stream)
+        self.nodes.append(psutil.Process(process.pid))
+        wait_for(lambda: "runtime started" in log.read_text() or process.poll() is not None)
+        assert process.poll() is None, log.read_text()
+        return self.nodes[-1]
+
+    def add_node(self, **how: Any) -> psutil.Process:
+        return self.start(f"--address={self.address}", "--num-cpus=1", **how)
+
+    def workers(self) -> list[psutil.Process]:
+        """The processes that hold a network."""
+        found = []
+        for node in self.nodes:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                found += [one for one in node.children(recursive=True) if _works(one)]
+        return found
+
+    def kill(self, node: psutil.Process) -> None:
+        """As a power cut would."""
+        with contextlib.suppress(psutil.NoSuchProcess):
+            for process in [*node.children(recursive=True), node]:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
+
+    wait_for = staticmethod(wait_for)
+
+
+def _works(process: psutil.Process) -> bool:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return "ClusterWorker" in " ".join(process.cmdline())
+    return False
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[LocalCluster]:
+    with tempfile.TemporaryDirectory(prefix="esc-ray-") as name:  # sockets need a short path
+        folder = Path(name)
+        (folder / "sitecustomize.py").write_text(POISON)
+        own = LocalCluster(folder, port=20000 + os.getpid() % 10000)
+        try:
+            own.start(
+                "--head",
+                f"--port={own.port}",
+                "--num-cpus=0",
+                "--include-dashboard=false",
+                f"--temp-dir={name}/ray",
+            )
+            own.add_node()
+            own.add_node()
+            yield own
+        finally:
+            for node in reversed(own.nodes):
+                own.kill(node)
+
+
+@pytest.fixture(scope="session")
+def esc(cluster) -> Command:
+    """`esc upscale` in a process of its own, for which the cluster's token is set."""
+    return Command(("upscale",), env=cluster.environment)
+
+
+@pytest.fixture(scope="session")
+def on_cluster(esc, cluster):
+    """`esc upscale --cluster` to its end."""
+
+    def run(*words, **options):
+        return esc(*words, "--cluster", cluster.address, process=True, **options)
+
+    return run
+
+
+def noise(path: Path, seed: int, side: int = 64) -> Path:
+    values = np.random.default_rng(seed).integers(0, 256, (side, side, 3), np.uint8)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(values).save(path)
+    return path
+
+
+@pytest.fixture
+def photos(tmp_path) -> Path:
+    for number in range(12):
+        noise(tmp_path / "in" / f"sub{number % 2}" / f"{number:02}.png", number)
+    return tmp_path / "in"
+
+
+@pytest.fixture(scope="session")
+def more_photos():
+    """Adds so many pictures to a folder."""
+
+    def add(folder: Path, count: int) -> None:
+        for number in range(count):
+            noise(folder / "more" / f"{number:03}.png", 1000 + number)
+
+    return add
+
+
+def files_below(folder: Path) -> dict[str, bytes]:
+    """Every file below a folder but the records: relative path -> content."""
+    found = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in found
+        if not path.name.startswith(".esc-records.")
+    }
+
+
+@pytest.fixture(scope="session")
+def below():
+    return files_below
+
+
+@pytest.fixture
+def whole(esc, photos) -> dict[str, bytes]:
+    """What one machine makes of the photos."""
+    assert esc(photos, "-o", photos.with_name("alone")).code == 0
+    return files_below(photos.with_name("alone"))
