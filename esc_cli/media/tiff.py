@@ -14,6 +14,7 @@ from PIL import UnidentifiedImageError
 
 from esc_cli.errors import ReadError, TooLargeError, UnsupportedError
 from esc_cli.media import tiff_segments, tiff_tags
+from esc_cli.media.floating import as_floats, multiplied
 from esc_cli.media.losses import is_big_tiff
 from esc_cli.media.metadata import (
     descriptive,
@@ -40,6 +41,7 @@ _ASSOCIATED, _UNASSOCIATED = 1, 2  # ExtraSamples: premultiplied and straight al
 _SAMPLES = 4  # of a pixel, at most, where no sample is dropped
 _REDUCED = 1  # NewSubfileType
 _UNSIGNED, _SIGNED, _FLOAT = 1, 2, 3  # SampleFormat
+_FLOAT_BITS = (16, 24, 32, 64)
 _CONVERT = "convert it to 8 or 16 bit RGB"
 _PER_INCH = {2: 1.0, 3: 2.54}  # ResolutionUnit: inch, centimetre
 
@@ -60,8 +62,9 @@ def inspect(stream: BinaryIO, max_pixels: int) -> Contents:
     if _is_direct(first):
         channels = _direct_channels(first)
         metadata = _metadata(first, grey=channels <= 2)
-        header = Header("TIFF", *size, channels, first.bitspersample, len(pages))
-        return Contents(header, turned, metadata, notes=_further_samples(first))
+        bits = 32 if first.sampleformat == _FLOAT else first.bitspersample
+        header = Header("TIFF", *size, channels, bits, len(pages))
+        return Contents(header, turned, metadata, notes=_notes(first))
     if first.bitspersample > 8:
         raise _too_deep(first)
     if tiff_segments.is_planar_ycbcr(first):
@@ -166,8 +169,12 @@ def _block(page: TiffPage, code: int) -> bytes | None:
 
 
 def _is_direct(page: TiffPage) -> bool:
-    """Whether the samples are grey or RGB of 8 or 16 bits as they stand."""
-    plain = page.photometric in (_MIN_IS_WHITE, _MIN_IS_BLACK, _RGB) and page.imagedepth == 1
+    """Whether the samples are grey or RGB as they stand: of 8 or 16 bits, or floating point."""
+    if page.imagedepth != 1:
+        return False
+    if page.sampleformat == _FLOAT:
+        return page.photometric in (_MIN_IS_BLACK, _RGB) and page.bitspersample in _FLOAT_BITS
+    plain = page.photometric in (_MIN_IS_WHITE, _MIN_IS_BLACK, _RGB)
     return plain and page.bitspersample in (8, 16) and page.sampleformat == _UNSIGNED
 
 
@@ -193,6 +200,12 @@ def _further_samples(page: TiffPage) -> tuple[str, ...]:
     count = page.samplesperpixel - colours - (_alpha_kind(page) is not None)
     what = f"left out: {count} further sample{'s' * (count > 1)} of each pixel"
     return (what,) if count > 0 else ()
+
+
+def _notes(page: TiffPage) -> tuple[str, ...]:
+    wide = page.sampleformat == _FLOAT and page.bitspersample > 32
+    what = f"its {page.bitspersample} bits per sample become floating-point numbers of 32"
+    return (*_further_samples(page), *((what,) if wide else ()))
 
 
 def _too_deep(page: TiffPage) -> UnsupportedError:
@@ -222,7 +235,7 @@ def exif(content: bytes) -> bytes | None:
 
 
 def frames(content: bytes, contents: Contents, truncation: Truncation) -> Iterator[Frame]:
-    """The (H, W, C) pages, uint8 or uint16, not yet turned upright.
+    """The (H, W, C) pages, not yet turned upright.
 
     Raises ReadError when data is missing, where tifffile would leave black instead.
     """
@@ -231,7 +244,10 @@ def frames(content: bytes, contents: Contents, truncation: Truncation) -> Iterat
     if direct or planes:
         for page in pages:
             samples = tiff_segments.samples(page, content, truncation)  # (H, W, C)
-            yield tiff_segments.from_ycbcr(samples) if planes else _direct_frame(page, samples)
+            if contents.header.bits == 32:
+                yield _floating_frame(page, samples, truncation)
+            else:
+                yield tiff_segments.from_ycbcr(samples) if planes else _direct_frame(page, samples)
         return
     for page in pages:
         tiff_segments.check(page, content, truncation)
@@ -240,6 +256,16 @@ def frames(content: bytes, contents: Contents, truncation: Truncation) -> Iterat
         for page in pages:
             image.seek(page.index)
             yield to_frame(image, contents.header.channels)
+
+
+def _floating_frame(page: TiffPage, samples: Frame, truncation: Truncation) -> Frame:
+    colours = 3 if page.photometric == _RGB else 1
+    alpha = _alpha_kind(page)
+    frame, notes = as_floats(samples[..., : colours + (alpha is not None)])
+    truncation.notes.extend(notes)
+    if alpha is not None:
+        frame[..., -1].clip(0, 1, out=frame[..., -1])
+    return multiplied(frame) if alpha == _UNASSOCIATED else frame
 
 
 def _direct_frame(page: TiffPage, samples: Frame) -> Frame:
@@ -278,13 +304,17 @@ def encode_tiff(picture: Picture, exif_block: bytes | None) -> bytes:
     return _with_exif(target.getvalue(), exif_block)
 
 
+def _alpha_name(header: Header) -> str:
+    return "assocalpha" if header.bits == 32 else "unassalpha"
+
+
 def _page_options(picture: Picture) -> dict[str, Any]:
     header, metadata = picture.header, picture.metadata
     icc = fitting_icc(metadata.icc, grey=header.channels <= 2)
     blocks = ((_ICC, 7, icc, False), (_XMP, 1, metadata.xmp, True), (_IPTC, 7, metadata.iptc, True))
     options: dict[str, Any] = {
         "photometric": "minisblack" if header.channels <= 2 else "rgb",
-        "extrasamples": ["unassalpha"] if header.has_alpha else None,
+        "extrasamples": [_alpha_name(header)] if header.has_alpha else None,
         "planarconfig": "contig" if header.channels > 1 else None,
         "compression": "zlib",
         "predictor": True,

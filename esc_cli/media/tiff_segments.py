@@ -14,6 +14,7 @@ from esc_cli.media.picture import Frame, Truncation
 if TYPE_CHECKING:
     from tifffile import TiffPage
 
+_FLOAT = 3  # SampleFormat
 _UNCOMPRESSED, _JPEG = 1, 7
 _CHECKED = frozenset((5, 8, 32946))  # LZW and deflate
 _PALETTE, _YCBCR = 3, 6
@@ -87,7 +88,7 @@ def samples(page: TiffPage, content: bytes, truncation: Truncation) -> Frame:
     height, width = page.imagelength, page.imagewidth
     planes = page.samplesperpixel if page.planarconfig == _SEPARATE else 1
     depth = page.samplesperpixel // planes
-    dtype = np.uint8 if page.bitspersample == 8 else np.uint16
+    dtype = page.dtype if page.sampleformat == _FLOAT else f"u{page.bitspersample // 8}"
     result: Frame = np.zeros((planes, height, width, depth), dtype)
     for place, part in _decoded(page, content, truncation):
         plane, _, top, left, _ = place
