@@ -177,9 +177,6 @@ def encode_exr(picture: Picture) -> bytes:
     if metadata.icc is not None:  # its numbers mean nothing without it
         what = "OpenEXR does not hold its colour profile"
         raise WriteError(what, advice="use --format tiff")
-    attributes = [*metadata.attributes, ("compression", "string", "zip")]
-    return written(picture.frames[0], "EXR", [_attribute(*one) for one in attributes])
-
-
-def _attribute(name: str, kind: Any, value: Any) -> tuple[str, Any, Any]:
-    return name, kind, value
+    # Without a date of its own the writer would put in that of today.
+    first = [("compression", "string", "zip"), ("DateTime", "string", "")]
+    return written(picture.frames[0], "EXR", [*first, *metadata.attributes])

@@ -6,6 +6,7 @@ Rows are stored from the bottom up, which is how astronomers' viewers show them.
 from __future__ import annotations
 
 import io
+import math
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ from esc_cli.media.picture import Contents, Frame, Header, Metadata, Truncation
 
 _RGB = 3
 _MOST_PARTS = 1024
+_MOST_BYTES = 8  # of a number
 _EXACT = (8, 16, -32)  # BITPIX of numbers that float32 holds as they are
 
 
@@ -96,18 +98,25 @@ def frames(
     truncation: Truncation,
 ) -> Iterator[Frame]:
     """The (H, W, 1 or 3) float32 picture, its numbers scaled as BSCALE and BZERO say."""
+    content = _whole(content, truncation)
     with _parts(content) as parts:
         part = parts[_first_picture(parts)]
         planes, height, width = _shape(part)
-        if part.fileinfo() and _is_cut(part, len(content)):
-            truncation.found()
         samples = np.asarray(part.data).reshape(planes, height, width)
-        # Views of the file's own byte order: numpy converts them.
         frame, notes = as_floats(samples[:, ::-1].transpose(1, 2, 0))
     truncation.notes.extend(notes)
     yield frame
 
 
-def _is_cut(part: Any, size: int) -> bool:
-    found = part.fileinfo()
-    return bool(found["datLoc"] + part.size > size)
+def _whole(content: bytes, truncation: Truncation) -> bytes:
+    """The file, filled up with zeros where the picture ends too early and that is allowed."""
+    with _parts(content) as parts:
+        part = parts[_first_picture(parts)]
+        end = part.fileinfo()["datLoc"] + part.size
+        most = len(content) + _MOST_BYTES * math.prod(_shape(part))
+    if end <= len(content):
+        return content
+    truncation.found()
+    if end > most:
+        raise ReadError("the picture is damaged: too much of it is missing to decode any")
+    return content.ljust(end, b"\0")

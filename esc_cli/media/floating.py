@@ -32,11 +32,11 @@ def as_floats(samples: NDArray[Any]) -> tuple[Frame, tuple[str, ...]]:
     most = np.abs(frame, where=~odd, out=np.zeros_like(frame)).max()
     frame[odd & ~unknown] = np.copysign(most, frame[odd & ~unknown])
     frame[unknown] = 0
-    counts = (
-        (int(unknown.sum()), "NaN became 0"),
-        (int((odd & ~unknown).sum()), "Inf became finite"),
+    kinds = (unknown, "NaN became 0"), (odd & ~unknown, "Inf became finite")
+    counted = ((int(mask.sum()), what) for mask, what in kinds)
+    return frame, tuple(
+        f"{count:,} sample{'s' * (count > 1)} of {what}" for count, what in counted if count
     )
-    return frame, tuple(f"{count:,} samples of {what}" for count, what in counts if count)
 
 
 def multiplied(frame: Frame) -> Frame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,7 @@ _USUAL = 1 / 64, 64.0
 """Of pictures whose bright parts lie between, 1 is taken for white as it is."""
 _BRIGHT = 0.99
 _LOOKED_AT = 1 << 20  # numbers of which the bright parts are judged
+_AT_ONCE = 1 << 16  # numbers that are changed
 
 
 @dataclass(frozen=True)
@@ -46,13 +48,23 @@ class ToneCurve:
 
     def bent(self, light: FloatPixels) -> FloatPixels:
         """Light, all of it in the range of the picture, -> [0, 1]."""
-        curved = _curve(light / np.float32(self.unit))
-        return (curved - np.float32(self.low)) / np.float32(self.high - self.low)
+        low, span = np.float32(self.low), np.float32(self.high - self.low)
+        return _by_bands(lambda band: (_curve(band / np.float32(self.unit)) - low) / span, light)
 
     def light(self, bent: FloatPixels) -> FloatPixels:
         """The light of numbers in [0, 1]; what lies outside is cut off."""
-        curved = bent.clip(0, 1) * np.float32(self.high - self.low) + np.float32(self.low)
-        return _uncurved(curved) * np.float32(self.unit)
+        low, span = np.float32(self.low), np.float32(self.high - self.low)
+        unit = np.float32(self.unit)
+        return _by_bands(lambda band: _uncurved(band.clip(0, 1) * span + low) * unit, bent)
+
+
+def _by_bands(change: Callable[[FloatPixels], FloatPixels], pixels: FloatPixels) -> FloatPixels:
+    """Every number changed, some rows after others: whole copies on the way would be many."""
+    result = np.empty(pixels.shape, np.float32)
+    rows = max(1, _AT_ONCE * len(pixels) // pixels.size)
+    for start in range(0, len(pixels), rows):
+        result[start : start + rows] = change(pixels[start : start + rows])
+    return result
 
 
 def _unit(light: FloatPixels) -> float:
