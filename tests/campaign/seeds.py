@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
+from tests.campaign.seeds_floats import EXR, FITS, FLOAT_TIFF, HDR, JXL, RAW
 from tests.campaign.seeds_png import MAKERS as PNG
 from tests.campaign.seeds_tiff import MAKERS as TIFF
 
@@ -185,6 +186,12 @@ SEEDS: Mapping[str, Seeds] = {
         ".tga", (*_each("RGB RGBA L P", "TGA"), *_each("RGB P", "TGA", compression="tga_rle"))
     ),
     "PCX": Seeds(".pcx", _each("RGB L P 1", "PCX")),
+    "JPEG XL": Seeds(".jxl", JXL),
+    "OpenEXR": Seeds(".exr", EXR),
+    "HDR": Seeds(".hdr", HDR),
+    "FITS": Seeds(".fits", FITS),
+    "float TIFF": Seeds(".tif", FLOAT_TIFF),
+    "raw": Seeds(".dng", RAW),
     "CBZ": Seeds(".cbz", (book,)),
     "not read": Seeds(".jp2", _REFUSED, refused=True),
 }
