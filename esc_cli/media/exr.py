@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from esc_cli.errors import ReadError, UnsupportedError, WriteError
-from esc_cli.media.floating import as_floats
+from esc_cli.media.floating import light_of
 from esc_cli.media.metadata import in_range, upright_size
 from esc_cli.media.openimageio import opened, written
 from esc_cli.media.picture import Contents, Frame, Header, Metadata, Picture, Truncation
@@ -124,11 +124,7 @@ def frames(content: bytes, contents: Contents, truncation: Truncation) -> Iterat
         spec = file.spec()
         window = _window(spec)
         stored = _stored(file, spec, window.channels, truncation)
-    frame, notes = as_floats(_placed(stored, window))
-    truncation.notes.extend(notes)
-    if contents.header.has_alpha:
-        frame[..., -1].clip(0, 1, out=frame[..., -1])
-    yield frame
+    yield light_of(_placed(stored, window), truncation, contents.header.has_alpha)
 
 
 def _stored(file: Any, spec: Any, channels: Sequence[int], truncation: Truncation) -> Frame:

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from esc_cli.errors import ReadError, TooLargeError, UnsupportedError
-from esc_cli.media.floating import as_floats
+from esc_cli.media.floating import light_of
 from esc_cli.media.formats import load_fits
 from esc_cli.media.picture import Contents, Frame, Header, Metadata, Truncation
 
@@ -103,8 +103,7 @@ def frames(
         part = parts[_first_picture(parts)]
         planes, height, width = _shape(part)
         samples = np.asarray(part.data).reshape(planes, height, width)
-        frame, notes = as_floats(samples[:, ::-1].transpose(1, 2, 0))
-    truncation.notes.extend(notes)
+        frame = light_of(samples[:, ::-1].transpose(1, 2, 0), truncation, has_alpha=False)
     yield frame
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from esc_cli.media.picture import Frame, Header, Picture
+from esc_cli.media.picture import Frame, Header, Picture, Truncation
 
 _LINEAR_END, _LINEAR_SLOPE = 0.0031308, 12.92
 """Of the transfer function of sRGB (IEC 61966-2-1): below, it is a straight line."""
@@ -39,9 +39,21 @@ def as_floats(samples: NDArray[Any]) -> tuple[Frame, tuple[str, ...]]:
     )
 
 
-def multiplied(frame: Frame) -> Frame:
-    """Straight colour of a (H, W, C) frame, the last of C alpha, multiplied by its alpha."""
-    frame[..., :-1] *= frame[..., -1:]
+def light_of(
+    samples: NDArray[Any], truncation: Truncation, has_alpha: bool, straight: bool = False
+) -> Frame:
+    """(H, W, C) of any kind of number as a frame; `truncation` is told of what `as_floats` notes.
+
+    has_alpha: the last of C is opacity, cut off at 0 and 1. straight: colour is not yet multiplied
+    by it.
+    """
+    frame, notes = as_floats(samples)
+    truncation.notes.extend(notes)
+    if has_alpha:
+        alpha = frame[..., -1:]
+        alpha.clip(0, 1, out=alpha)
+        if straight:
+            frame[..., :-1] *= alpha
     return frame
 
 

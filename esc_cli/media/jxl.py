@@ -9,7 +9,7 @@ from typing import BinaryIO
 import numpy as np
 
 from esc_cli.errors import ReadError, UnsupportedError
-from esc_cli.media.floating import as_floats, multiplied, srgb_curve, srgb_light
+from esc_cli.media.floating import light_of, srgb_curve, srgb_light
 from esc_cli.media.jxl_header import ALPHA, BLACK, JxlHeader, read_header
 from esc_cli.media.metadata import bare_exif, damaged_exif, fitting_icc, upright_size
 from esc_cli.media.openimageio import opened
@@ -163,14 +163,11 @@ def _decoded(content: bytes) -> Frame:
 
 def _floating_frame(frame: Frame, found: JxlHeader, truncation: Truncation) -> Frame:
     """Linear light, multiplied by alpha."""
-    light, notes = as_floats(frame)
-    truncation.notes.extend(notes)
-    if found.colour is not None and found.colour[1] == _SRGB[1]:
-        colours = light[..., :-1] if found.extra else light
+    if found.colour == _SRGB:
+        frame = np.array(frame, np.float32)
+        colours = frame[..., :-1] if found.extra else frame
         colours[...] = np.copysign(srgb_light(np.abs(colours)), colours)
-    if found.extra:
-        light[..., -1].clip(0, 1, out=light[..., -1])
-    return multiplied(light) if found.extra and not found.premultiplied else light
+    return light_of(frame, truncation, bool(found.extra), straight=not found.premultiplied)
 
 
 def _with_twelve_bits(content: bytes, found: JxlHeader) -> bytes:

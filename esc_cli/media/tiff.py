@@ -14,7 +14,7 @@ from PIL import UnidentifiedImageError
 
 from esc_cli.errors import ReadError, TooLargeError, UnsupportedError
 from esc_cli.media import tiff_segments, tiff_tags
-from esc_cli.media.floating import as_floats, multiplied
+from esc_cli.media.floating import light_of
 from esc_cli.media.losses import is_big_tiff
 from esc_cli.media.metadata import (
     descriptive,
@@ -245,7 +245,9 @@ def frames(content: bytes, contents: Contents, truncation: Truncation) -> Iterat
         for page in pages:
             samples = tiff_segments.samples(page, content, truncation)  # (H, W, C)
             if contents.header.bits == 32:
-                yield _floating_frame(page, samples, truncation)
+                alpha = _alpha_kind(page)
+                used = samples[..., : contents.header.channels]
+                yield light_of(used, truncation, alpha is not None, alpha == _UNASSOCIATED)
             else:
                 yield tiff_segments.from_ycbcr(samples) if planes else _direct_frame(page, samples)
         return
@@ -256,16 +258,6 @@ def frames(content: bytes, contents: Contents, truncation: Truncation) -> Iterat
         for page in pages:
             image.seek(page.index)
             yield to_frame(image, contents.header.channels)
-
-
-def _floating_frame(page: TiffPage, samples: Frame, truncation: Truncation) -> Frame:
-    colours = 3 if page.photometric == _RGB else 1
-    alpha = _alpha_kind(page)
-    frame, notes = as_floats(samples[..., : colours + (alpha is not None)])
-    truncation.notes.extend(notes)
-    if alpha is not None:
-        frame[..., -1].clip(0, 1, out=frame[..., -1])
-    return multiplied(frame) if alpha == _UNASSOCIATED else frame
 
 
 def _direct_frame(page: TiffPage, samples: Frame) -> Frame:
