@@ -13,7 +13,7 @@ from esc_cli.media.floating import light_of, srgb_curve, srgb_light
 from esc_cli.media.jxl_header import ALPHA, BLACK, JxlHeader, read_header
 from esc_cli.media.metadata import bare_exif, damaged_exif, fitting_icc, upright_size
 from esc_cli.media.openimageio import opened
-from esc_cli.media.picture import Contents, Frame, Header, Metadata, Truncation
+from esc_cli.media.picture import Contents, Frame, Header, Metadata, Truncation, full_range
 from esc_cli.media.profiles import MOST_BYTES
 
 _BARE = b"\xff\x0a"
@@ -144,7 +144,7 @@ def frames(
     elif found.floating:
         yield _floating_frame(_decoded(content), found, truncation)
     else:
-        frame = _full(_decoded(content), found.bits)
+        frame = full_range(_decoded(content), found.bits)
         yield _straight(frame) if found.premultiplied else frame
 
 
@@ -192,16 +192,6 @@ def _in_srgb(frame: Frame, found: JxlHeader) -> Frame:
     stored = srgb_curve(frame.astype(np.float32) / np.float32(2**bits - 1))
     levels: Frame = np.rint(stored * top).astype(kind)
     return levels
-
-
-def _full(frame: Frame, bits: int) -> Frame:
-    """Samples of `bits` spread over those of 8 or 16, rounded."""
-    kind, top = (np.uint8, 255) if bits <= 8 else (np.uint16, 65535)
-    if bits in (8, 16):
-        return np.ascontiguousarray(frame)
-    most = 2**bits - 1
-    spread: Frame = ((frame.astype(np.uint32) * top + most // 2) // most).astype(kind)
-    return spread
 
 
 def _straight(frame: Frame) -> Frame:

@@ -121,6 +121,16 @@ class Truncation:
             self.notes.append(what + _EMPTY)
 
 
+def full_range(frame: Frame, bits: int) -> Frame:
+    """Whole numbers of `bits`, up to 16, spread over all of 8 or 16 bits, rounded to nearest."""
+    kind, top = (np.uint8, 255) if bits <= 8 else (np.uint16, 65535)
+    if bits in (8, 16):
+        return np.ascontiguousarray(frame)
+    most = 2**bits - 1
+    spread: Frame = ((frame.astype(np.uint32) * top + most // 2) // most).astype(kind)
+    return spread
+
+
 def to_eight_bits(frame: Frame) -> Frame:
     """The same picture in uint8; uint16 is scaled by 255 / 65535 and rounded to nearest."""
     if frame.dtype == np.uint8:

@@ -36,7 +36,7 @@ _CHANNELS = {
 }
 _TARGET = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 _WITHOUT_END = frozenset(("BMP", "TGA", "PCX"))
-_REWRITTEN = {"BMP": bmp.with_fitting_palette, "TGA": tga.with_plain_palette}
+_REWRITTEN = {"BMP": bmp.as_pillow_reads, "TGA": tga.with_plain_palette}
 _DEEP = {"I": "32-bit integer", "F": "32-bit floating point"}
 
 

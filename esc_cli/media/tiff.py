@@ -24,7 +24,15 @@ from esc_cli.media.metadata import (
     orientation,
     upright_size,
 )
-from esc_cli.media.picture import Contents, Frame, Header, Metadata, Picture, Truncation
+from esc_cli.media.picture import (
+    Contents,
+    Frame,
+    Header,
+    Metadata,
+    Picture,
+    Truncation,
+    full_range,
+)
 from esc_cli.media.pillow import channels_of, clean_dpi, metadata_of, open_image, to_frame
 
 if TYPE_CHECKING:
@@ -42,6 +50,7 @@ _SAMPLES = 4  # of a pixel, at most, where no sample is dropped
 _REDUCED = 1  # NewSubfileType
 _UNSIGNED, _SIGNED, _FLOAT = 1, 2, 3  # SampleFormat
 _FLOAT_BITS = (16, 24, 32, 64)
+_OF_PILLOW = (1, 2, 4)  # bits of grey that it reads, fax among them
 _CONVERT = "convert it to 8 or 16 bit RGB"
 _PER_INCH = {2: 1.0, 3: 2.54}  # ResolutionUnit: inch, centimetre
 
@@ -62,7 +71,8 @@ def inspect(stream: BinaryIO, max_pixels: int) -> Contents:
     if _is_direct(first):
         channels = _direct_channels(first)
         metadata = _metadata(first, grey=channels <= 2)
-        bits = 32 if first.sampleformat == _FLOAT else first.bitspersample
+        bits = 8 if first.bitspersample <= 8 else 16
+        bits = 32 if first.sampleformat == _FLOAT else bits
         header = Header("TIFF", *size, channels, bits, len(pages))
         return Contents(header, turned, metadata, notes=_notes(first))
     if first.bitspersample > 8:
@@ -169,13 +179,17 @@ def _block(page: TiffPage, code: int) -> bytes | None:
 
 
 def _is_direct(page: TiffPage) -> bool:
-    """Whether the samples are grey or RGB as they stand: of 8 or 16 bits, or floating point."""
+    """Whether the samples are grey or RGB as they stand: up to 16 bits, or floating point."""
     if page.imagedepth != 1:
         return False
     if page.sampleformat == _FLOAT:
         return page.photometric in (_MIN_IS_BLACK, _RGB) and page.bitspersample in _FLOAT_BITS
-    plain = page.photometric in (_MIN_IS_WHITE, _MIN_IS_BLACK, _RGB)
-    return plain and page.bitspersample in (8, 16) and page.sampleformat == _UNSIGNED
+    if page.sampleformat != _UNSIGNED or page.dtype is None or page.bitspersample > 16:
+        return False
+    if page.photometric == _RGB:
+        return True
+    grey = page.photometric in (_MIN_IS_WHITE, _MIN_IS_BLACK)
+    return grey and (page.bitspersample not in _OF_PILLOW or page.samplesperpixel > 1)
 
 
 def _direct_channels(page: TiffPage) -> int:
@@ -263,7 +277,8 @@ def frames(content: bytes, contents: Contents, truncation: Truncation) -> Iterat
 def _direct_frame(page: TiffPage, samples: Frame) -> Frame:
     colours = 3 if page.photometric == _RGB else 1
     alpha = _alpha_kind(page)
-    frame: Frame = np.array(samples[..., : colours + (alpha is not None)], order="C")
+    used = samples[..., : colours + (alpha is not None)]
+    frame: Frame = np.array(full_range(used, page.bitspersample), order="C")
     if page.photometric == _MIN_IS_WHITE:
         frame[..., 0] = np.iinfo(frame.dtype).max - frame[..., 0]
     return _straight(frame) if alpha == _ASSOCIATED else frame

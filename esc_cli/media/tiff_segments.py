@@ -14,7 +14,6 @@ from esc_cli.media.picture import Frame, Truncation
 if TYPE_CHECKING:
     from tifffile import TiffPage
 
-_FLOAT = 3  # SampleFormat
 _UNCOMPRESSED, _JPEG = 1, 7
 _CHECKED = frozenset((5, 8, 32946))  # LZW and deflate
 _PALETTE, _YCBCR = 3, 6
@@ -88,8 +87,7 @@ def samples(page: TiffPage, content: bytes, truncation: Truncation) -> Frame:
     height, width = page.imagelength, page.imagewidth
     planes = page.samplesperpixel if page.planarconfig == _SEPARATE else 1
     depth = page.samplesperpixel // planes
-    dtype = page.dtype if page.sampleformat == _FLOAT else f"u{page.bitspersample // 8}"
-    result: Frame = np.zeros((planes, height, width, depth), dtype)
+    result: Frame = np.zeros((planes, height, width, depth), page.dtype)
     for place, part in _decoded(page, content, truncation):
         plane, _, top, left, _ = place
         result[plane, top : top + part.shape[0], left : left + part.shape[1]] = part
@@ -129,9 +127,9 @@ def _plain_bytes(page: TiffPage, index: int) -> int:
     if page.compression != _UNCOMPRESSED:
         return 0
     depth = 1 if page.planarconfig == _SEPARATE else page.samplesperpixel
-    row = depth * page.bitspersample // 8
+    bits = depth * page.bitspersample
     if page.is_tiled:
-        return page.tilewidth * page.tilelength * row
+        return page.tilelength * ((page.tilewidth * bits + 7) // 8)
     strips = -(-page.imagelength // page.rowsperstrip)
     rows = min(page.rowsperstrip, page.imagelength - index % strips * page.rowsperstrip)
-    return rows * page.imagewidth * row
+    return rows * ((page.imagewidth * bits + 7) // 8)
