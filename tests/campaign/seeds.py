@@ -171,6 +171,11 @@ _GIF = (
     _one(moving, "P", "GIF", duration=40, loop=0),
     _one(moving, "RGBA", "GIF", duration=40, disposal=2),
 )
+_AVIF = (
+    *_each("RGB RGBA L", "AVIF"),
+    _one(saved, "RGB", "AVIF", exif=exif),
+    _one(moving, "RGB", "AVIF"),
+)
 _REFUSED = (*_each("RGB", "JPEG2000"), *_each("RGB", "ICO"), *_each("RGBA", "DDS"), pnm)
 
 SEEDS: Mapping[str, Seeds] = {
@@ -180,7 +185,7 @@ SEEDS: Mapping[str, Seeds] = {
     "GIF": Seeds(".gif", _GIF),
     "BMP": Seeds(".bmp", (*_each("1 L P RGB RGBA", "BMP"), bit_fields)),
     "TIFF": Seeds(".tif", TIFF),
-    "AVIF": Seeds(".avif", (*_each("RGB RGBA L", "AVIF"), _one(saved, "RGB", "AVIF", exif=exif))),
+    "AVIF": Seeds(".avif", _AVIF),
     "HEIC": Seeds(".heic", (partial(heif, "RGB"), partial(heif, "RGBA"), partial(heif, "L"))),
     "TGA": Seeds(
         ".tga", (*_each("RGB RGBA L P", "TGA"), *_each("RGB P", "TGA", compression="tga_rle"))
