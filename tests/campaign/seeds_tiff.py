@@ -73,7 +73,6 @@ def deep(rng: Random) -> bytes:
         samples[..., 0] if channels == 1 else samples,
         photometric="minisblack" if channels == 1 else "rgb",
         bitspersample=bits,
-        compression=rng.choice((None, "zlib")),
     )
     return target.getvalue()
 
