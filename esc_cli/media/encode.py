@@ -22,7 +22,7 @@ from esc_cli.media.metadata import EXIF_PREFIX, fitting_icc, upright_exif
 from esc_cli.media.picture import Frame, Metadata, Picture, to_eight_bits
 from esc_cli.media.png import encode_png
 from esc_cli.media.profiles import PHOTOSHOP, resources_of
-from esc_cli.media.tiff import encode_tiff
+from esc_cli.media.tiff_encode import encode_tiff
 from esc_cli.media.webp import encode_webp
 
 # High enough that the codec does not undo what the network drew; 100 is lossless for WebP only.

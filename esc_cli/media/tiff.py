@@ -5,9 +5,8 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
-import struct
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from PIL import UnidentifiedImageError
@@ -15,9 +14,7 @@ from PIL import UnidentifiedImageError
 from esc_cli.errors import ReadError, TooLargeError, UnsupportedError
 from esc_cli.media import tiff_segments, tiff_tags
 from esc_cli.media.floating import light_of
-from esc_cli.media.losses import is_big_tiff
 from esc_cli.media.metadata import (
-    descriptive,
     exif_of_tiff,
     fitting_icc,
     in_range,
@@ -29,7 +26,6 @@ from esc_cli.media.picture import (
     Frame,
     Header,
     Metadata,
-    Picture,
     Truncation,
     full_range,
 )
@@ -50,6 +46,7 @@ _SAMPLES = 4  # of a pixel, at most, where no sample is dropped
 _REDUCED = 1  # NewSubfileType
 _UNSIGNED, _SIGNED, _FLOAT = 1, 2, 3  # SampleFormat
 _FLOAT_BITS = (16, 24, 32, 64)
+_FAX = (2, 3, 4)  # Compression: for two levels of grey alone
 _OF_PILLOW = (1, 2, 4)  # bits of grey that it reads, fax among them
 _CONVERT = "convert it to 8 or 16 bit RGB"
 _PER_INCH = {2: 1.0, 3: 2.54}  # ResolutionUnit: inch, centimetre
@@ -77,6 +74,7 @@ def inspect(stream: BinaryIO, max_pixels: int) -> Contents:
         return Contents(header, turned, metadata, notes=_notes(first))
     if first.bitspersample > 8:
         raise _too_deep(first)
+    tiff_segments.check_chroma(first)
     if tiff_segments.is_planar_ycbcr(first):
         header = Header("TIFF", *size, 3, 8, len(pages))
         return Contents(header, turned, _metadata(first, grey=False))
@@ -187,7 +185,7 @@ def _is_direct(page: TiffPage) -> bool:
     if page.sampleformat != _UNSIGNED or page.dtype is None or page.bitspersample > 16:
         return False
     if page.photometric == _RGB:
-        return True
+        return page.bitspersample > 1 or page.compression not in _FAX
     grey = page.photometric in (_MIN_IS_WHITE, _MIN_IS_BLACK)
     return grey and (page.bitspersample not in _OF_PILLOW or page.samplesperpixel > 1)
 
@@ -291,63 +289,3 @@ def _straight(frame: Frame) -> Frame:
     colour = (frame[..., :-1].astype(np.uint64) * top + alpha // 2) // np.maximum(alpha, 1)
     frame[..., :-1] = np.minimum(colour, top)
     return frame
-
-
-def encode_tiff(picture: Picture, exif_block: bytes | None) -> bytes:
-    """A deflated TIFF with a page for each frame, in the byte order of the EXIF block.
-
-    Files of 4 GiB and more become BigTIFF, which cannot take over the EXIF block.
-    """
-    from tifffile import TiffWriter
-
-    big = is_big_tiff(picture)
-    order: Literal["<", ">"] = "<" if exif_block is None else tiff_tags.byte_order(exif_block)
-    target = io.BytesIO()
-    with TiffWriter(target, bigtiff=big, byteorder=order) as writer:
-        for frame in picture.frames:
-            writer.write(frame[..., 0] if frame.shape[2] == 1 else frame, **_page_options(picture))
-    if exif_block is None or big:
-        return target.getvalue()
-    return _with_exif(target.getvalue(), exif_block)
-
-
-def _alpha_name(header: Header) -> str:
-    return "assocalpha" if header.bits == 32 else "unassalpha"
-
-
-def _page_options(picture: Picture) -> dict[str, Any]:
-    header, metadata = picture.header, picture.metadata
-    icc = fitting_icc(metadata.icc, grey=header.channels <= 2)
-    blocks = ((_ICC, 7, icc, False), (_XMP, 1, metadata.xmp, True), (_IPTC, 7, metadata.iptc, True))
-    options: dict[str, Any] = {
-        "photometric": "minisblack" if header.channels <= 2 else "rgb",
-        "extrasamples": [_alpha_name(header)] if header.has_alpha else None,
-        "planarconfig": "contig" if header.channels > 1 else None,
-        "compression": "zlib",
-        "predictor": True,
-        "metadata": None,
-        "software": False,
-        # (tag, type, count, value, whether on the first page only)
-        "extratags": [
-            (tag, kind, len(block), block, once) for tag, kind, block, once in blocks if block
-        ],
-    }
-    if metadata.dpi is not None:
-        options |= {"resolution": metadata.dpi, "resolutionunit": 2}
-    return options
-
-
-def _with_exif(content: bytes, exif_block: bytes) -> bytes:
-    """The same TIFF, its first directory replaced by one at the end that has the EXIF tags too."""
-    order = tiff_tags.byte_order(content)
-    layout, following = tiff_tags.read_directory(
-        content, tiff_tags.first_directory(content), depth=0
-    )
-    described = descriptive(
-        tiff_tags.read_directory(exif_block, tiff_tags.first_directory(exif_block))[0]
-    )
-    merged = {entry.tag: entry for entry in (*described, *layout)}
-    content += b"\0" * (len(content) % 2)
-    directory = tiff_tags.write_directory(list(merged.values()), order, len(content), following)
-    pointer = struct.pack(f"{order}I", len(content))
-    return b"".join((content[:4], pointer, content[8:], directory))

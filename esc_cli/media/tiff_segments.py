@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
+from esc_cli.errors import UnsupportedError
 from esc_cli.media import jpeg
 from esc_cli.media.picture import Frame, Truncation
 
@@ -15,11 +16,21 @@ if TYPE_CHECKING:
     from tifffile import TiffPage
 
 _UNCOMPRESSED, _JPEG = 1, 7
+_JPEGS = frozenset((6, _JPEG, 34892))  # old, new, lossy of DNG
 _CHECKED = frozenset((5, 8, 32946))  # LZW and deflate
 _PALETTE, _YCBCR = 3, 6
 _COLOUR_MAP = 320
 _SEPARATE = 2
 _SUBSAMPLING = 530
+
+
+def check_chroma(page: TiffPage) -> None:
+    """Raise UnsupportedError for what Pillow takes for damage: fewer Cb and Cr, and no JPEG."""
+    given = page.tags.get(_SUBSAMPLING)
+    fewer = (2, 2) if given is None else tuple(given.value)
+    if page.photometric == _YCBCR and page.compression not in _JPEGS and fewer != (1, 1):
+        what = "TIFF with chroma of a lower resolution, and without JPEG, is not supported"
+        raise UnsupportedError(what, advice="convert it to 8 or 16 bit RGB")
 
 
 def is_planar_ycbcr(page: TiffPage) -> bool:

@@ -196,3 +196,18 @@ def test_rows_of_twelve_bits_that_are_missing_are_a_failure(share):
     assert decode(whole, LIMIT).frames[0].min() == 65535
     with pytest.raises(ReadError, match="cut short"):
         decode(whole[: start + int(len(content) * share)], LIMIT)
+
+
+@pytest.mark.parametrize("compression", [1, 5, 32773])
+def test_chroma_of_a_lower_resolution_without_jpeg_is_refused_by_name(compression):
+    ycbcr = ((258, 3, (8, 8, 8)), (262, 3, (6,)), (277, 3, (3,)), (530, 3, (2, 2)))
+    content = tiff(bytes(4 * 4 // 4 * 6), (4, 4), *ycbcr, (259, 3, (compression,)))
+    with pytest.raises(UnsupportedError, match="chroma of a lower resolution"):
+        probe(content, LIMIT)
+
+
+@pytest.mark.parametrize("compression", [2, 3, 4])
+def test_colours_of_one_bit_as_fax_are_refused_by_name(compression):
+    page = ((258, 3, (1, 1, 1)), (262, 3, (2,)), (277, 3, (3,)), (259, 3, (compression,)))
+    with pytest.raises(UnsupportedError, match="1 bits per channel"):
+        probe(tiff(bytes(40), (8, 8), *page), LIMIT)
