@@ -76,7 +76,7 @@ def _inspect(stream: BinaryIO, max_pixels: int, truncation: Truncation) -> Conte
     elif format_name == "JXL":
         contents = jxl.inspect(stream, truncation)
     elif format_name in ("EXR", "HDR"):
-        contents = exr.inspect(stream, format_name)
+        contents = exr.inspect(stream, format_name, max_pixels)
     elif format_name == "FITS":
         contents = fits.inspect(stream, max_pixels)
     elif format_name == "GIF":

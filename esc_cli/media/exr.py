@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from esc_cli.errors import ReadError, UnsupportedError, WriteError
+from esc_cli.errors import ReadError, TooLargeError, UnsupportedError, WriteError
 from esc_cli.media.floating import light_of
 from esc_cli.media.metadata import in_range, upright_size
 from esc_cli.media.openimageio import opened, written
@@ -20,6 +20,7 @@ from esc_cli.media.picture import Contents, Frame, Header, Metadata, Picture, Tr
 _COLOURS = ("R", "G", "B"), ("Y",)
 _MOST_CHANNELS = 1024
 _MOST_PARTS = 1024
+_SAMPLES = 4  # of a pixel, at most, where no channel is left out
 _ROWS = 64  # that are decoded at once where a file is cut short
 # What OpenImageIO tells of the file's layout, and what the result has of its own.
 _LAYOUT = frozenset(
@@ -42,15 +43,16 @@ class _Window:
     channels: tuple[int, ...]
 
 
-def inspect(stream: BinaryIO, format_name: str) -> Contents:
+def inspect(stream: BinaryIO, format_name: str, max_pixels: int) -> Contents:
     """Everything but the pixels of an "EXR" or "HDR".
 
     Raises MissingExtraError without OpenImageIO, UnsupportedError for what is no flat picture in
-    RGB or grey, ReadError.
+    RGB or grey, ReadError, and TooLargeError where more is stored than `max_pixels` would take.
     """
     with opened(stream.read(), format_name) as file:
         spec = file.spec()
         window = _window(spec)
+        _check_allocation(spec, window, max_pixels)
         notes = (*_left_out(spec, window), *_further_parts(file))
     turned = in_range(spec.get_int_attribute("Orientation", 1))
     size = upright_size(window.width, window.height, turned)
@@ -75,6 +77,21 @@ def _window(spec: Any) -> _Window:
     left, top = spec.x - spec.full_x, spec.y - spec.full_y
     channels = _channels(tuple(spec.channelnames))
     return _Window(spec.full_width, spec.full_height, left, top, channels)
+
+
+def _check_allocation(spec: Any, window: _Window, max_pixels: int) -> None:
+    """What is decoded follows the data window and the tiles, not what is shown."""
+    channels = max(window.channels) + 1 - min(window.channels)
+    for name, width, height, samples in (
+        ("a data window", spec.width, spec.height, channels),
+        ("a tile", spec.tile_width, spec.tile_height, spec.nchannels),
+    ):
+        if width * height * samples > _SAMPLES * max_pixels or width * height > max_pixels:
+            what = f"{name} of {width} x {height} with {samples} channels"
+            raise TooLargeError(
+                f"{what} is more than the limit of {max_pixels:,} pixels",
+                advice="raise it with --max-pixels",
+            )
 
 
 def _channels(names: tuple[str, ...]) -> tuple[int, ...]:

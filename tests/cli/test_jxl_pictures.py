@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import imagecodecs
 import numpy as np
+import pytest
 
 from esc_cli.media.decode import probe
 from esc_cli.media.picture import Header
+
+
+pytest.importorskip("OpenImageIO")
 
 
 def test_a_folder_of_jxl_is_done_with_a_network_chosen_by_itself(esc, tmp_path):

@@ -9,7 +9,13 @@ import numpy as np
 import pytest
 from floats import exr, exr_of, hdr, light
 
-from esc_cli.errors import MissingExtraError, ReadError, UnsupportedError, WriteError
+from esc_cli.errors import (
+    MissingExtraError,
+    ReadError,
+    TooLargeError,
+    UnsupportedError,
+    WriteError,
+)
 from esc_cli.media.decode import decode, probe
 from esc_cli.media.encode import encode
 from esc_cli.media.formats import OutputPlan
@@ -126,6 +132,16 @@ def test_radiance_is_read_and_turned_upright(rows, columns, turned):
     picture = decode(hdr(pixels, rows, columns), LIMIT)
     assert picture.header == Header("HDR", 30, 20, 3, 32, 1)
     np.testing.assert_allclose(picture.frames[0], upright(pixels, turned), rtol=0, atol=0.1)
+
+
+def test_the_limit_counts_for_what_is_stored_too():
+    hidden = exr_of(light(), display=(0, 0, 3, 3))
+    with pytest.raises(TooLargeError, match="data window of 30 x 20"):
+        probe(hidden, 599)
+    assert probe(hidden, 600).width == 4
+    vast = exr_of(light(), display=(0, 0, 29_999, 19_999))
+    with pytest.raises(TooLargeError, match="600,000,000 pixels, more than"):
+        probe(vast, LIMIT)
 
 
 def test_a_profile_that_exr_does_not_hold_is_an_error(save):
