@@ -9,7 +9,6 @@ import pytest
 from esc_cli.media.decode import probe
 from esc_cli.media.picture import Header
 
-
 pytest.importorskip("OpenImageIO")
 
 
