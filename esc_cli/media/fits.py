@@ -22,6 +22,7 @@ from esc_cli.media.picture import Contents, Frame, Header, Metadata, Truncation
 _RGB = 3
 _MOST_PARTS = 1024
 _MOST_BYTES = 8  # of a number
+_BLOCK = 2880  # bytes that files are filled up to a multiple of
 _EXACT = (8, 16, -32)  # BITPIX of numbers that float32 holds as they are
 
 
@@ -111,7 +112,10 @@ def _whole(content: bytes, truncation: Truncation) -> bytes:
     """The file, filled up with zeros where the picture ends too early and that is allowed."""
     with _parts(content) as parts:
         part = parts[_first_picture(parts)]
-        end = part.fileinfo()["datLoc"] + part.size
+        place = part.fileinfo()
+        # Of a compressed picture the size is that of the samples. Padding may be missing.
+        packed = isinstance(part, load_fits().CompImageHDU)
+        end = place["datLoc"] + (place["datSpan"] - _BLOCK + 1 if packed else part.size)
         most = len(content) + _MOST_BYTES * math.prod(_shape(part))
     if end <= len(content):
         return content

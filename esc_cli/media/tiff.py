@@ -184,6 +184,8 @@ def _is_direct(page: TiffPage) -> bool:
         return page.photometric in (_MIN_IS_BLACK, _RGB) and page.bitspersample in _FLOAT_BITS
     if page.sampleformat != _UNSIGNED or page.dtype is None or page.bitspersample > 16:
         return False
+    if page.predictor != 1 and page.bitspersample not in (8, 16):  # nobody agrees on these
+        return False
     if page.photometric == _RGB:
         return page.bitspersample > 1 or page.compression not in _FAX
     grey = page.photometric in (_MIN_IS_WHITE, _MIN_IS_BLACK)

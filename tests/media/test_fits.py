@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 
 import numpy as np
@@ -79,6 +80,20 @@ def test_limits_and_damage_are_told():
     assert any("what is missing is empty" in note for note in picture.notes)
     with pytest.raises(ReadError):
         probe(content[:300], LIMIT)
+
+
+@pytest.mark.parametrize("kind", ["RICE_1", "GZIP_1", "GZIP_2", "HCOMPRESS_1", "PLIO_1"])
+def test_compressed_pictures_are_whole_and_cut_ones_are_not(kind):
+    from astropy.io import fits as library
+
+    samples = np.random.default_rng(0).integers(0, 1000, (100, 120), np.int16)
+    target = io.BytesIO()
+    packed = library.CompImageHDU(samples, compression_type=kind)
+    library.HDUList([library.PrimaryHDU(), packed]).writeto(target)
+    content = target.getvalue()
+    np.testing.assert_array_equal(decode(content, LIMIT).frames[0][..., 0], samples[::-1])
+    with pytest.raises(ReadError):
+        decode(content[:-5760], LIMIT)
 
 
 def test_without_astropy_the_error_says_what_to_install(monkeypatch):

@@ -211,3 +211,9 @@ def test_colours_of_one_bit_as_fax_are_refused_by_name(compression):
     page = ((258, 3, (1, 1, 1)), (262, 3, (2,)), (277, 3, (3,)), (259, 3, (compression,)))
     with pytest.raises(UnsupportedError, match="1 bits per channel"):
         probe(tiff(bytes(40), (8, 8), *page), LIMIT)
+
+
+def test_differences_of_twelve_bits_are_refused_by_name():
+    page = ((258, 3, (12,)), (317, 3, (2,)))
+    with pytest.raises(UnsupportedError, match="12 bits per channel"):
+        probe(tiff(bytes(12), (4, 2), *page), LIMIT)
