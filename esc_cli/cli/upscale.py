@@ -103,7 +103,7 @@ def upscale_options(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per o
             "--format",
             "-f",
             rich_help_panel=_RESULT,
-            help="png, jpg, webp, tiff, bmp, gif, avif, heic; videos: mkv, mp4, mov, webm. "
+            help="png, jpg, webp, tiff, bmp, gif, avif, heic, jxl, exr; mkv, mp4, mov, webm. "
             "Default: the input's, if it fits.",
         ),
     ] = None,
@@ -115,7 +115,7 @@ def upscale_options(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per o
             min=1,
             max=100,
             rich_help_panel=_RESULT,
-            help="Of JPEG (default 95), WebP (95; 100 is lossless), AVIF and HEIC (90).",
+            help="Of JPEG, WebP (default 95), AVIF, HEIC (90), JPEG XL (100, lossless as in WebP).",
         ),
     ] = None,
     name: Name = None,

@@ -139,6 +139,14 @@ class Upscaler:
         other._room = self._room.with_tile(side)
         return other
 
+    def exact(self) -> Upscaler:
+        """The same network where it is, in fp32 unless the options name another precision."""
+        if self.options.precision not in ("auto", "fast") or self.precision == "fp32":
+            return self
+        other = Upscaler(self.network, replace(self.options, precision="fp32"))
+        other.device, other._networks = self.device, self._networks
+        return other
+
     def first_tile(self, height: int, width: int, batch: int = 1) -> int:
         """The tile with which pictures of a size would be begun now: its side, or `WHOLE`."""
         return self._room.first((batch, height, width)).side

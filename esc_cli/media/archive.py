@@ -34,7 +34,7 @@ _CHUNK_BYTES = 1 << 20
 _ENCRYPTED = 0x01 | 0x40 | 0x2000  # also strongly, and its directory (APPNOTE.TXT, 4.4.4)
 _UTF8 = 0x800
 _PICTURES = INPUT_SUFFIXES.union(*SUFFIXES.values())
-_STORED_FORMATS = frozenset(("PNG", "JPEG", "WEBP", "GIF", "AVIF", "HEIF"))
+_STORED_FORMATS = frozenset(("PNG", "JPEG", "WEBP", "GIF", "AVIF", "HEIF", "JXL", "EXR"))
 
 Kind = Literal["picture", "folder", "other"]
 

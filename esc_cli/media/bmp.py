@@ -1,4 +1,7 @@
-"""BMP (BITMAPINFOHEADER and later): bit fields (BI_BITFIELDS) and palettes unknown to Pillow."""
+"""BMP (BITMAPINFOHEADER and later): bit fields (BI_BITFIELDS) and palettes unknown to Pillow.
+
+Pixels of two bits are of Windows CE.
+"""
 
 from __future__ import annotations
 
@@ -60,13 +63,35 @@ def _is_anything_visible(stream: BinaryIO, start: int, bits: int, mask: int) -> 
     return bool((np.frombuffer(stored[:whole], f"<u{bits // 8}") & mask).any())
 
 
-def with_fitting_palette(content: bytes) -> bytes:
-    """The same file, stating no more colours than its pixels can have; Pillow refuses more."""
+def as_pillow_reads(content: bytes) -> bytes:
+    """The same picture with a palette that fits its pixels, and these of four bits if of two."""
     if len(content) < _HEAD_BYTES:
         return content
+    return _with_four_bits(_with_fitting_palette(content))
+
+
+def _with_four_bits(content: bytes) -> bytes:
+    start, size, width, height = struct.unpack_from("<IIii", content, 10)
+    bits, kind = struct.unpack_from("<HI", content, 28)
+    colours = struct.unpack_from("<I", content, 46)[0] or 4
+    if size < 40 or bits != 2 or kind != 0 or width <= 0 or start < 14 + size + 4 * colours:
+        return content
+    row = (2 * width + 31) // 32 * 4
+    rows = min(abs(height), (len(content) - start) // row)  # that are there
+    stored = np.frombuffer(content, np.uint8, rows * row, start).reshape(rows, row)
+    pairs = np.stack([stored >> shift & 3 for shift in (6, 4, 2, 0)], axis=-1).reshape(rows, -1)
+    wide = np.zeros((rows, 2 * ((4 * width + 31) // 32 * 4)), np.uint8)
+    wide[:, :width] = pairs[:, :width]
+    packed = wide[:, ::2] << 4 | wide[:, 1::2]
+    head = content[:28] + struct.pack("<H", 4) + content[30:46] + struct.pack("<I", colours)
+    return head + content[50:start] + packed.tobytes()
+
+
+def _with_fitting_palette(content: bytes) -> bytes:
+    """The same file, stating no more colours than its pixels can have; Pillow refuses more."""
     size, bits = struct.unpack_from("<I10xH", content, 14)
     (colours,) = struct.unpack_from("<I", content, 46)
-    if size < 40 or bits not in (1, 4, 8) or colours <= 1 << bits:
+    if size < 40 or bits not in (1, 2, 4, 8) or colours <= 1 << bits:
         return content
     return content[:46] + struct.pack("<I", 1 << bits) + content[50:]
 

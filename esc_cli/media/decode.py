@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from esc_cli.errors import ReadError, TooLargeError
 from esc_cli.files.source import open_source, read_source, reading
-from esc_cli.media import bmp, gif, jxl, pillow, png, raw, tiff
+from esc_cli.media import bmp, exr, fits, gif, jxl, pillow, png, raw, tiff
 from esc_cli.media.metadata import upright, upright_exif, upright_xmp
 from esc_cli.media.picture import Contents, Frame, Header, Metadata, Picture, Truncation
 from esc_cli.media.sniff import HEAD_BYTES, sniff
@@ -26,8 +26,8 @@ def probe(source: bytes | Path, max_pixels: int, allow_truncated: bool = False) 
 
     Raises ReadError (no picture, damaged, cannot be opened), UnsupportedError (refused by name),
     TooLargeError (over `max_pixels` a frame, or `FRAMES_FACTOR` times as many in all frames) and
-    MissingExtraError (HEIF without pillow-heif). The error carries the path if there is one.
-    `allow_truncated` as in `decode`.
+    MissingExtraError (HEIF without pillow-heif, and others). The error carries the path if there is
+    one. `allow_truncated` as in `decode`.
     """
     with open_source(source) as stream, reading(_path(source)):
         return _inspect(stream, max_pixels, Truncation(allow_truncated)).header
@@ -75,6 +75,10 @@ def _inspect(stream: BinaryIO, max_pixels: int, truncation: Truncation) -> Conte
         contents = tiff.inspect(stream, max_pixels)
     elif format_name == "JXL":
         contents = jxl.inspect(stream, truncation)
+    elif format_name in ("EXR", "HDR"):
+        contents = exr.inspect(stream, format_name, max_pixels)
+    elif format_name == "FITS":
+        contents = fits.inspect(stream, max_pixels)
     elif format_name == "GIF":
         contents = _gif_contents(stream, max_pixels, truncation)
     elif format_name == "BMP" and (fields := bmp.bit_fields(stream)):
@@ -117,10 +121,14 @@ def _frames(content: bytes, contents: Contents, truncation: Truncation) -> Itera
         return gif.frames(content, contents.header, truncation)
     if contents.header.format == "BMP" and (fields := bmp.bit_fields(io.BytesIO(content))):
         return iter((bmp.frame(content, fields, truncation),))
-    reader = {"TIFF": tiff.frames, "RAW": raw.frames, "JXL": jxl.frames}.get(
-        contents.header.format, pillow.frames
-    )
+    reader = _READERS.get(contents.header.format, pillow.frames)
     return reader(content, contents, truncation)
+
+
+_READERS = {
+    **{"TIFF": tiff.frames, "RAW": raw.frames, "JXL": jxl.frames},
+    **{"EXR": exr.frames, "HDR": exr.frames, "FITS": fits.frames},
+}
 
 
 def _checked(frame: Frame, header: Header) -> Frame:

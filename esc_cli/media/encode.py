@@ -12,34 +12,41 @@ from PIL import Image
 
 from esc_cli.errors import UnsupportedError, WriteError
 from esc_cli.media import heif
-from esc_cli.media.formats import OutputPlan, load_heif
+from esc_cli.media.exr import encode_exr
+from esc_cli.media.floating import displayed_picture
+from esc_cli.media.formats import FLOATING, OutputPlan, load_heif
 from esc_cli.media.gif_encode import encode_gif
+from esc_cli.media.jxl_encode import encode_jxl
 from esc_cli.media.losses import JPEG_EXIF_BYTES, JPEG_SEGMENT_BYTES, JPEG_XMP_BYTES
 from esc_cli.media.metadata import EXIF_PREFIX, fitting_icc, upright_exif
 from esc_cli.media.picture import Frame, Metadata, Picture, to_eight_bits
 from esc_cli.media.png import encode_png
 from esc_cli.media.profiles import PHOTOSHOP, resources_of
-from esc_cli.media.tiff import encode_tiff
+from esc_cli.media.tiff_encode import encode_tiff
 from esc_cli.media.webp import encode_webp
 
 # High enough that the codec does not undo what the network drew; 100 is lossless for WebP only.
-DEFAULT_QUALITY = {"JPEG": 95, "WEBP": 95, "AVIF": 90, "HEIF": 90}
+DEFAULT_QUALITY = {"JPEG": 95, "WEBP": 95, "AVIF": 90, "HEIF": 90, "JXL": 100}
 
 
 def encode(picture: Picture, plan: OutputPlan, quality: int | None) -> bytes:
     """The file that holds `picture` in the planned format.
 
-    `picture.frames` are the result, (H, W, C) uint8 or uint16 in any order of memory, and
-    `picture.header` describes them. 16 bits are kept in PNG and TIFF, rounded to 10 or 12 in AVIF
-    and HEIF (`formats.bits_in`) and to 8 elsewhere; WebP, AVIF and HEIF store grey as equal R, G
-    and B. `quality` (1 to 100) is for JPEG (default 95, always 4:4:4), WebP (95; 100 is lossless),
-    AVIF and HEIF (90); the others are lossless, but for GIF's palette.
+    `picture.frames` are the result, see `Frame`, in any order of memory, and `picture.header`
+    describes them. 16 bits are kept in PNG, TIFF and JPEG XL, rounded to 10 or 12 in AVIF and HEIF
+    (`formats.bits_in`) and to 8 elsewhere; floating-point samples are kept in TIFF and OpenEXR, and
+    become what a screen shows of them elsewhere. WebP, AVIF and HEIF store grey as equal R, G and
+    B, as JPEG XL does with alpha. `quality` (1 to 100) is for JPEG (default 95, always 4:4:4), WebP
+    (95; 100 is lossless), JPEG XL (100), AVIF and HEIF (90); the others are lossless, but for GIF's
+    palette.
 
     EXIF sizes become those of the result. What a format has no place for is left out, and named
     by `losses.lost`.
 
     Raises WriteError when the codec fails.
     """
+    if plan.format not in FLOATING:
+        picture = displayed_picture(picture)
     picture = replace(picture, frames=tuple(map(np.ascontiguousarray, picture.frames)))
     try:
         return _encode(picture, plan.format, quality)
@@ -58,6 +65,8 @@ def _encode(picture: Picture, format_name: str, quality: int | None) -> bytes:
         return encode_tiff(picture, exif)
     if format_name == "GIF":
         return encode_gif(_as_rgb(picture))
+    if format_name == "EXR":
+        return encode_exr(picture)
     return _encode_lossy(picture, format_name, quality, exif)
 
 
@@ -66,6 +75,9 @@ def _encode_lossy(
 ) -> bytes:
     quality = DEFAULT_QUALITY.get(format_name, 0) if quality is None else quality
     metadata = picture.metadata
+    if format_name == "JXL":
+        grey = picture.header.channels == 1
+        return encode_jxl(picture if grey else _as_rgb(picture), quality, exif)
     if format_name in ("JPEG", "BMP"):
         return _encode_plain(picture, format_name, quality, exif)
     icc = fitting_icc(metadata.icc, grey=False)

@@ -34,6 +34,31 @@ def load_raw() -> Any:
     return rawpy
 
 
+def load_openimageio(what: str) -> Any:
+    """The module `OpenImageIO`; MissingExtraError with the install line when it is not there.
+
+    what: that which needs it, in the plural.
+    """
+    try:
+        import OpenImageIO
+    except ImportError as error:
+        raise MissingExtraError(
+            f"{what} need the package openimageio", advice="pip install openimageio"
+        ) from error
+    return OpenImageIO
+
+
+def load_fits() -> Any:
+    """The module `astropy.io.fits`; MissingExtraError with the install line without astropy."""
+    try:
+        from astropy.io import fits
+    except ImportError as error:
+        raise MissingExtraError(
+            "FITS pictures need the package astropy", advice="pip install astropy"
+        ) from error
+    return fits
+
+
 def require_encoder(format_name: str) -> None:
     """Raise MissingExtraError or UnsupportedError when this format cannot be written here."""
     if format_name == "HEIF":
@@ -44,6 +69,8 @@ def require_encoder(format_name: str) -> None:
             raise UnsupportedError(
                 "this pillow-heif has no HEVC encoder", advice="use --format png"
             )
+    if format_name in ("EXR", "JXL"):
+        load_openimageio(f"results in {format_name}")
     if format_name == "AVIF":
         from PIL import features
 
@@ -60,6 +87,8 @@ SUFFIXES: Mapping[str, tuple[str, ...]] = {
     "GIF": (".gif",),
     "AVIF": (".avif",),
     "HEIF": (".heic", ".heif", ".hif"),
+    "JXL": (".jxl",),
+    "EXR": (".exr",),
 }
 """Every suffix that a result may have, by format, in lower case; the first is canonical."""
 
@@ -69,9 +98,10 @@ _RAW_NAMES = (
 RAW_SUFFIXES = frozenset(f".{name}" for name in _RAW_NAMES.split())
 """Suffixes of camera raw pictures."""
 INPUT_SUFFIXES = RAW_SUFFIXES.union(
-    (".mpo", ".avifs", ".heics", ".heifs", ".btf", ".tf8", ".tga", ".pcx", ".jxl")
-)
-"""Suffixes of what is read too, for files that a result is not: raw, series, BigTIFF, TGA, PCX."""
+    (".mpo", ".avifs", ".heics", ".heifs", ".btf", ".tf8", ".tga", ".pcx")
+).union((".hdr", ".rgbe", ".fits", ".fit", ".fts"))
+"""Suffixes of what is read too, for files that a result is not: raw, series, BigTIFF, TGA, PCX,
+Radiance and FITS."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +121,7 @@ class _Capability:
     alpha: bool = True
     animation: bool = False
     pages: bool = False
+    floating_alone: bool = False
 
 
 _CAPABILITIES = {
@@ -106,18 +137,27 @@ _CAPABILITIES = {
     "AVIF": _Capability(32_768, max_pixels=16_384 * 16_384),
     # HEVC level 6.2 ends at sqrt(8 * 35651584) = 16888; x265 rounds up to whole coding units.
     "HEIF": _Capability(16_384),
+    # Level 5 of ISO/IEC 18181-1, annex M: what every decoder is to read.
+    "JXL": _Capability(2**18, max_pixels=2**28),
+    "EXR": _Capability(2**31 - 1, floating_alone=True),
 }
 
 
 # 12 bits need the professional profile of AV1, which decoders in software have; HEVC of more than
 # 10 bits is decoded hardly anywhere, so that it is not chosen unless the source has it.
-_DEEP_BITS = {"PNG": 16, "TIFF": 16, "AVIF": 12, "HEIF": 10}
+_DEEP_BITS = {"PNG": 16, "TIFF": 16, "JXL": 16, "AVIF": 12, "HEIF": 10}
+FLOATING = frozenset(("EXR", "TIFF"))
+"""The formats whose results hold floating-point samples."""
+# What floating-point pictures become whose own format is not written.
+_BECOMES = {"HDR": "EXR", "FITS": "TIFF"}
 
 
 def bits_in(name: str, header: Header) -> int:
     """The bits per channel of a result in this format, for a picture with `header`."""
     if header.bits == 8:
         return 8
+    if header.bits == 32 and name in FLOATING:
+        return 32
     most = _DEEP_BITS.get(name, 8)
     between = header.coded_bits if name in ("AVIF", "HEIF") else None
     return between or most
@@ -159,8 +199,12 @@ def _by_name(requested: str) -> tuple[str, str]:
 
 
 def _candidates(header: Header) -> tuple[str, ...]:
-    own = () if header.format == "GIF" and header.frames == 1 else (header.format,)
-    return tuple(name for name in own if name in _CAPABILITIES)
+    if header.format == "GIF" and header.frames == 1:
+        return ()
+    own = _BECOMES.get(header.format, header.format)
+    if header.bits == 32 and own not in FLOATING:
+        own = "EXR"
+    return (own,) if own in _CAPABILITIES else ()
 
 
 def _problem(name: str, header: Header, size: tuple[int, int]) -> EscError | None:
@@ -189,6 +233,9 @@ def _unfit(name: str, header: Header) -> EscError | None:
         return UnsupportedError(what, advice="use --format png, webp or gif")
     if header.has_alpha and not can.alpha:
         return UnsupportedError(f"{name} cannot hold transparency", advice="use --format png")
+    if can.floating_alone and header.bits != 32:
+        what = f"{name} is for floating-point pictures alone"
+        return UnsupportedError(what, advice="use --format tiff")
     return None
 
 

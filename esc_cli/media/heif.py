@@ -13,7 +13,14 @@ from PIL import Image
 from esc_cli.errors import TooLargeError, UnsupportedError
 from esc_cli.media.avif_items import with_metadata
 from esc_cli.media.formats import bits_in, load_heif
-from esc_cli.media.heif_boxes import clean_aperture, coded_colour, primary, stored_bits
+from esc_cli.media.heif_boxes import (
+    Primary,
+    Properties,
+    clean_aperture,
+    coded_colour,
+    primary,
+    stored_bits,
+)
 from esc_cli.media.light_levels import boxes_of, chunks_of, heif_options
 from esc_cli.media.metadata import fitting_icc
 from esc_cli.media.picture import Frame, Header, Metadata, Picture, Truncation, to_eight_bits
@@ -46,10 +53,15 @@ class Described:
     notes: tuple[str, ...]
 
 
-def described(stream: BinaryIO, format_name: str, size: tuple[int, int]) -> Described:
-    """`size` is Pillow's (width, height); what libavif does not crop comes cropped."""
-    first = primary(stream)
-    if format_name == "AVIF":
+def described(
+    stream: BinaryIO, format_name: str, size: tuple[int, int], of_track: Properties | None = None
+) -> Described:
+    """`size` is Pillow's (width, height); what libavif does not crop comes cropped.
+
+    of_track: the properties of an animation, whose frames are no items.
+    """
+    first = primary(stream) if of_track is None else Primary(properties=of_track)
+    if format_name == "AVIF" and of_track is None:
         box = clean_aperture(first.properties, *size)
         size = box.width, box.height
     notes = tuple(f"left out: {what}" for what in first.others)

@@ -26,7 +26,8 @@ class JxlHeader:
 
     `extra` has the kind of each extra channel. `xyb`: stored in the colour space of the lossy mode.
     `colour` is (primaries, transfer) as in ITU-T H.273, None for what has no such numbers: an ICC
-    profile, or values of the file's own.
+    profile (`profiled`), or values of the file's own. `depth_at`: the bit at which 8, 10 and 12
+    bits of a sample are written as 0, 1 and 2 in two bits, 0 for other depths.
     """
 
     width: int
@@ -40,6 +41,8 @@ class JxlHeader:
     premultiplied: bool = False
     xyb: bool = True
     colour: tuple[int, int] | None = (1, 13)
+    profiled: bool = False
+    depth_at: int = 0
 
 
 class _Bits:
@@ -117,12 +120,13 @@ def read_header(codestream: bytes) -> JxlHeader:
         animated = bool(bits.read(1))
         if animated:
             bits.skip_animation()
+    depth_at = bits.at + 1
     depth, floating = bits.depth()
     bits.read(1)  # whether 16 bits are enough to decode
     count = bits.choice(((0, 0), (1, 0), (2, 4), (1, 12)))
     extra = [_extra_channel(bits) for _ in range(count)]
     xyb = bool(bits.read(1))
-    grey, colour = _colour(bits)
+    grey, colour, profiled = _colour(bits)
     return JxlHeader(
         width,
         height,
@@ -135,6 +139,8 @@ def read_header(codestream: bytes) -> JxlHeader:
         any(premultiplied for _, premultiplied in extra),
         xyb,
         colour,
+        profiled,
+        depth_at if depth in (8, 10, 12) and not floating else 0,
     )
 
 
@@ -153,20 +159,20 @@ def _extra_channel(bits: _Bits) -> tuple[int, bool]:
     return kind, kind == ALPHA and bool(bits.read(1))
 
 
-def _colour(bits: _Bits) -> tuple[bool, tuple[int, int] | None]:
-    """(grey, as in `JxlHeader.colour`)."""
+def _colour(bits: _Bits) -> tuple[bool, tuple[int, int] | None, bool]:
+    """(grey, as in `JxlHeader.colour`, whether there is an ICC profile)."""
     if bits.read(1):
-        return False, (1, 13)
+        return False, (1, 13), False
     has_profile, grey = bits.read(1), bits.choice(_ENUM) == _GREY
     if has_profile:
-        return grey, None
+        return grey, None, True
     white = bits.choice(_ENUM)
     if white == _CUSTOM:
-        return grey, None
+        return grey, None, False
     primaries = 1 if grey else bits.choice(_ENUM)
     if primaries == _CUSTOM or bits.read(1):  # or a plain exponent
-        return grey, None
+        return grey, None, False
     transfer = bits.choice(_ENUM)
     # P3 with the white of D65 has a number of its own in H.273.
     known = {(1, 1): 1, (1, 9): 9, (1, 11): 12, (11, 11): 11}.get((white, primaries))
-    return grey, None if known is None else (known, transfer)
+    return grey, None if known is None else (known, transfer), False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from esc_cli.media.formats import bits_in
+from esc_cli.media.jxl_encode import holds_colour
 from esc_cli.media.metadata import EXIF_PREFIX, fitting_icc
 from esc_cli.media.picture import Header, Metadata, Picture
 from esc_cli.media.profiles import PHOTOSHOP, resources_of
@@ -14,9 +15,9 @@ JPEG_XMP_BYTES = JPEG_SEGMENT_BYTES - len(b"http://ns.adobe.com/xap/1.0/\0")
 CLASSIC_BYTES = 2**32 - 2**25
 """Pixels above which a TIFF becomes BigTIFF: offsets of 32 bits, with room for directories."""
 
-_GREY = frozenset(("PNG", "JPEG", "TIFF"))  # the others store grey as R, G and B
+_GREY = frozenset(("PNG", "JPEG", "TIFF", "EXR"))  # the others store grey as R, G and B
 _CODED_COLOUR = frozenset(("PNG", "AVIF", "HEIF"))
-_NO_BLOCKS = frozenset(("BMP", "GIF"))
+_NO_BLOCKS = frozenset(("BMP", "GIF", "EXR"))
 
 
 def lost(picture: Picture, format_name: str) -> tuple[str, ...]:
@@ -52,20 +53,30 @@ def is_big_tiff(picture: Picture) -> bool:
 
 def _depth(header: Header, format_name: str) -> tuple[str, ...]:
     own, held = header.coded_bits or header.bits, bits_in(format_name, header)
-    return (f"its {own} bits per channel become {held}",) if held < own else ()
+    if held == own:
+        return ()
+    notes = (f"its {own} bits per channel become {held}",) if held < own else ()
+    cut = "what is below 0 or above 1 is cut off, and linear light becomes sRGB"
+    return (*notes, cut) if own == 32 else notes
 
 
 def _blocks(picture: Picture, format_name: str) -> list[str]:
     metadata, plain = picture.metadata, format_name in _NO_BLOCKS
-    grey = picture.header.channels <= 2 and format_name in _GREY
+    channels = picture.header.channels
+    grey = channels == 1 if format_name == "JXL" else channels <= 2 and format_name in _GREY
     unfit = metadata.icc is not None and (plain or fitting_icc(metadata.icc, grey) is None)
     said = dict(metadata.png_colour)
     coded, levels = b"cICP" in said, b"cLLI" in said or b"mDCV" in said
+    names = {name for name, _, _ in metadata.attributes} if format_name != "EXR" else set()
+    if format_name == "JXL":
+        coded = coded and (grey or not holds_colour(said[b"cICP"]))
     named = (
         ("EXIF", plain and metadata.exif is not None),
         ("XMP", plain and metadata.xmp is not None),
         ("the colour profile", unfit),
         ("its colour space (cICP or nclx)", coded and format_name not in _CODED_COLOUR),
+        ("its colour space (chromaticities)", "chromaticities" in names),
+        ("attributes of OpenEXR or Radiance", bool(names)),
         ("its light levels (HDR)", levels and format_name not in _CODED_COLOUR),
     )
     return [name for name, gone in named if gone]

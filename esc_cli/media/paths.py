@@ -20,7 +20,7 @@ ARCHIVES = frozenset((".cbz", ".zip"))
 
 _REFUSED_NAMES = (
     "psd psb svg svgz ico cur icns jp2 j2k jpx jpf jpc j2c jxr wdp jls dcx sgi ras "
-    "cbr cb7 cbt ppm pgm pbm pnm pam exr hdr rgbe dds xcf eps fits fts qoi"
+    "cbr cb7 cbt ppm pgm pbm pnm pam dds xcf eps qoi"
 )
 REFUSED = frozenset(f".{name}" for name in _REFUSED_NAMES.split())
 """Suffixes of pictures that are not supported: a folder scan names them instead of passing by."""

@@ -30,8 +30,9 @@ class Contents:
 
 
 Frame: TypeAlias = NDArray[Any]
-"""One (H, W, C) picture of uint8 or uint16, R G B order, straight alpha.
+"""One (H, W, C) picture of uint8 or uint16, R G B order, straight alpha; or of float32.
 
+float32: finite, linear light or whatever the file has, 1 is white, colour multiplied by alpha.
 C-contiguous as decoded; results on their way to `encode` need not be.
 """
 
@@ -42,7 +43,8 @@ class Header:
 
     `width` and `height` are upright pixels: the orientation that EXIF asks for is applied.
     `channels` counts after normalisation: 1 grey, 2 grey and alpha, 3 RGB, 4 RGB and alpha.
-    `bits` is 8 or 16 per channel. `frames` counts those of an animation or the pages of a TIFF.
+    `bits` is 8 or 16 per channel, 32 for floating-point samples. `frames` counts those of an
+    animation or the pages of a TIFF.
     `coded_bits`: what the file has per channel where that lies between, 10 or 12.
     """
 
@@ -69,6 +71,7 @@ class Metadata:
     PNG chunks that define colour besides ICC: cICP, gAMA, cHRM, sRGB, mDCV and cLLI; `png_text`
     those of its tEXt, zTXt and iTXt in their order, XMP and raw profiles excepted. `iptc` is the
     bare record, `comments` are those of JPEG and GIF, in whatever encoding they have.
+    `attributes` are those of OpenEXR and Radiance, as (name, type, value) of OpenImageIO.
     """
 
     icc: bytes | None = None
@@ -79,13 +82,14 @@ class Metadata:
     png_text: tuple[tuple[bytes, bytes], ...] = ()
     iptc: bytes | None = None
     comments: tuple[bytes, ...] = ()
+    attributes: tuple[tuple[str, Any, Any], ...] = ()
 
 
 @dataclass(frozen=True)
 class Picture:
     """A decoded file: every frame upright, of one size and one type.
 
-    `frames` are (H, W, C) uint8 or uint16. `durations_ms` has one delay per frame of an animation
+    `frames` are (H, W, C), see `Frame`. `durations_ms` has one delay per frame of an animation
     and is empty for stills and for the pages of a TIFF. `loop` is how often an animation plays,
     0 for ever, None for what is no animation. `notes` say what a user should know of the decoding.
     """
@@ -115,6 +119,16 @@ class Truncation:
             raise ReadError(f"the picture is damaged: {what}", advice=advice)
         if not any(note.endswith(_EMPTY) for note in self.notes):
             self.notes.append(what + _EMPTY)
+
+
+def full_range(frame: Frame, bits: int) -> Frame:
+    """Whole numbers of `bits`, up to 16, spread over all of 8 or 16 bits, rounded to nearest."""
+    kind, top = (np.uint8, 255) if bits <= 8 else (np.uint16, 65535)
+    if bits in (8, 16):
+        return np.ascontiguousarray(frame)
+    most = 2**bits - 1
+    spread: Frame = ((frame.astype(np.uint32) * top + most // 2) // most).astype(kind)
+    return spread
 
 
 def to_eight_bits(frame: Frame) -> Frame:

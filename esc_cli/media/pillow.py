@@ -18,6 +18,7 @@ from PIL import Image, ImageCms, UnidentifiedImageError
 
 from esc_cli.errors import ReadError, UnsupportedError
 from esc_cli.media import bmp, cut, heif, jpeg, pcx, tga, webp
+from esc_cli.media.avif_sequence import read_sequence
 from esc_cli.media.formats import load_heif
 from esc_cli.media.metadata import (
     bare_exif,
@@ -36,7 +37,7 @@ _CHANNELS = {
 }
 _TARGET = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 _WITHOUT_END = frozenset(("BMP", "TGA", "PCX"))
-_REWRITTEN = {"BMP": bmp.with_fitting_palette, "TGA": tga.with_plain_palette}
+_REWRITTEN = {"BMP": bmp.as_pillow_reads, "TGA": tga.with_plain_palette}
 _DEEP = {"I": "32-bit integer", "F": "32-bit floating point"}
 
 
@@ -178,8 +179,12 @@ def inspect(
         metadata = metadata_of(image)
         notes = (*damaged_exif(image.info.get("exif")), *_others(image))
         size, bits = image.size, 8
+        moving = None
+        if format_name == "AVIF" and getattr(image, "is_animated", False):
+            moving = read_sequence(stream, getattr(image, "n_frames", 1))
         if format_name in ("AVIF", "HEIF"):
-            first = heif.described(stream, format_name, size)
+            own = None if moving is None else moving.properties
+            first = heif.described(stream, format_name, size, own)
             size, bits = first.size, first.bits
             notes += first.notes
             colour = first.colour if metadata.icc is None else first.levels
@@ -187,12 +192,14 @@ def inspect(
         turned = orientation(metadata.exif, metadata.xmp)
         size = upright_size(*size, turned)
         channels = channels_of(image)
-        if format_name == "AVIF" and getattr(image, "is_animated", False):
-            raise UnsupportedError("animated AVIF is not supported")
+        if moving is not None and bits > 8:
+            raise UnsupportedError(f"animated AVIF of {bits} bits per channel is not supported")
     durations_ms: tuple[float, ...] = ()
     plays = 0
     if format_name == "WEBP":
         durations_ms, plays = webp.timing(stream)
+    if moving is not None:
+        durations_ms, plays, notes = moving.delays_ms, moving.plays, (*notes, *moving.notes)
     if len(durations_ms) < 2:
         depth = (16, 1, bits) if bits > 8 else (8, 1)
         return Contents(Header(format_name, *size, channels, *depth), turned, metadata, notes=notes)
@@ -272,7 +279,7 @@ def frames(content: bytes, contents: Contents, truncation: Truncation) -> Iterat
         yield _plain_frame(content, header, truncation)
     elif header.bits == 16:
         yield heif.frame(content, header, truncation)
-    elif header.format == "AVIF":
+    elif header.format == "AVIF" and header.frames == 1:
         yield heif.cropped(content, next(_complete_frames(content, header)))
     else:
         yield from _complete_frames(content, header)

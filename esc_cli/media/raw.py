@@ -38,7 +38,7 @@ _TIFF_LIKE = {b"IIRO": b"II*\0", b"IIRS": b"II*\0", b"MMOR": b"MM\0*", b"IIU\0":
 # What describes the sensor and not the picture: the private tags of Panasonic, the filter array
 # (TIFF/EP) and those of DNG 1.7, of which the version alone would make a TIFF pass for a DNG.
 _SENSOR_TAGS = frozenset((*range(254), 33421, 33422, *range(50706, 52600)))
-_ACROSS = (5, 6)  # LibRaw's flip: a quarter turn
+_ACROSS = 4  # the bit of LibRaw's flip that exchanges rows and columns
 
 
 def is_raw(stream: BinaryIO) -> bool:
@@ -152,7 +152,7 @@ def _header(facts: dict[str, Any], max_pixels: int) -> Header:
         height = int(height / aspect + 0.5)
     if aspect > 1.005:
         width = int(width * aspect + 0.5)
-    if facts["flip"] in _ACROSS:
+    if facts["flip"] & _ACROSS:
         width, height = height, width
     if 0 in (width, height):
         raise ReadError("the picture is damaged: its size is zero")

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from esc_cli.errors import UnsupportedError
 from esc_cli.media.decode import decode
 from esc_cli.media.encode import encode
+from esc_cli.media.floating import displayed_picture
 from esc_cli.media.formats import OutputPlan
 from esc_cli.media.picture import Header, Metadata, Picture
 
@@ -36,7 +37,7 @@ def read_shown(path: Path, max_pixels: int) -> Pixels:
 
     Raises the errors of `decode`.
     """
-    frame = decode(path, max_pixels).frames[0]
+    frame = displayed_picture(decode(path, max_pixels)).frames[0]
     values = frame.astype(np.float32) / (65535 if frame.dtype == np.uint16 else 255)
     if frame.shape[2] in (2, 4):
         alpha = values[..., -1:]

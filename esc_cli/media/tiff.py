@@ -5,25 +5,30 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
-import struct
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from PIL import UnidentifiedImageError
 
 from esc_cli.errors import ReadError, TooLargeError, UnsupportedError
 from esc_cli.media import tiff_segments, tiff_tags
-from esc_cli.media.losses import is_big_tiff
+from esc_cli.media.floating import light_of
 from esc_cli.media.metadata import (
-    descriptive,
     exif_of_tiff,
     fitting_icc,
     in_range,
     orientation,
     upright_size,
 )
-from esc_cli.media.picture import Contents, Frame, Header, Metadata, Picture, Truncation
+from esc_cli.media.picture import (
+    Contents,
+    Frame,
+    Header,
+    Metadata,
+    Truncation,
+    full_range,
+)
 from esc_cli.media.pillow import channels_of, clean_dpi, metadata_of, open_image, to_frame
 
 if TYPE_CHECKING:
@@ -40,6 +45,9 @@ _ASSOCIATED, _UNASSOCIATED = 1, 2  # ExtraSamples: premultiplied and straight al
 _SAMPLES = 4  # of a pixel, at most, where no sample is dropped
 _REDUCED = 1  # NewSubfileType
 _UNSIGNED, _SIGNED, _FLOAT = 1, 2, 3  # SampleFormat
+_FLOAT_BITS = (16, 24, 32, 64)
+_FAX = (2, 3, 4)  # Compression: for two levels of grey alone
+_OF_PILLOW = (1, 2, 4)  # bits of grey that it reads, fax among them
 _CONVERT = "convert it to 8 or 16 bit RGB"
 _PER_INCH = {2: 1.0, 3: 2.54}  # ResolutionUnit: inch, centimetre
 
@@ -60,10 +68,13 @@ def inspect(stream: BinaryIO, max_pixels: int) -> Contents:
     if _is_direct(first):
         channels = _direct_channels(first)
         metadata = _metadata(first, grey=channels <= 2)
-        header = Header("TIFF", *size, channels, first.bitspersample, len(pages))
-        return Contents(header, turned, metadata, notes=_further_samples(first))
+        bits = 8 if first.bitspersample <= 8 else 16
+        bits = 32 if first.sampleformat == _FLOAT else bits
+        header = Header("TIFF", *size, channels, bits, len(pages))
+        return Contents(header, turned, metadata, notes=_notes(first))
     if first.bitspersample > 8:
         raise _too_deep(first)
+    tiff_segments.check_chroma(first)
     if tiff_segments.is_planar_ycbcr(first):
         header = Header("TIFF", *size, 3, 8, len(pages))
         return Contents(header, turned, _metadata(first, grey=False))
@@ -166,9 +177,19 @@ def _block(page: TiffPage, code: int) -> bytes | None:
 
 
 def _is_direct(page: TiffPage) -> bool:
-    """Whether the samples are grey or RGB of 8 or 16 bits as they stand."""
-    plain = page.photometric in (_MIN_IS_WHITE, _MIN_IS_BLACK, _RGB) and page.imagedepth == 1
-    return plain and page.bitspersample in (8, 16) and page.sampleformat == _UNSIGNED
+    """Whether the samples are grey or RGB as they stand: up to 16 bits, or floating point."""
+    if page.imagedepth != 1:
+        return False
+    if page.sampleformat == _FLOAT:
+        return page.photometric in (_MIN_IS_BLACK, _RGB) and page.bitspersample in _FLOAT_BITS
+    if page.sampleformat != _UNSIGNED or page.dtype is None or page.bitspersample > 16:
+        return False
+    if page.predictor != 1 and page.bitspersample not in (8, 16):  # nobody agrees on these
+        return False
+    if page.photometric == _RGB:
+        return page.bitspersample > 1 or page.compression not in _FAX
+    grey = page.photometric in (_MIN_IS_WHITE, _MIN_IS_BLACK)
+    return grey and (page.bitspersample not in _OF_PILLOW or page.samplesperpixel > 1)
 
 
 def _direct_channels(page: TiffPage) -> int:
@@ -193,6 +214,12 @@ def _further_samples(page: TiffPage) -> tuple[str, ...]:
     count = page.samplesperpixel - colours - (_alpha_kind(page) is not None)
     what = f"left out: {count} further sample{'s' * (count > 1)} of each pixel"
     return (what,) if count > 0 else ()
+
+
+def _notes(page: TiffPage) -> tuple[str, ...]:
+    wide = page.sampleformat == _FLOAT and page.bitspersample > 32
+    what = f"its {page.bitspersample} bits per sample become floating-point numbers of 32"
+    return (*_further_samples(page), *((what,) if wide else ()))
 
 
 def _too_deep(page: TiffPage) -> UnsupportedError:
@@ -222,7 +249,7 @@ def exif(content: bytes) -> bytes | None:
 
 
 def frames(content: bytes, contents: Contents, truncation: Truncation) -> Iterator[Frame]:
-    """The (H, W, C) pages, uint8 or uint16, not yet turned upright.
+    """The (H, W, C) pages, not yet turned upright.
 
     Raises ReadError when data is missing, where tifffile would leave black instead.
     """
@@ -231,7 +258,12 @@ def frames(content: bytes, contents: Contents, truncation: Truncation) -> Iterat
     if direct or planes:
         for page in pages:
             samples = tiff_segments.samples(page, content, truncation)  # (H, W, C)
-            yield tiff_segments.from_ycbcr(samples) if planes else _direct_frame(page, samples)
+            if contents.header.bits == 32:
+                alpha = _alpha_kind(page)
+                used = samples[..., : contents.header.channels]
+                yield light_of(used, truncation, alpha is not None, alpha == _UNASSOCIATED)
+            else:
+                yield tiff_segments.from_ycbcr(samples) if planes else _direct_frame(page, samples)
         return
     for page in pages:
         tiff_segments.check(page, content, truncation)
@@ -245,7 +277,8 @@ def frames(content: bytes, contents: Contents, truncation: Truncation) -> Iterat
 def _direct_frame(page: TiffPage, samples: Frame) -> Frame:
     colours = 3 if page.photometric == _RGB else 1
     alpha = _alpha_kind(page)
-    frame: Frame = np.array(samples[..., : colours + (alpha is not None)], order="C")
+    used = samples[..., : colours + (alpha is not None)]
+    frame: Frame = np.array(full_range(used, page.bitspersample), order="C")
     if page.photometric == _MIN_IS_WHITE:
         frame[..., 0] = np.iinfo(frame.dtype).max - frame[..., 0]
     return _straight(frame) if alpha == _ASSOCIATED else frame
@@ -258,59 +291,3 @@ def _straight(frame: Frame) -> Frame:
     colour = (frame[..., :-1].astype(np.uint64) * top + alpha // 2) // np.maximum(alpha, 1)
     frame[..., :-1] = np.minimum(colour, top)
     return frame
-
-
-def encode_tiff(picture: Picture, exif_block: bytes | None) -> bytes:
-    """A deflated TIFF with a page for each frame, in the byte order of the EXIF block.
-
-    Files of 4 GiB and more become BigTIFF, which cannot take over the EXIF block.
-    """
-    from tifffile import TiffWriter
-
-    big = is_big_tiff(picture)
-    order: Literal["<", ">"] = "<" if exif_block is None else tiff_tags.byte_order(exif_block)
-    target = io.BytesIO()
-    with TiffWriter(target, bigtiff=big, byteorder=order) as writer:
-        for frame in picture.frames:
-            writer.write(frame[..., 0] if frame.shape[2] == 1 else frame, **_page_options(picture))
-    if exif_block is None or big:
-        return target.getvalue()
-    return _with_exif(target.getvalue(), exif_block)
-
-
-def _page_options(picture: Picture) -> dict[str, Any]:
-    header, metadata = picture.header, picture.metadata
-    icc = fitting_icc(metadata.icc, grey=header.channels <= 2)
-    blocks = ((_ICC, 7, icc, False), (_XMP, 1, metadata.xmp, True), (_IPTC, 7, metadata.iptc, True))
-    options: dict[str, Any] = {
-        "photometric": "minisblack" if header.channels <= 2 else "rgb",
-        "extrasamples": ["unassalpha"] if header.has_alpha else None,
-        "planarconfig": "contig" if header.channels > 1 else None,
-        "compression": "zlib",
-        "predictor": True,
-        "metadata": None,
-        "software": False,
-        # (tag, type, count, value, whether on the first page only)
-        "extratags": [
-            (tag, kind, len(block), block, once) for tag, kind, block, once in blocks if block
-        ],
-    }
-    if metadata.dpi is not None:
-        options |= {"resolution": metadata.dpi, "resolutionunit": 2}
-    return options
-
-
-def _with_exif(content: bytes, exif_block: bytes) -> bytes:
-    """The same TIFF, its first directory replaced by one at the end that has the EXIF tags too."""
-    order = tiff_tags.byte_order(content)
-    layout, following = tiff_tags.read_directory(
-        content, tiff_tags.first_directory(content), depth=0
-    )
-    described = descriptive(
-        tiff_tags.read_directory(exif_block, tiff_tags.first_directory(exif_block))[0]
-    )
-    merged = {entry.tag: entry for entry in (*described, *layout)}
-    content += b"\0" * (len(content) % 2)
-    directory = tiff_tags.write_directory(list(merged.values()), order, len(content), following)
-    pointer = struct.pack(f"{order}I", len(content))
-    return b"".join((content[:4], pointer, content[8:], directory))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
+from esc_cli.errors import UnsupportedError
 from esc_cli.media import jpeg
 from esc_cli.media.picture import Frame, Truncation
 
@@ -15,11 +16,21 @@ if TYPE_CHECKING:
     from tifffile import TiffPage
 
 _UNCOMPRESSED, _JPEG = 1, 7
+_JPEGS = frozenset((6, _JPEG, 34892))  # old, new, lossy of DNG
 _CHECKED = frozenset((5, 8, 32946))  # LZW and deflate
 _PALETTE, _YCBCR = 3, 6
 _COLOUR_MAP = 320
 _SEPARATE = 2
 _SUBSAMPLING = 530
+
+
+def check_chroma(page: TiffPage) -> None:
+    """Raise UnsupportedError for what Pillow takes for damage: fewer Cb and Cr, and no JPEG."""
+    given = page.tags.get(_SUBSAMPLING)
+    fewer = (2, 2) if given is None else tuple(given.value)
+    if page.photometric == _YCBCR and page.compression not in _JPEGS and fewer != (1, 1):
+        what = "TIFF with chroma of a lower resolution, and without JPEG, is not supported"
+        raise UnsupportedError(what, advice="convert it to 8 or 16 bit RGB")
 
 
 def is_planar_ycbcr(page: TiffPage) -> bool:
@@ -87,8 +98,7 @@ def samples(page: TiffPage, content: bytes, truncation: Truncation) -> Frame:
     height, width = page.imagelength, page.imagewidth
     planes = page.samplesperpixel if page.planarconfig == _SEPARATE else 1
     depth = page.samplesperpixel // planes
-    dtype = np.uint8 if page.bitspersample == 8 else np.uint16
-    result: Frame = np.zeros((planes, height, width, depth), dtype)
+    result: Frame = np.zeros((planes, height, width, depth), page.dtype)
     for place, part in _decoded(page, content, truncation):
         plane, _, top, left, _ = place
         result[plane, top : top + part.shape[0], left : left + part.shape[1]] = part
@@ -128,9 +138,9 @@ def _plain_bytes(page: TiffPage, index: int) -> int:
     if page.compression != _UNCOMPRESSED:
         return 0
     depth = 1 if page.planarconfig == _SEPARATE else page.samplesperpixel
-    row = depth * page.bitspersample // 8
+    bits = depth * page.bitspersample
     if page.is_tiled:
-        return page.tilewidth * page.tilelength * row
+        return page.tilelength * ((page.tilewidth * bits + 7) // 8)
     strips = -(-page.imagelength // page.rowsperstrip)
     rows = min(page.rowsperstrip, page.imagelength - index % strips * page.rowsperstrip)
-    return rows * page.imagewidth * row
+    return rows * ((page.imagewidth * bits + 7) // 8)

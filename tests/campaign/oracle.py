@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import imagecodecs
 import tifffile
 from PIL import Image
 
@@ -115,6 +116,11 @@ def _sizes(path: Path) -> list[tuple[int, int]]:
         with tifffile.TiffFile(path) as file:
             page = file.pages[0].asarray()
             return [(page.shape[1], page.shape[0])]
+    if path.suffix == ".exr":
+        return [_of_exr(path)]
+    if path.suffix == ".jxl":
+        pixels = imagecodecs.jpegxl_decode(path.read_bytes())
+        return [(pixels.shape[1], pixels.shape[0])]
     if path.suffix in (".cbz", ".zip"):
         with zipfile.ZipFile(path) as file:
             names = (i for i in file.infolist() if i.filename.endswith((".png", ".jpeg", ".webp")))
@@ -124,6 +130,14 @@ def _sizes(path: Path) -> list[tuple[int, int]]:
 
         pillow_heif.register_heif_opener()
     return [_decoded(path.read_bytes())]
+
+
+def _of_exr(path: Path) -> tuple[int, int]:
+    """Of an OpenEXR file, decoded to its end."""
+    import OpenImageIO
+
+    pixels = OpenImageIO.ImageBuf(str(path)).get_pixels(OpenImageIO.FLOAT)
+    return pixels.shape[1], pixels.shape[0]
 
 
 def _decoded(content: bytes) -> tuple[int, int]:

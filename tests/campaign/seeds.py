@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
+from tests.campaign.seeds_floats import EXR, FITS, FLOAT_TIFF, HDR, JXL, RAW
 from tests.campaign.seeds_png import MAKERS as PNG
 from tests.campaign.seeds_tiff import MAKERS as TIFF
 
@@ -69,6 +70,18 @@ def moving(mode: str, format_name: str, rng: Random, **options: Any) -> bytes:
     target = io.BytesIO()
     first.save(target, format_name, save_all=True, append_images=others, **options)
     return target.getvalue()
+
+
+def moving_avif(mode: str, rng: Random) -> bytes:
+    """An animation without the time of day, which its encoder puts into three boxes."""
+    content = bytearray(moving(mode, "AVIF", rng))
+    for name in (b"mvhd", b"tkhd", b"mdhd"):
+        start = content.find(name)
+        while start >= 0:
+            times = 16 if content[start + 4] else 8  # created and changed
+            content[start + 8 : start + 8 + times] = bytes(times)
+            start = content.find(name, start + 4)
+    return bytes(content)
 
 
 def exif(rng: Random) -> bytes:
@@ -170,6 +183,11 @@ _GIF = (
     _one(moving, "P", "GIF", duration=40, loop=0),
     _one(moving, "RGBA", "GIF", duration=40, disposal=2),
 )
+_AVIF = (
+    *_each("RGB RGBA L", "AVIF"),
+    _one(saved, "RGB", "AVIF", exif=exif),
+    partial(moving_avif, "RGB"),
+)
 _REFUSED = (*_each("RGB", "JPEG2000"), *_each("RGB", "ICO"), *_each("RGBA", "DDS"), pnm)
 
 SEEDS: Mapping[str, Seeds] = {
@@ -179,12 +197,18 @@ SEEDS: Mapping[str, Seeds] = {
     "GIF": Seeds(".gif", _GIF),
     "BMP": Seeds(".bmp", (*_each("1 L P RGB RGBA", "BMP"), bit_fields)),
     "TIFF": Seeds(".tif", TIFF),
-    "AVIF": Seeds(".avif", (*_each("RGB RGBA L", "AVIF"), _one(saved, "RGB", "AVIF", exif=exif))),
+    "AVIF": Seeds(".avif", _AVIF),
     "HEIC": Seeds(".heic", (partial(heif, "RGB"), partial(heif, "RGBA"), partial(heif, "L"))),
     "TGA": Seeds(
         ".tga", (*_each("RGB RGBA L P", "TGA"), *_each("RGB P", "TGA", compression="tga_rle"))
     ),
     "PCX": Seeds(".pcx", _each("RGB L P 1", "PCX")),
+    "JPEG XL": Seeds(".jxl", JXL),
+    "OpenEXR": Seeds(".exr", EXR),
+    "HDR": Seeds(".hdr", HDR),
+    "FITS": Seeds(".fits", FITS),
+    "float TIFF": Seeds(".tif", FLOAT_TIFF),
+    "raw": Seeds(".dng", RAW),
     "CBZ": Seeds(".cbz", (book,)),
     "not read": Seeds(".jp2", _REFUSED, refused=True),
 }

@@ -61,6 +61,22 @@ def tiff(dtype: type, channels: int, rng: Random) -> bytes:
     return target.getvalue()
 
 
+def deep(rng: Random) -> bytes:
+    """Samples of 3 to 15 bits, packed."""
+    bits, channels = rng.choice((3, 5, 10, 12, 14)), rng.choice((1, 3))
+    shape = (rng.randint(5, 24), rng.randint(5, 24), channels)
+    draw = np.random.default_rng(rng.getrandbits(32))
+    samples = draw.integers(0, 2**bits, shape).astype(np.uint8 if bits <= 8 else np.uint16)
+    target = io.BytesIO()
+    tifffile.imwrite(
+        target,
+        samples[..., 0] if channels == 1 else samples,
+        photometric="minisblack" if channels == 1 else "rgb",
+        bitspersample=bits,
+    )
+    return target.getvalue()
+
+
 def by_pillow(mode: str, compression: str, rng: Random) -> bytes:
     """Kinds that fax machines, scanners and printers make."""
     width, height = rng.randint(5, 40), rng.randint(5, 24)
@@ -73,6 +89,7 @@ def by_pillow(mode: str, compression: str, rng: Random) -> bytes:
 MAKERS: tuple[Callable[[Random], bytes], ...] = (
     *(partial(tiff, dtype, count) for dtype in (np.uint8, np.uint16) for count in (1, 3, 4)),
     *(partial(tiff, np.uint8, 3) for _ in range(6)),
+    *(deep for _ in range(2)),
     *(partial(by_pillow, "1", name) for name in ("group3", "group4", "packbits")),
     *(partial(by_pillow, "RGB", name) for name in ("jpeg", "tiff_lzw")),
     *(partial(by_pillow, mode, "raw") for mode in ("P", "CMYK", "L")),

@@ -88,6 +88,17 @@ def test_a_lower_precision_gives_about_the_same_picture(
     assert 0 < float((half.image - exact).abs().max()) < 0.1
 
 
+@pytest.mark.parametrize(("asked", "exact"), [("auto", "fp32"), ("fast", "fp32"), ("bf16", "bf16")])
+def test_exact_is_fp32_unless_a_precision_was_asked_for(
+    small_network: Network, picture: MakePicture, asked: str, exact: str
+) -> None:
+    upscaler = Upscaler(small_network, EngineOptions("cpu", asked, WHOLE))
+    upscaler.precision = "bf16"  # as a device with less would have it
+    result = upscaler.exact().upscale(picture(12, 15))
+    assert result.precision == exact
+    assert upscaler.upscale(picture(12, 15)).precision == "bf16"
+
+
 @pytest.mark.parametrize(
     ("shape", "dtype", "message"),
     [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import itertools
 
+import imagecodecs
 import numpy as np
 import pytest
 from PIL import Image
@@ -180,10 +181,10 @@ def test_a_deep_apng_keeps_its_16_bits():
     assert all(map(np.array_equal, picture.frames, frames))
 
 
-def test_animated_avif_is_refused_by_name(save):
-    frames = [Image.fromarray(frame) for frame in squares(3)]
-    content = save(frames[0], "AVIF", save_all=True, append_images=frames[1:])
-    with pytest.raises(UnsupportedError, match="animated AVIF"):
+def test_animated_avif_of_more_than_8_bits_is_refused_by_name():
+    stack = np.stack([frame.astype(np.uint16) * 4 for frame in squares(3)])
+    content = bytes(imagecodecs.avif_encode(stack, level=95, bitspersample=10))
+    with pytest.raises(UnsupportedError, match="animated AVIF of 10 bits"):
         probe(content, LIMIT)
 
 

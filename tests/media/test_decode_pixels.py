@@ -221,10 +221,17 @@ def cmyk_profile() -> bytes:
     return header.ljust(128, b"\0") + table + heap
 
 
-@pytest.mark.parametrize(("kind", "word"), [(np.float32, "floating"), (np.int32, "32 bits")])
-def test_pixels_that_fit_neither_8_nor_16_bits_are_refused_by_name(kind, word):
+@pytest.mark.parametrize(
+    ("kind", "photometric", "word"),
+    [
+        (np.float32, "miniswhite", "32-bit floating point"),
+        (np.complex64, "minisblack", "64 bits"),
+        (np.int32, "minisblack", "32 bits"),
+    ],
+)
+def test_numbers_that_have_no_place_in_a_picture_are_refused_by_name(kind, photometric, word):
     target = io.BytesIO()
-    tifffile.imwrite(target, np.zeros((4, 4), kind))
+    tifffile.imwrite(target, np.zeros((4, 4), kind), photometric=photometric)
     with pytest.raises(UnsupportedError, match=word):
         probe(target.getvalue(), LIMIT)
 

@@ -111,12 +111,42 @@ def test_heif_without_pillow_heif_is_png_or_a_clear_error(monkeypatch):
         plan_output(header("PNG"), (9, 9), "heic", ".png")
 
 
+@pytest.mark.parametrize(
+    ("source", "suffix", "expected"),
+    [
+        (header("EXR", bits=32), ".EXR", OutputPlan("EXR", ".EXR")),
+        (header("HDR", bits=32), ".hdr", OutputPlan("EXR", ".exr")),
+        (header("FITS", 1, 32), ".fits", OutputPlan("TIFF", ".tif")),
+        (header("TIFF", bits=32), ".tiff", OutputPlan("TIFF", ".tiff")),
+        (header("JXL", bits=32), ".jxl", OutputPlan("EXR", ".exr")),
+        (header("JXL", bits=16), ".jxl", OutputPlan("JXL", ".jxl")),
+    ],
+)
+def test_floating_point_stays_in_a_format_that_holds_it(source, suffix, expected):
+    pytest.importorskip("OpenImageIO")
+    assert plan_output(source, (400, 400), None, suffix) == expected
+
+
+def test_exr_is_for_floating_point_alone():
+    with pytest.raises(UnsupportedError, match="floating-point pictures alone"):
+        plan_output(header("PNG", bits=16), (9, 9), "exr", ".png")
+
+
+@pytest.mark.parametrize("name", ["EXR", "JXL"])
+def test_without_openimageio_the_error_says_what_to_install(name, monkeypatch):
+    monkeypatch.setitem(sys.modules, "OpenImageIO", None)
+    source = header(name, bits=32 if name == "EXR" else 8)
+    assert plan_output(source, (9, 9), None, ".x") == OutputPlan("PNG", ".png")
+    with pytest.raises(MissingExtraError, match="pip install openimageio"):
+        plan_output(source, (9, 9), name.lower(), ".x")
+
+
 def test_suffixes_are_lower_case_and_belong_to_one_format():
     every = [suffix for suffixes in SUFFIXES.values() for suffix in suffixes]
     assert len(every) == len(set(every))
     assert all(suffix == suffix.lower() and suffix[0] == "." for suffix in every)
     jpeg, rest = ".jpg .jpeg .jpe .jfif .jif .jps", ".heic .heif .hif"
-    wanted = f"{jpeg} .png .apng .webp .tif .tiff .bmp .dib .gif .avif {rest}"
+    wanted = f"{jpeg} .png .apng .webp .tif .tiff .bmp .dib .gif .avif {rest} .jxl .exr"
     assert set(every) == set(wanted.split())
 
 

@@ -84,9 +84,6 @@ def test_what_cannot_be_done_is_refused_by_name(rgb):
     further = imagecodecs.jpegxl_encode(planes, lossless=True, planar=True, photometric="gray")
     with pytest.raises(UnsupportedError, match="beside colour and opacity"):
         probe(further, LIMIT)
-    floats = imagecodecs.jpegxl_encode(rgb.astype(np.float32) / 255, lossless=True)
-    with pytest.raises(UnsupportedError, match="32-bit floating point"):
-        probe(floats, LIMIT)
 
 
 @pytest.mark.parametrize("container", [True, False])
@@ -116,11 +113,12 @@ def test_flipped_bits_raise_nothing_but_our_errors(rgb, capfd):
     assert capfd.readouterr() == ("", "")
 
 
-def test_the_limit_counts_before_decoding_and_the_result_is_a_png(rgb):
+def test_the_limit_counts_before_decoding(rgb):
     content = imagecodecs.jpegxl_encode(rgb)
     with pytest.raises(TooLargeError, match="--max-pixels"):
         decode(content, 599)
-    assert plan_output(probe(content, 600), (60, 40), None, ".jxl") == OutputPlan("PNG", ".png")
+    pytest.importorskip("OpenImageIO")
+    assert plan_output(probe(content, 600), (60, 40), None, ".jxl") == OutputPlan("JXL", ".jxl")
 
 
 def turned(codestream: bytes, orientation: int) -> bytes:

@@ -86,10 +86,10 @@ def test_a_cursor_is_still_a_cursor():
         probe(cursor, LIMIT)
 
 
-@pytest.mark.parametrize("bits", [1, 2])
+@pytest.mark.parametrize("bits", [1, 2, 3])
 def test_a_bmp_of_a_kind_that_nobody_reads_is_not_called_damaged(save, bits):
     content = bytearray(save(Image.new("RGB", (8, 8)), "BMP"))
-    content[28], content[30] = (2, 0) if bits == 2 else (24, 4)
+    content[28], content[30] = (24, 4) if bits == 1 else (bits, 0)
     with pytest.raises(UnsupportedError, match="this kind of BMP is not supported"):
         probe(bytes(content), LIMIT)
 
@@ -157,3 +157,30 @@ def test_a_palette_that_no_pixel_of_a_tga_refers_to_does_no_harm():
     head = struct.pack("<3BHHB4H2B", 0, 1, 2, 0, 16, 15, 0, 0, 6, 4, 24, 0x20)
     picture = decode(head + bytes(32) + pixels[..., ::-1].tobytes(), LIMIT)
     np.testing.assert_array_equal(picture.frames[0], pixels)
+
+
+def two_bits(indices: np.ndarray, upside_down: bool = True) -> bytes:
+    """A BMP of Windows CE: (H, W) numbers of 0 to 3, in red, green, blue and nearly black."""
+    height, width = indices.shape
+    row = (2 * width + 31) // 32 * 4
+    wide = np.zeros((height, 4 * row), np.uint8)
+    wide[:, :width] = indices[::-1] if upside_down else indices
+    stored = wide[:, 0::4] << 6 | wide[:, 1::4] << 4 | wide[:, 2::4] << 2 | wide[:, 3::4]
+    palette = bytes((0, 0, 255, 0, 0, 255, 0, 0, 255, 0, 0, 0, 10, 20, 30, 0))
+    signed = height if upside_down else -height
+    head = struct.pack("<IiiHHIIiiII", 40, width, signed, 1, 2, 0, stored.size, 0, 0, 4, 0)
+    start = 14 + len(head) + len(palette)
+    file = b"BM" + struct.pack("<IHHI", start + stored.size, 0, 0, start)
+    return file + head + palette + stored.tobytes()
+
+
+@pytest.mark.parametrize("width", [1, 4, 31, 33])
+@pytest.mark.parametrize("upside_down", [True, False])
+def test_a_bmp_of_two_bits_has_its_four_colours(width, upside_down):
+    indices = np.random.default_rng(width).integers(0, 4, (6, width)).astype(np.uint8)
+    content = two_bits(indices, upside_down)
+    picture = decode(content, LIMIT)
+    colours = np.array([[255, 0, 0], [0, 255, 0], [0, 0, 255], [30, 20, 10]], np.uint8)
+    np.testing.assert_array_equal(picture.frames[0], colours[indices])
+    with pytest.raises(ReadError, match="cut short"):
+        decode(content[:-3], LIMIT)

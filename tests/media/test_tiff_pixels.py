@@ -154,3 +154,66 @@ def test_the_tags_of_a_bigtiff_are_kept_like_those_of_a_tiff(order):
         blocks.append(decode(target.getvalue(), LIMIT).metadata.exif)
     assert b"a lighthouse" in blocks[0]
     assert blocks[0] == blocks[1]
+
+
+def packed(samples: np.ndarray, bits: int) -> bytes:
+    """Rows (H, N) of numbers, most significant bit first, each row from a whole byte on."""
+    made = b""
+    for row in samples.reshape(len(samples), -1):
+        digits = "".join(f"{int(number):0{bits}b}" for number in row)
+        digits += "0" * (-len(digits) % 8)
+        made += int(digits, 2).to_bytes(len(digits) // 8, "big")
+    return made
+
+
+@pytest.mark.parametrize("bits", range(2, 16))
+@pytest.mark.parametrize(("channels", "photometric"), [(1, 1), (1, 0), (3, 2), (4, 2)])
+def test_every_depth_up_to_16_bits_is_spread_over_8_or_16(bits, channels, photometric):
+    most = 2**bits - 1
+    samples = np.random.default_rng(bits).integers(0, most + 1, (5, 7, channels))
+    samples[0, 0], samples[0, 1] = 0, most
+    content = tiff(
+        packed(samples, bits),
+        (7, 5),
+        (258, 3, (bits,) * channels),
+        (262, 3, (photometric,)),
+        (277, 3, (channels,)),
+    )
+    picture = decode(content, LIMIT)
+    top = 255 if bits <= 8 else 65535
+    expected = np.floor(samples * top / most + 0.5).astype(int)
+    assert picture.header == probe(content, LIMIT)
+    assert picture.header.bits == (8 if bits <= 8 else 16)
+    np.testing.assert_array_equal(picture.frames[0], expected if photometric else top - expected)
+
+
+@pytest.mark.parametrize("share", [0.3, 0.8])
+def test_rows_of_twelve_bits_that_are_missing_are_a_failure(share):
+    content = packed(np.full((16, 7, 3), 4095), 12)
+    page = ((258, 3, (12, 12, 12)), (262, 3, (2,)), (277, 3, (3,)), (279, 4, (len(content),)))
+    start = len(tiff(b"", (7, 16), *page))
+    whole = tiff(b"", (7, 16), *page, (273, 4, (start,))) + content
+    assert decode(whole, LIMIT).frames[0].min() == 65535
+    with pytest.raises(ReadError, match="cut short"):
+        decode(whole[: start + int(len(content) * share)], LIMIT)
+
+
+@pytest.mark.parametrize("compression", [1, 5, 32773])
+def test_chroma_of_a_lower_resolution_without_jpeg_is_refused_by_name(compression):
+    ycbcr = ((258, 3, (8, 8, 8)), (262, 3, (6,)), (277, 3, (3,)), (530, 3, (2, 2)))
+    content = tiff(bytes(4 * 4 // 4 * 6), (4, 4), *ycbcr, (259, 3, (compression,)))
+    with pytest.raises(UnsupportedError, match="chroma of a lower resolution"):
+        probe(content, LIMIT)
+
+
+@pytest.mark.parametrize("compression", [2, 3, 4])
+def test_colours_of_one_bit_as_fax_are_refused_by_name(compression):
+    page = ((258, 3, (1, 1, 1)), (262, 3, (2,)), (277, 3, (3,)), (259, 3, (compression,)))
+    with pytest.raises(UnsupportedError, match="1 bits per channel"):
+        probe(tiff(bytes(40), (8, 8), *page), LIMIT)
+
+
+def test_differences_of_twelve_bits_are_refused_by_name():
+    page = ((258, 3, (12,)), (317, 3, (2,)))
+    with pytest.raises(UnsupportedError, match="12 bits per channel"):
+        probe(tiff(bytes(12), (4, 2), *page), LIMIT)

@@ -45,12 +45,13 @@ def batches(options: UpscaleOptions, device_types: Collection[str]) -> Batches:
 def _kind(decoded: Decoded) -> Hashable | None:
     """What pictures must share to be joined; None for one that has to be alone.
 
-    Joined are RGB stills whose result has the size that is wanted as it is.
+    Joined are RGB stills in whole numbers whose result has the size that is wanted as it is.
     """
     if not isinstance(decoded, Work) or decoded.job.choice is None:
         return None
     header, choice = decoded.job.header, decoded.job.choice
     size = header.width * choice.scale, header.height * choice.scale
-    if header.frames > 1 or header.channels != 3 or size != decoded.job.size:
+    plain = header.channels == 3 and header.bits != 32
+    if header.frames > 1 or not plain or size != decoded.job.size:
         return None
     return choice.checkpoint.path, choice.share, header.width, header.height, header.bits

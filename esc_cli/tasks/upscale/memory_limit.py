@@ -43,7 +43,7 @@ def _is_exact(header: Header, size: tuple[int, int]) -> bool:
     """Whether a network gives the result in integers: opaque colours at a whole scale."""
     scale = size[0] // header.width
     whole = (header.width * scale, header.height * scale) == size
-    return header.channels == 3 and scale > 1 and whole
+    return header.channels == 3 and header.bits != 32 and scale > 1 and whole
 
 
 def check_memory(needed: int, limit: int | None) -> None:

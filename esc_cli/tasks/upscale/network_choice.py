@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from esc_cli.media.compression import Compression, compression_of
+from esc_cli.media.floating import displayed_picture
 from esc_cli.media.noise import Noise, measure_noise
 from esc_cli.media.picture import Picture
 from esc_cli.media.video.info import VideoFacts
@@ -46,7 +47,7 @@ def decided(choice: Choice, content: bytes, picture: Picture) -> Choice:
     if choice.photo is None or not choice.is_open:
         return choice
     compression = compression_of(content, picture.header)
-    noise = measure_noise(picture.frames[0])
+    noise = measure_noise(displayed_picture(picture).frames[0])
     photo, why = for_photographs(choice.scale, compression, noise)
     return replace(choice.photo if photo else choice, photo=None, why=why)
 

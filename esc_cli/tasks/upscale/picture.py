@@ -12,7 +12,13 @@ from numpy.typing import NDArray
 from esc_cli.media.picture import Frame, Picture
 from esc_cli.media.resize import resize_lanczos
 from esc_cli.media.xmp import scaled
-from esc_cli.tasks.upscale.transparency import FloatPixels, enlarged_apart
+from esc_cli.tasks.upscale.tone_curve import ToneCurve
+from esc_cli.tasks.upscale.transparency import (
+    FloatPixels,
+    constant,
+    enlarged_apart,
+    enlarged_opacity,
+)
 
 if TYPE_CHECKING:
     from esc_cli.engine.upscaler import Upscaler
@@ -48,7 +54,10 @@ class PictureUpscaler:
         Its frames may lie in memory as planes; `encode` takes them as they are. Raises the
         engine's errors, and what `check` raises.
         """
-        return self._result(picture, tuple(self._frame(frame) for frame in picture.frames))
+        own = self
+        if picture.header.bits == 32 and self.upscaler is not None:
+            own = replace(self, upscaler=self.upscaler.exact())  # 16 bits do not keep the range
+        return self._result(picture, tuple(own._frame(frame) for frame in picture.frames))
 
     def run_together(self, pictures: Sequence[Picture]) -> list[Picture]:
         """The same for RGB stills of one size, whose results have it as they are, in one pass.
@@ -70,6 +79,8 @@ class PictureUpscaler:
 
     def _frame(self, frame: Frame) -> Frame:
         self.check()
+        if frame.dtype == np.float32:
+            return self._floating(frame)
         if frame.shape[2] == 3 and self._is_exact(frame):
             exact: Frame = self._integers(frame[np.newaxis])[0]
             return exact
@@ -77,6 +88,20 @@ class PictureUpscaler:
         pixels: FloatPixels = frame.astype(np.float32) / levels
         result = self._with_alpha(pixels) if frame.shape[2] in (2, 4) else self._enlarged(pixels)
         return _quantised(result, frame.dtype)
+
+    def _floating(self, frame: Frame) -> Frame:
+        """Colour by way of a curve that is turned back after, and opacity, each by itself."""
+        colour, alpha = frame, None
+        if frame.shape[2] in (2, 4):
+            colour, alpha = frame[..., :-1], frame[..., -1:]
+        curve = ToneCurve.of(colour)
+        result = curve.light(self._enlarged(curve.bent(colour)))
+        result[constant((colour == 0).all(axis=2, keepdims=True), self.size)[..., 0]] = 0
+        if alpha is None:
+            return result
+        opacity = enlarged_opacity(alpha, self.size, self._enlarged)
+        joined: Frame = np.concatenate([result, opacity.values], axis=-1)
+        return joined
 
     def _is_exact(self, frame: Frame) -> bool:
         """Whether the network's result has the wanted size as it is."""

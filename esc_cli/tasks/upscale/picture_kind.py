@@ -65,7 +65,7 @@ def estimated_bytes(own: int, header: Header, size: tuple[int, int], form: Outpu
     pixel as in the input."""
     pixels = size[0] * size[1] * header.frames
     raw = pixels * header.channels * header.bits // 8
-    if form.format in ("TIFF", "BMP"):
+    if form.format in ("TIFF", "BMP", "EXR"):
         return raw
     if header.format == form.format:
         return min(raw, own * pixels // (header.width * header.height * header.frames))

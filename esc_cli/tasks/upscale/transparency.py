@@ -35,16 +35,33 @@ def enlarged_apart(
     of two results reaches the edges then. What is clear, or opaque, with its neighbours stays
     exactly that.
     """
-    shape = (size[1], size[0], 1)
+    opacity = enlarged_opacity(alpha, size, enlarge)
     if alpha.min() == 1:
-        return Apart(enlarge(colour), np.ones(shape, np.float32), np.zeros(shape, np.bool_))
+        return Apart(enlarge(colour), opacity.values, opacity.clear)
+    shown = enlarge(_filled(colour * alpha, alpha)).clip(0, 1)
+    return Apart(shown, opacity.values, opacity.clear)
+
+
+@dataclass(frozen=True)
+class Opacity:
+    """(height, width, 1) each: an enlarged opacity, and where the source is clear all around."""
+
+    values: FloatPixels
+    clear: NDArray[np.bool_]
+
+
+def enlarged_opacity(alpha: FloatPixels, size: tuple[int, int], enlarge: Enlarge) -> Opacity:
+    """(H, W, 1) at `size`; what is clear, or opaque, with its neighbours stays exactly that."""
+    if alpha.min() == 1:
+        shape = (size[1], size[0], 1)
+        return Opacity(np.ones(shape, np.float32), np.zeros(shape, np.bool_))
     opacity = enlarge(alpha).clip(0, 1)
-    clear, full = (_constant(alpha == level, size) for level in (0, 1))
+    clear, full = (constant(alpha == level, size) for level in (0, 1))
     opacity[clear], opacity[full] = 0, 1
-    return Apart(enlarge(_filled(colour * alpha, alpha)).clip(0, 1), opacity, clear)
+    return Opacity(opacity, clear)
 
 
-def _constant(mask: NDArray[np.bool_], size: tuple[int, int]) -> NDArray[np.bool_]:
+def constant(mask: NDArray[np.bool_], size: tuple[int, int]) -> NDArray[np.bool_]:
     """(H, W, 1) -> (height, width, 1): where the mask holds in the source and one pixel around."""
     wide = np.pad(mask[..., 0], 1, mode="edge")
     rows = wide[:-2] & wide[1:-1] & wide[2:]

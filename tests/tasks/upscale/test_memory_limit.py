@@ -22,6 +22,9 @@ class Quadrupling:
 
     config = SimpleNamespace(scale=4, any_scale=False)
 
+    def exact(self):
+        return self
+
     def upscale(self, image, dtype, **_):
         shape = (*image.shape[:2], 4 * SIDE, 4 * SIDE)
         types = {torch.uint8: np.uint8, torch.uint16: np.uint16, torch.float32: np.float32}
@@ -30,16 +33,20 @@ class Quadrupling:
 
 
 @pytest.mark.parametrize("scale", [4, 3.9, 3.1])
-@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("bits", [8, 16, 32])
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
 @pytest.mark.parametrize("frames", [1, 3])
 def test_no_picture_takes_more_than_was_estimated(channels, bits, scale, frames):
-    draw, kind = np.random.default_rng(0), {8: np.uint8, 16: np.uint16}[bits]
+    draw, kind = np.random.default_rng(0), {8: np.uint8, 16: np.uint16, 32: np.uint16}[bits]
     size = (round(SIDE * scale), round(SIDE * scale))
     header = Header("PNG", SIDE, SIDE, channels, bits, frames)
     tracemalloc.start()
     try:
         pixels = [draw.integers(0, 200, (SIDE, SIDE, channels), kind) for _ in range(frames)]
+        if bits == 32:
+            pixels = [(frame / np.float32(9)).astype(np.float32) for frame in pixels]
+            for frame in pixels[: channels in (2, 4)]:
+                frame[..., -1] /= 99
         picture = Picture(header, tuple(pixels), (), None, Metadata())
         tracemalloc.reset_peak()
         PictureUpscaler(Quadrupling(), size, lambda: None).run(picture)
