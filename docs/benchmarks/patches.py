@@ -15,7 +15,7 @@ from dataclasses import replace
 
 import torch
 
-from esc_cli.engine.memory import patch_pixels
+from esc_cli.engine.patch_size import patch_pixels
 from esc_cli.engine.prepare import ready
 from esc_cli.engine.threads import available_cores
 from esc_cli.model import build

@@ -23,7 +23,7 @@ import psutil
 import torch
 
 from esc_cli import Upscaler
-from esc_cli.engine import memory
+from esc_cli.engine import memory, patch_size
 from esc_cli.engine.options import WHOLE, EngineOptions
 from esc_cli.model import build
 from esc_cli.model.config import NetworkConfig
@@ -61,7 +61,7 @@ def measure(arguments: argparse.Namespace) -> None:
     model, megapixels, way = arguments.one.split(",")
     torch.set_num_threads(arguments.threads)
     if way == "once":
-        memory.CPU_PATCH_VALUES = memory.DEVICE_PATCH_PIXELS = 1 << 50
+        patch_size.CPU_PATCH_VALUES = patch_size.DEVICE_PATCH_PIXELS = 1 << 50
     tile = arguments.tile if way == "tiles" else WHOLE
     options = EngineOptions(device=arguments.device, precision=arguments.precision, tile=tile)
     upscaler = Upscaler(build(model, SCALE).eval(), options)

@@ -234,7 +234,9 @@ def _facts(found: Described) -> list[tuple[str, str]]:
 
 
 def _psnr(found: Described) -> str:
-    values = [f"{name} {scores['psnr']:.2f}" for name, scores in found.scores.items()]
+    from esc_cli.tasks.weights.advice import psnr_text
+
+    values = [f"{name} {psnr_text(scores['psnr'])}" for name, scores in found.scores.items()]
     whose = "measured" if found.record else "published"
     return f"{', '.join(values)} dB ({whose})" if values else ""
 
@@ -273,13 +275,15 @@ _NOTES = (
 
 
 def _cells(one: Listed) -> tuple[str, ...]:
+    from esc_cli.tasks.weights.advice import psnr_text
+
     psnr = one.scores.get("Set5", {}).get("psnr")
     name = one.name if one.source == "own" else one.model
     return (
         f"{name} *" if one.default else name,
         _times(one.scale),
         one.purpose or one.trained_on,
-        "-" if psnr is None else f"{psnr:.2f}{' m' if one.measured else ''}",
+        "-" if psnr is None else f"{psnr_text(psnr)}{' m' if one.measured else ''}",
         "-" if one.size_bytes is None else f"{one.size_bytes / 1e6:.1f}",
         one.place or "-",
         "authors" if one.url else one.source,

@@ -7,6 +7,7 @@ import gc
 import torch
 
 from esc_cli.engine import host_memory
+from esc_cli.engine.patch_size import patch_pixels
 from esc_cli.model.config import NetworkConfig
 from esc_cli.model.families import FAMILIES
 
@@ -18,12 +19,6 @@ TRUNK_COPIES = 16
 
 MAPS = 3
 """Feature maps of full size that a picture needs when it is done in patches."""
-
-CPU_PATCH_VALUES = 1 << 21
-"""Values of the widest map of a patch on a CPU: 8 MiB in float32, see docs/performance.md."""
-
-DEVICE_PATCH_PIXELS = 1 << 19
-"""Input pixels of a patch on other devices: enough to keep one busy. Not measured."""
 
 ANY_SCALE = 4
 """The scale that a network of any scale is expected to be asked for."""
@@ -76,13 +71,6 @@ def at_work(config: NetworkConfig, device: torch.device, itemsize: int) -> float
     if fixed is None:
         fixed = _bias_bytes(config, itemsize)
     return fixed + patch_pixels(config, device) * bytes_per_pixel(config, itemsize)
-
-
-def patch_pixels(config: NetworkConfig, device: torch.device) -> int:
-    """Input pixels that a network should work on at once."""
-    if device.type == "cpu":
-        return CPU_PATCH_VALUES // max(config.proj_hidden, config.hidden) * config.unshuffle**2
-    return DEVICE_PATCH_PIXELS
 
 
 def pixels_that_fit(config: NetworkConfig, device: torch.device, itemsize: int) -> int:

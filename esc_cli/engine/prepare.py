@@ -10,7 +10,7 @@ from typing import Final
 
 import torch
 
-from esc_cli.engine.memory import patch_pixels
+from esc_cli.engine.patch_size import patch_pixels
 from esc_cli.model import Network
 from esc_cli.model.network import Working, prepare
 

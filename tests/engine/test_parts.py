@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from esc_cli import Upscaler
-from esc_cli.engine import memory
+from esc_cli.engine import patch_size
 from esc_cli.engine.options import EngineOptions
 from esc_cli.engine.transfer import Delivery
 from esc_cli.model import Network
@@ -41,9 +41,9 @@ def test_small_patches_give_the_result_of_one(
     size: tuple[int, int],
 ) -> None:
     image, scale = picture(*size), 2.7 if network.config.any_scale else None
-    assert memory.patch_pixels(network.config, CPU) > 91 * 130, "one patch at first"
+    assert patch_size.patch_pixels(network.config, CPU) > 91 * 130, "one patch at first"
     whole = Upscaler(network, options)(image, scale)
-    monkeypatch.setattr(memory, "CPU_PATCH_VALUES", 1)
+    monkeypatch.setattr(patch_size, "CPU_PATCH_VALUES", 1)
     parts = Upscaler(network, options)(image, scale)
     torch.testing.assert_close(parts, whole, rtol=0, atol=2e-5)
 

@@ -9,7 +9,8 @@ import torch
 
 from esc_cli.checkpoints.config_from_state import read_config
 from esc_cli.engine.export import check_exportable
-from esc_cli.engine.memory import at_work, bytes_per_pixel, patch_pixels
+from esc_cli.engine.memory import at_work, bytes_per_pixel
+from esc_cli.engine.patch_size import patch_pixels
 from esc_cli.errors import UsageError
 from esc_cli.model import Network, build, from_config
 from esc_cli.model.config import VARIANTS, NetworkConfig, variant_config

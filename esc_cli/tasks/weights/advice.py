@@ -45,8 +45,8 @@ def better_weights(models: Iterable[str], *, offline: bool = False) -> str:
 def _psnr_figure(record: Record) -> str:
     there = published(_FIDELITY, record.scale, "Set5")["psnr_y"]
     here = record.scores["Set5"]["psnr"]
-    what = f"{there:.{PSNR_DIGITS}f} dB on Set5 (published)"
-    return f"{what}, where the bundled network has {here:.{PSNR_DIGITS}f}"
+    what = f"{psnr_text(there)} dB on Set5 (published)"
+    return f"{what}, where the bundled network has {psnr_text(here)}"
 
 
 def is_due() -> bool:
@@ -63,3 +63,8 @@ def is_due() -> bool:
     except OSError:
         return False
     return True
+
+
+def psnr_text(value: float) -> str:
+    """A PSNR as tables have it, without its unit."""
+    return f"{value:.{PSNR_DIGITS}f}"

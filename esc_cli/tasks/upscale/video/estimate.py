@@ -19,7 +19,8 @@ from esc_cli.tasks.stop import Stop
 from esc_cli.tasks.upscale.job import Outlook
 from esc_cli.tasks.upscale.options import UpscaleOptions
 from esc_cli.tasks.upscale.video.frames import FrameUpscaler, batch_size
-from esc_cli.tasks.upscale.video.plan import VideoJob, encoder_threads, segment_frames
+from esc_cli.tasks.upscale.video.plan import VideoJob, encoder_threads
+from esc_cli.tasks.upscale.video.segment_length import segment_frames
 
 KEY_FRAMES = 250
 """The most frames from one key frame to the next, of x264 and x265 by default."""

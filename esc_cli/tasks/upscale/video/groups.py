@@ -12,9 +12,7 @@ from esc_cli.media.video.frames import RawFrame
 from esc_cli.media.video.lossless import lossless, read_frames
 from esc_cli.media.video.segments import write_segment
 from esc_cli.tasks.upscale.video.journal import Journal
-
-LEAST_FRAMES = 120
-"""Of a group that is a segment: each costs the encoder's look ahead, some 50 frames, once more."""
+from esc_cli.tasks.upscale.video.segment_length import GROUPED_FRAMES
 
 
 @dataclass
@@ -72,7 +70,7 @@ class Groups:
     def _collect(self, packets: Iterable[StoredPacket]) -> bool:
         """Take packets, up to one that may begin a segment of its own; whether it was reached."""
         for packet in packets:
-            if packet.key and len(self._packets) >= LEAST_FRAMES:
+            if packet.key and len(self._packets) >= GROUPED_FRAMES:
                 return True
             self._packets.append(packet)
         return False

@@ -14,7 +14,8 @@ from esc_cli.tasks.stop import Stop
 from esc_cli.tasks.upscale.options import UpscaleOptions
 from esc_cli.tasks.upscale.video.frames import FrameUpscaler, batch_size
 from esc_cli.tasks.upscale.video.pipeline import FrameStream, Stages
-from esc_cli.tasks.upscale.video.plan import scale_alone, segment_frames
+from esc_cli.tasks.upscale.video.plan import scale_alone
+from esc_cli.tasks.upscale.video.segment_length import segment_frames
 
 
 def upscale_y4m(source: BinaryIO | RawIOBase, target: BinaryIO, options: UpscaleOptions) -> None:

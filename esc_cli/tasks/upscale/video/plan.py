@@ -34,7 +34,7 @@ from esc_cli.media.video.colour_tags import (
     resolved_matrix,
 )
 from esc_cli.media.video.held import UNTRIED, Held
-from esc_cli.media.video.info import FrameFormat, VideoFacts
+from esc_cli.media.video.info import VideoFacts
 from esc_cli.media.video.pixel_formats import Layout
 from esc_cli.tasks.models import AUTO, Choice, Models
 from esc_cli.tasks.stop import Stop
@@ -54,8 +54,6 @@ FRAMES_ON_THE_WAY = 500
 """That may wait on disk until the encoder ends a group: a longest one, and what it looks ahead."""
 FRAMES_AT_ONCE = 7
 """Of each kind, decoded and enlarged, in batches of one: two times the batch and two wait."""
-SEGMENT_PIXELS = 240_000_000
-SEGMENT_FRAMES = (24, 240)
 
 
 @dataclass(frozen=True)
@@ -139,14 +137,6 @@ class VideoJob(StreamedJob):
 def is_full_range(tags: ColourTags) -> bool:
     """Whether samples use all levels."""
     return tags.full_range == FULL_RANGE
-
-
-def segment_frames(result: FrameFormat, wanted: int | None) -> int:
-    """Frames in a segment: what a kill may cost, and the distance of the key frames."""
-    if wanted is not None:
-        return wanted
-    low, high = SEGMENT_FRAMES
-    return max(low, min(high, SEGMENT_PIXELS // (result.width * result.height)))
 
 
 def encoder_threads() -> int:

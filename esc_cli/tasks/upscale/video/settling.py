@@ -14,7 +14,8 @@ from esc_cli.tasks.upscale.options import UpscaleOptions
 from esc_cli.tasks.upscale.video.deinterlace import fingerprint_of
 from esc_cli.tasks.upscale.video.frames import batch_size, device_name, reason_against
 from esc_cli.tasks.upscale.video.journal import Settled
-from esc_cli.tasks.upscale.video.plan import VideoJob, encoder_threads, segment_frames
+from esc_cli.tasks.upscale.video.plan import VideoJob, encoder_threads
+from esc_cli.tasks.upscale.video.segment_length import segment_frames
 from esc_cli.tasks.upscale.video.unfinished import Wanted, leftovers_of
 
 if TYPE_CHECKING:
