@@ -8,7 +8,6 @@ happens here.
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import json
 import os
@@ -153,5 +152,6 @@ def _why(code: int) -> EscError:
     return ReadError(what, advice="--max-memory sets the limit")
 
 
+# Nothing ends it when this process does but the system, which closes the pipes: a thread that waits
+# for an answer must not wake up while the interpreter is taken down.
 _PROCESS = _Process()
-atexit.register(_PROCESS.end)
