@@ -246,3 +246,19 @@ def test_a_file_that_vanishes_during_the_batch_fails_with_a_plain_reason(tmp_pat
     assert len(ran.lines_naming("11.png: ")) == 1
     assert "unexpected" not in ran.err
     assert "11 done" in ran.err
+
+
+def test_a_gif_of_no_height_fails_alone(tmp_path, esc, draw):
+    draw(tmp_path / "in" / "a.png")
+    path = draw(tmp_path / "in" / "b.gif")
+    content = bytearray(path.read_bytes())
+    content[8:10] = bytes(2)  # the height of the canvas
+    image = content.index(b"," + bytes(4) + content[6:8])  # its corner, then the same width
+    content[image + 7 : image + 9] = bytes(2)
+    path.write_bytes(content)
+    ran = esc(tmp_path / "in")
+    assert ran.code == 1
+    (line,) = ran.lines_naming("failed: ")
+    assert "b.gif" in line
+    assert "its size is zero" in line
+    assert "1 done, 0 skipped, 1 failed" in ran.err

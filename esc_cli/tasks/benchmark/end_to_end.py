@@ -16,6 +16,7 @@ from safetensors.torch import save_file
 from esc_cli.benchmark.workload import Workload, make_network, planned_attention
 from esc_cli.engine.options import EngineOptions
 from esc_cli.errors import DiskError, ItemError, UsageError
+from esc_cli.media.confined import Bounds
 from esc_cli.model.config import FLASHBIAS
 from esc_cli.tasks.benchmark.events import Stage, WholeJob
 from esc_cli.tasks.defaults import MAX_PIXELS
@@ -101,7 +102,7 @@ class EndToEnd:
         seconds = 0.0
         for job in jobs:
             self.stop.check()
-            work = network_stage(decode_stage(job, MAX_PIXELS), models, self.stop)
+            work = network_stage(decode_stage(job, Bounds(MAX_PIXELS)), models, self.stop)
             seconds += work.seconds["network"]
         return seconds
 

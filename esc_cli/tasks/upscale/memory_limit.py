@@ -1,7 +1,8 @@
 """How much memory one input may take (--max-memory), and about how much it will.
 
-Nothing is decoded for it: the header tells the size of the pixels, and the options that of the
-result. What the network itself works on is decided by the engine, which makes tiles smaller.
+Nothing is decoded for the estimate: the header tells the size of the pixels, and the options that
+of the result. The decoder itself is held to the same limit while it works (`media/confined.py`).
+What the network works on is decided by the engine, which makes tiles smaller.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ from functools import lru_cache
 
 from esc_cli.engine import host_memory
 from esc_cli.errors import TooLargeError
+from esc_cli.media.confined import Bounds
 from esc_cli.media.picture import Header
+from esc_cli.tasks.upscale.options import UpscaleOptions
 
 SHARE = 0.5
 """Of the memory, for one input: the next is decoded, and results are encoded, at the same time."""
@@ -44,6 +47,12 @@ def _is_exact(header: Header, size: tuple[int, int]) -> bool:
     scale = size[0] // header.width
     whole = (header.width * scale, header.height * scale) == size
     return header.channels == 3 and header.bits != 32 and scale > 1 and whole
+
+
+def bounds(options: UpscaleOptions) -> Bounds:
+    """What the file of one picture may ask of its decoder."""
+    most = default_limit() if options.max_memory is None else options.max_memory
+    return Bounds(options.max_pixels, options.video.allow_truncated, most)
 
 
 def check_memory(needed: int, limit: int | None) -> None:

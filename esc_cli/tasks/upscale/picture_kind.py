@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from esc_cli.errors import UsageError
-from esc_cli.media.decode import check_pixels, probe
+from esc_cli.media.confined import probe
+from esc_cli.media.decode import check_pixels
 from esc_cli.media.formats import SUFFIXES, OutputPlan, plan_output
 from esc_cli.media.paths import Source
 from esc_cli.media.picture import Header
 from esc_cli.tasks.upscale.input_kind import Batch
 from esc_cli.tasks.upscale.job import Job
+from esc_cli.tasks.upscale.memory_limit import bounds
 from esc_cli.tasks.upscale.settings_key import settings_key
 
 
@@ -26,7 +28,7 @@ class PictureKind:
         return True
 
     def draft(self, source: Source, root: Path) -> Job:
-        """The job. Raises the errors of `media.decode.probe` and of `plan_output`."""
+        """The job. Raises the errors of `media.confined.probe` and of `plan_output`."""
         batch, target = self.batch, self.batch.options.target
         header, default_scale = self._header(source, root), batch.models.default_scale
         size = target.size(header.width, header.height, default_scale)
@@ -44,7 +46,7 @@ class PictureKind:
         if record is not None and record.source.fits(source.path, options.checksum):
             check_pixels(record.header, options.max_pixels)
             return record.header
-        return probe(source.path, options.max_pixels, options.video.allow_truncated)
+        return probe(source.path, bounds(options))
 
     def _format(self, source: Source, header: Header, size: tuple[int, int]) -> OutputPlan:
         """The format that is asked for, by --format or the name in -o, or that of the input."""

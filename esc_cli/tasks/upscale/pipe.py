@@ -9,13 +9,13 @@ from pathlib import Path
 from esc_cli.errors import UsageError, WriteError
 from esc_cli.files.atomic import write_atomic
 from esc_cli.files.source import read_source
-from esc_cli.media.decode import decode, probe
+from esc_cli.media.confined import decode, probe
 from esc_cli.media.encode import encode
 from esc_cli.media.formats import plan_output
 from esc_cli.media.paths import is_missing
 from esc_cli.tasks.models import Models
 from esc_cli.tasks.stop import Stop
-from esc_cli.tasks.upscale.memory_limit import check_memory, picture_bytes
+from esc_cli.tasks.upscale.memory_limit import bounds, check_memory, picture_bytes
 from esc_cli.tasks.upscale.network_choice import decided
 from esc_cli.tasks.upscale.options import STANDARD_STREAM, UpscaleOptions
 from esc_cli.tasks.upscale.picture import PictureUpscaler
@@ -51,13 +51,14 @@ def upscale_bytes(content: bytes, options: UpscaleOptions, stop: Stop) -> bytes:
 
     Raises the errors of decoding, the engine and encoding, and StoppedError.
     """
-    header = probe(content, options.max_pixels, options.video.allow_truncated)
+    most = bounds(options)
+    header = probe(content, most)
     models = Models(options.model, options.engine, options.supply, options.denoise)
     size = options.target.size(header.width, header.height, models.default_scale)
     factor = max(size[0] / header.width, size[1] / header.height)
     plan = plan_output(header, size, options.format, "")
     check_memory(picture_bytes(header, size, len(content)), options.max_memory)
-    picture = decode(content, options.max_pixels, options.video.allow_truncated)
+    picture = decode(content, header, most)
     upscaler = None
     if factor > 1:
         upscaler = models.upscaler(decided(models.choose(factor), content, picture))

@@ -19,6 +19,7 @@ from esc_cli.tasks.upscale.decode_queue import Ahead
 from esc_cli.tasks.upscale.devices import Workers
 from esc_cli.tasks.upscale.events import Item, ItemEvent
 from esc_cli.tasks.upscale.job import Job, StreamedJob, item_of
+from esc_cli.tasks.upscale.memory_limit import bounds
 from esc_cli.tasks.upscale.options import UpscaleOptions
 from esc_cli.tasks.upscale.records import RecordShelf
 from esc_cli.tasks.upscale.stages import Failure, Work, decode_stage, encode_stage, guarded
@@ -124,7 +125,7 @@ class Pipeline:
         reader.join(READER_S)
 
     def _decoded(self, job: Job) -> Work:
-        return decode_stage(job, self.options.max_pixels, self.options.video.allow_truncated)
+        return decode_stage(job, bounds(self.options))
 
     def _consume(
         self, ahead: Ahead, joined: Batches, encoders: ThreadPoolExecutor

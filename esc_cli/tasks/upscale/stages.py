@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 from esc_cli.errors import EscError, ReadError
 from esc_cli.files.atomic import write_atomic
 from esc_cli.files.source import read_source, reading, status_of
-from esc_cli.media.decode import decode
+from esc_cli.media.confined import Bounds, decode
 from esc_cli.media.encode import encode
 from esc_cli.media.losses import lost
 from esc_cli.media.picture import Picture
@@ -105,8 +105,8 @@ class Work:
         )
 
 
-def decode_stage(job: Job, max_pixels: int, allow_truncated: bool = False) -> Work:
-    """Read and decode the input. Raises the errors of `media.decode`."""
+def decode_stage(job: Job, bounds: Bounds) -> Work:
+    """Read and decode the input. Raises the errors of `media.confined`."""
     work = Work(job)
     with work.timed("decode"):
         status = status_of(job.source.path)  # before reading: a later change shows next time
@@ -114,7 +114,7 @@ def decode_stage(job: Job, max_pixels: int, allow_truncated: bool = False) -> Wo
         digest = hashlib.sha256(content).hexdigest()
         work.source_state = FileState(status.st_size, status.st_mtime_ns, digest)
         with reading(job.source.path):
-            work.picture = decode(content, max_pixels, allow_truncated)
+            work.picture = decode(content, job.header, bounds)
     work.notes = work.picture.notes
     if work.picture.header != job.header:
         raise ReadError("changed while the batch ran", job.source.path, "run again")

@@ -17,6 +17,7 @@ from torch import Tensor
 from esc_cli.checkpoints.loading import load_checkpoint
 from esc_cli.engine.options import EngineOptions
 from esc_cli.engine.upscaler import Upscaler
+from esc_cli.media.confined import Bounds
 from esc_cli.model.esc import ESC
 from esc_cli.model.patches import Patch, Patchwork
 from esc_cli.tasks.models import Choice, Models
@@ -282,7 +283,7 @@ def test_a_group_does_not_wait_for_pictures_that_are_not_decoded_yet(photos: Pat
     plan = Planner(chosen, Models(None, chosen.engine), shelf).plan()
     ahead = Ahead(2, pixels=FIVE)
     assert ahead.take_if(lambda _: True) is None
-    work = decode_stage(plan.jobs[1], 10**6)
+    work = decode_stage(plan.jobs[1], Bounds(10**6))
     for _ in range(5):
         ahead.put(work)
     blocked = threading.Thread(target=ahead.put, args=(work,))

@@ -9,11 +9,12 @@ from pathlib import Path
 from esc_cli.errors import ReadError
 from esc_cli.files.atomic import write_atomic
 from esc_cli.media.archive import Archive
-from esc_cli.media.decode import decode
+from esc_cli.media.confined import decode
 from esc_cli.media.encode import encode
 from esc_cli.tasks.upscale.archive.journal import Finished, picture_path
 from esc_cli.tasks.upscale.archive.pages import Page, naming
 from esc_cli.tasks.upscale.job import Job
+from esc_cli.tasks.upscale.memory_limit import bounds
 from esc_cli.tasks.upscale.network_choice import decided
 from esc_cli.tasks.upscale.options import UpscaleOptions
 from esc_cli.tasks.upscale.stages import Work
@@ -30,10 +31,10 @@ def page_work(job: Job, page: Page) -> Work:
 
 
 def decoded_page(archive: Archive, page: Page, work: Work, options: UpscaleOptions) -> Work:
-    """With its pixels and its network. Raises the errors of `media.decode`, naming the entry."""
+    """With its pixels and its network. Raises the errors of `media.confined`, naming the entry."""
     with naming(archive.path, page.entry), work.timed("decode"):
         content = archive.picture(page.entry, options.max_pixels)
-        work.picture = decode(content, options.max_pixels, options.video.allow_truncated)
+        work.picture = decode(content, page.header, bounds(options))
         if work.picture.header != page.header:
             raise ReadError("changed while the batch ran", advice="run again")
         work.notes = work.picture.notes

@@ -9,10 +9,10 @@ from pathlib import Path, PurePosixPath
 
 from esc_cli.errors import ItemError, ReadError, shown
 from esc_cli.media.archive import Archive, Entry
-from esc_cli.media.decode import probe
+from esc_cli.media.confined import probe
 from esc_cli.media.formats import OutputPlan, plan_output
 from esc_cli.media.picture import Header
-from esc_cli.tasks.upscale.memory_limit import check_memory, picture_bytes
+from esc_cli.tasks.upscale.memory_limit import bounds, check_memory, picture_bytes
 from esc_cli.tasks.upscale.options import UpscaleOptions
 from esc_cli.tasks.upscale.picture_kind import estimated_bytes
 
@@ -59,7 +59,7 @@ def plan_pages(archive: Archive, options: UpscaleOptions, default_scale: float) 
 def _page(archive: Archive, entry: Entry, options: UpscaleOptions, default_scale: float) -> Page:
     with naming(archive.path, entry):
         content = archive.picture(entry, options.max_pixels)
-        header = probe(content, options.max_pixels, options.video.allow_truncated)
+        header = probe(content, bounds(options))
         size = options.target.size(header.width, header.height, default_scale)
         suffix = PurePosixPath(entry.name).suffix
         form = plan_output(header, size, options.picture_format, suffix)
