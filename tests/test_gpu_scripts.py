@@ -58,7 +58,7 @@ def test_each_part_has_its_limit_and_all_stay_below_nine_minutes() -> None:
     gpu = load("gpu")
     assert gpu.TOTAL_S < 540
     names = {path.stem for path in (SCRIPTS / "gpu_parts").glob("*.py")}
-    assert names == {"__init__", "setting", "right", "quick", "jobs"}
+    assert names == {"__init__", "setting", "right", "quick", "jobs", "hardware"}
 
 
 def test_blocks_are_packed_evenly_and_below_the_limit(tmp_path: Path) -> None:

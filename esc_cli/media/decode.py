@@ -86,6 +86,10 @@ def _inspect(stream: BinaryIO, max_pixels: int, truncation: Truncation) -> Conte
         contents = Contents(header, 1, Metadata())
     else:
         contents = pillow.inspect(stream, format_name, max_pixels, truncation)
+    return _sized(contents, max_pixels)
+
+
+def _sized(contents: Contents, max_pixels: int) -> Contents:
     if 0 in (contents.header.width, contents.header.height):
         raise ReadError("the picture is damaged: its size is zero")
     check_pixels(contents.header, max_pixels)

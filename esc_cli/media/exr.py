@@ -57,7 +57,7 @@ def inspect(stream: BinaryIO, format_name: str, max_pixels: int) -> Contents:
     turned = in_range(spec.get_int_attribute("Orientation", 1))
     size = upright_size(window.width, window.height, turned)
     attributes = tuple(
-        (one.name, one.type, one.value) for one in spec.extra_attribs if _describes(one.name)
+        (one.name, str(one.type), one.value) for one in spec.extra_attribs if _describes(one.name)
     )
     header = Header(format_name, *size, len(window.channels), 32, 1)
     return Contents(header, turned, Metadata(attributes=attributes), notes=notes)

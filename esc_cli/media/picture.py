@@ -71,7 +71,7 @@ class Metadata:
     PNG chunks that define colour besides ICC: cICP, gAMA, cHRM, sRGB, mDCV and cLLI; `png_text`
     those of its tEXt, zTXt and iTXt in their order, XMP and raw profiles excepted. `iptc` is the
     bare record, `comments` are those of JPEG and GIF, in whatever encoding they have.
-    `attributes` are those of OpenEXR and Radiance, as (name, type, value) of OpenImageIO.
+    `attributes` are those of OpenEXR and Radiance, as (name, type as text, value) of OpenImageIO.
     """
 
     icc: bytes | None = None
@@ -82,7 +82,7 @@ class Metadata:
     png_text: tuple[tuple[bytes, bytes], ...] = ()
     iptc: bytes | None = None
     comments: tuple[bytes, ...] = ()
-    attributes: tuple[tuple[str, Any, Any], ...] = ()
+    attributes: tuple[tuple[str, str, Any], ...] = ()
 
 
 @dataclass(frozen=True)

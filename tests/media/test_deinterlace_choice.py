@@ -228,6 +228,7 @@ def test_frames_come_out_while_others_still_go_in(tmp_path):
         (Measured(frames=150, flagged=150), "all"),
         (Measured(frames=150, tff=60, bff=50), "flagged"),
         (Measured(frames=8, progressive=1, bff=5), "flagged"),
+        (Measured(frames=155, bff=120, carried=116), "flagged"),  # a still beginning
         (Measured(frames=150, progressive=140, tff=5), "flagged"),
         (Measured(frames=150, tff=60, progressive=90, repeated=60, cured=1.0), "telecine"),
         (Measured(frames=150, tff=150, repeated=60, cured=0.2), "all"),

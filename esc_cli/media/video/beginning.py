@@ -13,6 +13,16 @@ if TYPE_CHECKING:
     from av.video.frame import VideoFrame
 
 
+def is_before_edit(packet_or_frame: Packet[Any] | VideoFrame, begins: int | None) -> bool:
+    """Whether an edit list that hides frames hides this one too, though FFmpeg does not say so.
+
+    It marks packets up to the first that is shown, in the order of decoding: B-frames of an earlier
+    time that follow it are not marked. begins: the start of the stream, where frames are hidden.
+    """
+    time = packet_or_frame.pts
+    return begins is not None and time is not None and time < begins
+
+
 @dataclass
 class Beginning:
     """Tells what cannot be decoded yet from what is damaged.
@@ -26,11 +36,11 @@ class Beginning:
     _times: list[int] = field(default_factory=list)
     _first: int | None = None
 
-    def see(self, packet: Packet[Any]) -> None:
-        """One more packet of the video."""
+    def see(self, packet: Packet[Any], *, is_hidden: bool) -> None:
+        """One more packet of the video, perhaps one that an edit list hides."""
         if self._is_between is None and packet.size:
             self._is_between = not packet.is_keyframe
-        if not self._has_begun and packet.pts is not None and not packet.is_discard:
+        if not self._has_begun and packet.pts is not None and not is_hidden:
             self._times.append(packet.pts)
 
     def excuses(self) -> bool:

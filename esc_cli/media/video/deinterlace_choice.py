@@ -66,9 +66,10 @@ class Measured:
     """Verdicts of FFmpeg's idet over the frames of a sample.
 
     frames: all of them. flagged: called interlaced by the file. progressive, tff, bff: measured so;
-    the rest cannot be told. repeated: fields that repeat the one before, counted by frames.
-    cured: of the frames that are combed no more once fields are matched, the share; None where
-    nobody looked.
+    the rest cannot be told. carried: those of tff and bff that only a frame before them makes so,
+    as idet holds on to a verdict where it can tell nothing. repeated: fields that repeat the one
+    before, counted by frames. cured: of the frames that are combed no more once fields are matched,
+    the share; None where nobody looked.
     """
 
     frames: int = 0
@@ -76,6 +77,7 @@ class Measured:
     progressive: int = 0
     tff: int = 0
     bff: int = 0
+    carried: int = 0
     repeated: int = 0
     cured: float | None = None
 
@@ -106,7 +108,7 @@ class Measured:
 
 _ENOUGH = 4
 _CLEAR = 12
-"""Combed frames without which a video that is not called interlaced is none."""
+"""Frames combed by themselves without which a video that is not called interlaced is none."""
 _AGREED = 0.9
 _STRAY = 0.1
 """A smaller share of combed frames is a film's few, or noise."""
@@ -143,7 +145,8 @@ def decided(measured: Measured, wish: str, *, doubled: bool, rate: Fraction) -> 
 def _by_share(measured: Measured, doubled: bool, rate: Fraction) -> Fields:
     share, flagged = measured.combed_share, measured.flagged / max(1, measured.frames)
     told = measured.combed + measured.progressive
-    is_clear = measured.combed >= _CLEAR and measured.order != "auto" and share >= _UNCALLED
+    own = measured.combed - measured.carried
+    is_clear = own >= _CLEAR and measured.order != "auto" and share >= _UNCALLED
     if not flagged and not is_clear:
         return Fields("flagged", doubled=doubled)  # fine patterns look combed, of either order
     if share >= _STRAY or (flagged and not told):

@@ -90,7 +90,14 @@ def _with(total: Measured, verdict: dict[str, str]) -> Measured:
     kind = verdict.get("lavfi.idet.multiple.current_frame", "")
     repeats = verdict.get("lavfi.idet.repeated.current_frame", "neither") != "neither"
     added = {kind: getattr(total, kind) + 1} if kind in ("progressive", "tff", "bff") else {}
-    return replace(total, frames=total.frames + 1, repeated=total.repeated + repeats, **added)
+    is_own = verdict.get("lavfi.idet.single.current_frame", "") == kind
+    return replace(
+        total,
+        frames=total.frames + 1,
+        carried=total.carried + (kind in ("tff", "bff") and not is_own),
+        repeated=total.repeated + repeats,
+        **added,
+    )
 
 
 def _places(path: Path, facts: VideoFacts, check: Callable[[], None]) -> Iterator[list[VideoFrame]]:

@@ -79,8 +79,7 @@ def _facts(container: InputContainer, max_pixels: int) -> VideoFacts:
     if layout.kind != "rgb":
         levels(resolved_matrix(tags, frame.width, frame.height), False, layout.bits)
     rate = _rate(container, stream)
-    start = (container.start_time or 0) / 1_000_000
-    duration = (container.duration or 0) / 1_000_000
+    start, duration = _span_s(container)
     timecode = stream.metadata.get("timecode")
     others = tuple(_stream_facts(s, timecode) for s in container.streams if s.index != stream.index)
     ways = {name: _ways(container, others, name) for name in CONTAINERS}
@@ -116,6 +115,18 @@ def _facts(container: InputContainer, max_pixels: int) -> VideoFacts:
         bits_per_pixel=_bits_per_pixel(container, stream, frame.width * frame.height * rate),
         interlaced=plain.interlaced_frame or context.field_order in _INTERLACED_ORDERS,
     )
+
+
+def _span_s(container: InputContainer) -> tuple[float, float]:
+    """(when it begins, how long it lasts), in seconds, as the file declares or FFmpeg estimates.
+
+    Of MP4 in fragments, FFmpeg gives the end of the last fragment as the length, counted from 0.
+    """
+    start = (container.start_time or 0) / 1_000_000
+    length = (container.duration or 0) / 1_000_000
+    is_mov = container.format.name.startswith("mov")
+    counts_from_0 = is_mov and not any(stream.frames for stream in container.streams)
+    return start, max(0.0, length - max(0.0, start)) if counts_from_0 else length
 
 
 def _rate(container: InputContainer, stream: VideoStream) -> Fraction:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from esc_cli.errors import EscError, ReadError, UnsupportedError, counted
-from esc_cli.media.video.beginning import Beginning
+from esc_cli.media.video.beginning import Beginning, is_before_edit
 from esc_cli.media.video.clock import FrameClock
 from esc_cli.media.video.decoders import decoder_of
 from esc_cli.media.video.deinterlace import Deinterlacer, Timed
@@ -63,7 +63,8 @@ class Reader:
 
     After `frames` has ended, `pts` holds the timestamps of all frames in order, `damage` one
     sentence for each thing that could not be decoded, `end_s` where the packets end, and `riding`
-    what frames carried that no encoder is given, in words. hwaccel: the device whose decoders are
+    what frames carried that no encoder is given, in words, `hidden` how many frames an edit list
+    hides. hwaccel: the device whose decoders are
     used, None for the processor's; `decoded_by` says after the first frame which it was.
     """
 
@@ -76,6 +77,7 @@ class Reader:
     damage: list[str] = field(default_factory=list)
     end_s: float = 0.0
     riding: dict[str, None] = field(default_factory=dict)
+    hidden: int = 0
     _packets: int = 0
     _beginning: Beginning = field(default_factory=Beginning)
     _clock: FrameClock[VideoFrame] | None = None
@@ -171,7 +173,9 @@ class Reader:
         for packet in self._demuxed(container):
             if packet.stream is not stream:
                 continue
-            self._beginning.see(packet)
+            begins = stream.start_time if self.hidden else None
+            is_hidden = packet.is_discard or is_before_edit(packet, begins)
+            self._beginning.see(packet, is_hidden=is_hidden)
             try:
                 decoded = decoder.decode(packet)
             except Exception as error:
@@ -181,7 +185,7 @@ class Reader:
                     self.damage.append(f"a packet{_when(packet)} cannot be decoded")
                 continue
             for frame in decoded:
-                if self._beginning.drops(frame):
+                if is_before_edit(frame, begins) or self._beginning.drops(frame):
                     continue
                 if self.hwaccel and self.decoded_by is None:
                     is_used = stream.codec_context.is_hwaccel
@@ -217,6 +221,7 @@ class Reader:
             self.end_s = max(self.end_s, end)
         if packet.size and packet.stream_index == self.facts.stream:
             self._packets += 1
+            self.hidden += packet.is_discard
         if packet.is_corrupt and not self._beginning.excuses():
             self.damage.append(f"a packet{_when(packet)} is damaged")
 
@@ -228,6 +233,8 @@ class Reader:
         if facts.exact_frames and left > 0 and missing_s > 0.5 / float(facts.rate):
             what = f"{self._packets} of {facts.exact_frames} frames"
             self.damage.insert(0, f"the file is cut short: it ends at {self._last_s:.3f} s, {what}")
+        elif self.hidden and left == 0:
+            return  # what is declared counts those that are hidden
         elif facts.declares_end and missing_s > 2 / float(facts.rate) + 0.05:
             what = f"it ends at {self.end_s:.3f} s of {self.end_s + missing_s:.3f} s"
             self.damage.insert(0, f"the file is cut short: {what}")

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from esc_cli.media.video.beginning import is_before_edit
 from esc_cli.media.video.info import VideoFacts
 from esc_cli.media.video.probe import main_stream
 from esc_cli.media.video.reader import Part
@@ -95,12 +96,16 @@ def _shown(
     without_guesses(container)
     if seeks and first is not None:
         sought(container, first)
-    begun = False
+    begun, hides = False, False
     for packet in container.demux(stream):
         if last is not None and _seconds(packet, packet.dts, 0.0) >= last:
             return  # no frame is shown before it is decoded
         begun = begun or packet.is_keyframe  # nothing before it can be decoded
-        if begun and packet.size and not packet.is_discard:
+        hides = hides or packet.is_discard
+        is_hidden = packet.is_discard or is_before_edit(
+            packet, stream.start_time if hides else None
+        )
+        if begun and packet.size and not is_hidden:
             yield packet
 
 

@@ -47,9 +47,9 @@ class Expected:
     """What the result must hold: PTS in the source's time base, packets of each copied stream.
 
     shift_s: what became 0. earliest_s: the first time of any packet, 0 or below.
-    whole: all of the source was done, with all its chapters. intact: and nothing of it was damaged,
-    so that the result must be as long as it says. part: what of the source was done. held: what
-    the container and the codec can hold of the source, where that differs.
+    whole: all of the source was done, with all its chapters. intact: and nothing of it was damaged
+    or hidden, so that the result must be as long as it says. part: what of the source was done.
+    held: what the container and the codec can hold of the source, where that differs.
     """
 
     facts: VideoFacts

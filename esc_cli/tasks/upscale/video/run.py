@@ -194,7 +194,7 @@ class VideoRun:
             self._shift(window),
             muxer.earliest_s,
             whole=reader.part.whole,
-            intact=not reader.damage,
+            intact=not (reader.damage or reader.hidden),
             part=reader.part,
             held=self.job.held,
         )
