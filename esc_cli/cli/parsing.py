@@ -105,6 +105,29 @@ Name = Annotated[
         "also {label} {width} {height}.",
     ),
 ]
+Quality = Annotated[
+    int | None,
+    typer.Option(
+        "--quality",
+        "-q",
+        min=1,
+        max=100,
+        rich_help_panel="Result",
+        help="Of JPEG, WebP (default 95), AVIF, HEIC (90), JPEG XL (100, lossless as in WebP).",
+    ),
+]
+InPlace = Annotated[
+    bool,
+    typer.Option(
+        "--in-place", rich_help_panel="Result", help="Replace each input; needs --backup."
+    ),
+]
+Backup = Annotated[
+    str | None,
+    typer.Option(
+        rich_help_panel="Result", help="Folder that takes the originals.", metavar="FOLDER"
+    ),
+]
 Existing = Annotated[
     Literal["skip", "overwrite", "error"],
     typer.Option(

@@ -23,6 +23,8 @@ _ONE_BATCH = (
     "html",
     "input_format",
     "discard_unfinished",
+    "in_place",
+    "backup",
 )
 """Options of one batch, which mean nothing for those that never end."""
 _PANEL = "Watching"

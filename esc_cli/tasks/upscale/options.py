@@ -194,6 +194,9 @@ class UpscaleOptions:
     batch_pixels: int | None = field(
         default=None, metadata=no_effect("a pass of several gives the same")
     )
+    # each result takes the place of its input, whose original goes to `backup`
+    in_place: bool = field(default=False, metadata=no_effect("records know their results by name"))
+    backup: str | None = field(default=None, metadata=no_effect("says where originals go"))
     video: VideoOptions = field(default_factory=VideoOptions, metadata={ONLY: "videos"})
 
     def __post_init__(self) -> None:
@@ -217,6 +220,28 @@ class UpscaleOptions:
         if self.denoise is not None and not 0 <= self.denoise <= 1:
             raise UsageError(f"--denoise is a share from 0 to 1, and not {self.denoise:g}")
         self._check_devices()
+        self._check_in_place()
+
+    def _check_in_place(self) -> None:
+        if self.in_place != bool(self.backup):
+            raise UsageError("--in-place and --backup go together", advice="give both")
+        video = self.video
+        part = (video.start, video.duration, video.frames)
+        refused = {
+            "-o": self.output is not None,
+            "--name": self.name is not None,
+            "--format": self.format is not None,
+            "--existing": self.existing != "skip",
+            "--include-outputs": self.include_outputs,
+            "--large copy": self.large == "copy",
+            "--cluster": self.cluster is not None,
+            "--start, --duration and --frames": any(one is not None for one in part),
+            "--no-verify": not video.verify,
+            "stdin": STANDARD_STREAM in self.inputs,
+        }
+        given = next((name for name, is_given in refused.items() if is_given), "")
+        if self.in_place and given:
+            raise UsageError(f"--in-place and {given} exclude each other")
 
     def _check_devices(self) -> None:
         if not all(self.devices) or "auto" in self.devices:

@@ -82,8 +82,9 @@ class Records:
         name = f".esc-records.{self.writer}.jsonl" if self.writer else RECORDS_NAME
         return self.root / name
 
-    def _files(self) -> list[Path]:
-        """The files of all writers."""
+    @property
+    def files(self) -> list[Path]:
+        """The files of all writers, which need not be there."""
         try:
             with os.scandir(self.root) as entries:
                 names = [entry.name for entry in entries if _OF_A_WRITER.fullmatch(entry.name)]
@@ -93,13 +94,13 @@ class Records:
 
     @cached_property
     def by_output(self) -> dict[str, OutputRecord]:
-        """The last record of each output, as they were when first asked for.
+        """The last record of each output, as they were when first asked for, and those of `append`.
 
         Of two writers' records that is the later one. Raises DiskError when there are records that
         cannot be read.
         """
         found: dict[str, OutputRecord] = {}
-        for path in self._files():
+        for path in self.files:
             own = {record.output: record for record in self._read(path)}
             for output, record in own.items():
                 other = found.get(output)
@@ -133,9 +134,15 @@ class Records:
         """The name of an output inside the records."""
         return os.path.relpath(output, self.root)
 
-    def append(self, record: OutputRecord) -> None:
-        """Add a record, in one write of its own line. Raises DiskError when that fails."""
-        append_line(self.path, asdict(replace(record, at_ns=time.time_ns())))
+    def append(self, record: OutputRecord, *, sync: bool = False) -> None:
+        """Add a record, in one write of its own line; with `sync` it has reached the disk.
+
+        Raises DiskError when that fails.
+        """
+        record = replace(record, at_ns=time.time_ns())
+        append_line(self.path, asdict(record), sync=sync)
+        if "by_output" in self.__dict__:
+            self.by_output[record.output] = record
 
 
 class RecordShelf:

@@ -15,6 +15,7 @@ from esc_cli.tasks.stop import Stop
 from esc_cli.tasks.upscale.cluster.driver import ClusterPipeline
 from esc_cli.tasks.upscale.disk import check_disk, make_folders
 from esc_cli.tasks.upscale.events import Event, Item, ItemEvent, Planned, Summary
+from esc_cli.tasks.upscale.in_place import InPlace
 from esc_cli.tasks.upscale.job import StreamedJob, item_of
 from esc_cli.tasks.upscale.options import UpscaleOptions
 from esc_cli.tasks.upscale.pipeline import Pipeline
@@ -29,6 +30,7 @@ class Session:
 
     models: Models
     shelf: RecordShelf
+    in_place: InPlace | None = None
 
     @classmethod
     def of(cls, options: UpscaleOptions) -> Session:
@@ -36,6 +38,7 @@ class Session:
         return cls(
             Models(options.model, options.engines[0], options.supply, options.denoise),
             RecordShelf("" if options.shard is None else options.shard.name),
+            InPlace.of(options) if options.in_place else None,
         )
 
 
@@ -57,14 +60,22 @@ def batch(
     """As `upscale`; `found` stands for the inputs where they have been looked for already."""
     start = time.perf_counter()
     shelf, models = session.shelf, session.models
-    plan = Planner(options, models, shelf).plan(found)
+    in_place = session.in_place
+    if in_place is None:
+        plan = Planner(options, models, shelf).plan(found)
+    else:
+        options = in_place.options
+        plan = in_place.planner(models, shelf).plan(found)
     check_disk(plan.jobs)
     if not options.dry_run:
         _fetch_networks(plan, models)
     yield _planned(plan)
     pipeline = _pipeline(options, models, shelf, stop)
     counts: Counter[str] = Counter()
+    items: Iterator[ItemEvent]
     items = _planned_items(plan, models, options) if options.dry_run else _items(plan, pipeline)
+    if in_place is not None:
+        items = in_place.finish(items, shelf, pipeline)
     for item in items:
         yield item
         if not isinstance(item, Item):
