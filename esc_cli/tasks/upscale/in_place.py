@@ -204,11 +204,15 @@ def _unfit(job: Job) -> str:
 
 
 def _clear(staging: Path) -> None:
-    """Remove the folder of results on their way, unless it holds any, or steps of a video."""
+    """Remove the folder of results on their way, unless it holds any, or steps of a video.
+
+    An empty file is a lock that a killed run has left.
+    """
     if not staging.is_dir():
         return
     records = set(Records(staging).files)
-    if any(path.is_file() and path not in records for path in staging.rglob("*")):
+    found = (path for path in staging.rglob("*") if path.is_file() and path not in records)
+    if any(path.stat().st_size for path in found):
         return
     with contextlib.suppress(OSError):  # the next run clears it
         shutil.rmtree(staging)

@@ -108,12 +108,12 @@ def keep(original: Path, kept: Path, state: FileState) -> None:
     Raises WriteError where the name is taken by something else, ReadError for an original that is
     not of this state, and OSError.
     """
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    remove_stale_parts(kept.parent)
     if os.path.lexists(kept):
         if not has_content(kept, state.size, state.sha256):
             raise taken(kept)
         return
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    remove_stale_parts(kept.parent)
     part = kept.with_name(part_name(kept.name))
     try:
         with original.open("rb") as source, part.open("xb") as target:
