@@ -102,8 +102,17 @@ def transparency_refused(pixel_format: str, holder: str) -> UnsupportedError:
     return UnsupportedError(what, advice=f"use --codec {able} and mkv, mov or webm")
 
 
-def codec_options(codec: Codec, crf: int | None, preset: str | None) -> tuple[tuple[str, str], ...]:
-    """The options of the encoder. Raises UsageError for one that it does not have."""
+def codec_options(
+    codec: Codec, crf: int | None, preset: str | None, *, named: bool = True
+) -> tuple[tuple[str, str], ...]:
+    """The options of the encoder. Raises UsageError for one that it does not have.
+
+    named: whether this codec was asked for. What one that a video brings with it has no option for
+    is meant for the other videos of the batch, and is left out.
+    """
+    if not named:
+        crf = crf if codec.quality_option else None
+        preset = preset if codec.preset else None
     if crf is not None and codec.quality_option is None:
         raise UsageError(f"--crf means nothing to {codec.encoder}", advice="leave it out")
     if preset is not None and codec.preset is None:

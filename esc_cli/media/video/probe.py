@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 _MOST_PACKETS = 600
 """How far a whole frame is looked for, once there is one that is damaged."""
+_MOST_TIMES = 4
+"""By which an average rate may exceed the one that FFmpeg finds in the first frames."""
 _INTERLACED_ORDERS = (2, 3, 4, 5)  # AV_FIELD_TT, BB, TB, BT
 
 
@@ -130,8 +132,13 @@ def _span_s(container: InputContainer) -> tuple[float, float]:
 
 
 def _rate(container: InputContainer, stream: VideoStream) -> Fraction:
-    """Frames per second; a raw stream tells its rate in its headers, if at all."""
+    """Frames per second; a raw stream tells its rate in its headers, if at all.
+
+    Of raw DV, FFmpeg gives the units of its clock as the average.
+    """
     average, guessed = stream.average_rate, stream.guessed_rate
+    if average and guessed and average > _MOST_TIMES * guessed:
+        return guessed
     has_clock = container.start_time is not None
     return (average if has_clock else guessed) or average or guessed or Fraction(25)
 

@@ -235,7 +235,8 @@ def draft(found: Found, options: UpscaleOptions, suffix: str, own: Path | None) 
     rate = facts.rate if facts.rate > 0 else facts.time_base
     encoding = Encoding(
         codec.encoder,
-        codec_options(codec, wish.crf, wish.preset) + facts.riding.options(codec.encoder),
+        codec_options(codec, wish.crf, wish.preset, named=wish.codec is not None)
+        + facts.riding.options(codec.encoder),
         candidates[0],
         layout,
         *size,

@@ -129,6 +129,14 @@ def test_tapes_of_dv_become_progressive_with_their_pixels_as_wide_as_before(tmp_
     assert seen.pix_fmt == ("yuv422p" if pix_fmt == "yuv411p" else "yuv420p")
 
 
+def test_the_fields_of_a_raw_tape_become_frames_half_way_between(tmp_path):
+    clip = Woven("dvvideo", "yuv420p", Fraction(25), options={}, sar=Fraction(16, 15))
+    path = clip.write(tmp_path / "pal.dv", interlaced(scene(720, 576), 12, top_first=False))
+    item, remarks = done(path, "result.mkv", codec="h264", deinterlace_rate="field")
+    assert any("to 50 frames/s" in text for text in remarks)
+    assert [round(float(t), 3) for t in look(item.output).pts_s] == [n / 50 for n in range(24)]
+
+
 def test_a_dvd_goes_through_the_network_at_twice_the_size(tmp_path):
     clip = Woven("mpeg2video", rate=NTSC, options={"b": "6M"}, sar=Fraction(8, 9))
     path = clip.write(tmp_path / "title.vob", telecined(AT, 20), "vob")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 
 import av
 import pytest
-from clips import look, remuxed
+from clips import Clip, look, remuxed
 from counted import Counted, packets, shown
 
+from esc_cli.media.video.probe import probe_video
 from esc_cli.tasks.stop import Stop
 from esc_cli.tasks.upscale.events import Item
 from esc_cli.tasks.upscale.options import Target, UpscaleOptions, VideoOptions
@@ -180,3 +182,41 @@ def test_a_part_holds_its_frames_wherever_the_key_frames_are(tmp_path, name):
     )
     item = done(clip.write(tmp_path / name), video=VideoOptions(start=0.6))
     assert [number for number, _ in shown(item.output)] == list(range(15, 30))
+
+
+def test_an_edit_list_that_hides_frames_does_not_make_a_file_cut_short(tmp_path):
+    whole = Clip(frames=60, options={"crf": "10", "x264-params": "keyint=30:bframes=3"})
+    content = bytearray(whole.write(tmp_path / "whole.mp4").read_bytes())
+    begins = content.index(b"elst") + 16  # ISO/IEC 14496-12: the first entry's media time
+    with av.open(str(tmp_path / "whole.mp4")) as container:
+        hidden = int(2 / container.streams.video[0].time_base)
+    was = int.from_bytes(content[begins : begins + 4], "big")
+    content[begins : begins + 4] = (was + hidden).to_bytes(4, "big")
+    clip = tmp_path / "clip.mp4"
+    clip.write_bytes(content)
+    item = done(clip)
+    assert item.frames == 40
+    assert not item.notes
+
+
+def test_a_file_in_fragments_that_begins_later_is_whole_and_so_is_its_result(tmp_path):
+    plain = Clip(frames=20, options={"crf": "10", "bf": "0"}).write(tmp_path / "plain.mp4")
+    clip = tmp_path / "clip.mp4"
+    options = {"movflags": "frag_every_frame+empty_moov+default_base_moof"}
+    with av.open(str(plain)) as source, av.open(str(clip), "w", options=options) as target:
+        copy = target.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = copy
+                target.mux(packet)
+    content = bytearray(clip.read_bytes())
+    header = content.index(b"mdhd") + 16  # ISO/IEC 14496-12: units per second, then the duration
+    units = int.from_bytes(content[header : header + 4], "big")
+    content[header + 4 : header + 8] = (5 * units).to_bytes(4, "big")
+    for found in re.finditer(b"tfdt\x01...", bytes(content), re.DOTALL):  # when a fragment begins
+        time = slice(found.end(), found.end() + 8)
+        content[time] = (int.from_bytes(content[time], "big") + 3 * units).to_bytes(8, "big")
+    clip.write_bytes(content)
+    facts = probe_video(clip, 1 << 30)
+    assert (facts.start_s, facts.end_s) == (3, 5)
+    assert done(clip).frames == 20

@@ -227,3 +227,10 @@ def test_the_closest_format_keeps_opacity_first_and_has_none_without_need():
         ("yuv420p", "yuv420p"), ("rgb24", "bgr0"), ("gray", "gray"),
     ):  # fmt: skip
         assert closest(planar(source), known).coded == expected
+
+
+def test_options_of_the_other_videos_of_a_batch_do_not_concern_a_codec_that_has_none(tmp_path):
+    source = written(tmp_path, "FFV1 YUV")
+    wish = VideoOptions(crf=20, preset="veryfast")
+    *_, item, _ = upscale(UpscaleOptions((str(source),), target=Target(1.0), video=wish), Stop())
+    assert item.status == "done", item.reason
