@@ -10,6 +10,7 @@ from PIL import Image
 
 from esc_cli.media.jxl import is_lossless
 from esc_cli.media.picture import Header
+from esc_cli.media.pillow import quiet
 
 _LOSSY = {"AVIF", "HEIF", "JXL"}
 
@@ -28,6 +29,7 @@ class Compression:
 def compression_of(content: bytes, header: Header) -> Compression:
     """What a picture file tells of its compression; it has been decoded before, and is whole."""
     if header.format == "JPEG":
+        quiet()
         with Image.open(io.BytesIO(content)) as image:
             tables = getattr(image, "quantization", None)
         return Compression(quality=jpeg_quality(tables[min(tables)]) if tables else None)

@@ -113,7 +113,7 @@ def srgb_profile() -> bytes:
     return _srgb().tobytes()
 
 
-def _quiet() -> None:
+def quiet() -> None:
     """Decoders warn about oddities; what matters becomes an error, the rest stays off the terminal.
 
     catch_warnings is not safe with threads, and where other code leaves one, filters set since are
@@ -145,7 +145,7 @@ Image.MAX_IMAGE_PIXELS = None
 @contextlib.contextmanager
 def open_image(stream: BinaryIO, format_name: str) -> Iterator[Image.Image]:
     """A lazily opened Pillow image of exactly this format; an MPO opens as its first JPEG."""
-    _quiet()
+    quiet()
     if format_name == "HEIF":
         load_heif()
     with _opened(stream, format_name) as image:
