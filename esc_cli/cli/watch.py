@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from esc_cli.cli.upscale import upscale_options
+from esc_cli.tasks import defaults
 
 EPILOG = (
     "Exit codes: 130 and 143 after SIGINT and SIGTERM, the usual end; 0 after --until-idle when "
@@ -36,7 +37,7 @@ def _more(
         typer.Option(
             rich_help_panel=_PANEL, help="Seconds for which size and time of a file stand still."
         ),
-    ] = 2.0,
+    ] = defaults.SETTLE_S,
     poll: Annotated[
         bool,
         typer.Option(
@@ -47,7 +48,7 @@ def _more(
     ] = False,
     interval: Annotated[
         float, typer.Option(rich_help_panel=_PANEL, help="Seconds between two looks of --poll.")
-    ] = 2.0,
+    ] = defaults.LOOK_EVERY_S,
     until_idle: Annotated[
         float | None,
         typer.Option(

@@ -132,8 +132,12 @@ def _frames(content: bytes, contents: Contents, truncation: Truncation) -> Itera
 
 
 _READERS = {
-    **{"TIFF": tiff.frames, "RAW": raw.frames, "JXL": jxl.frames},
-    **{"EXR": exr.frames, "HDR": exr.frames, "FITS": fits.frames},
+    "TIFF": tiff.frames,
+    "RAW": raw.frames,
+    "JXL": jxl.frames,
+    "EXR": exr.frames,
+    "HDR": exr.frames,
+    "FITS": fits.frames,
 }
 
 

@@ -16,5 +16,11 @@ OVERLAP = EngineOptions.overlap
 MAX_PIXELS = 500_000_000
 """--max-pixels: of a picture that is read. Above it a decoder alone would take gigabytes."""
 
+SETTLE_S = 2.0
+"""--settle: for which a file that `esc watch` sees must stand still."""
+
+LOOK_EVERY_S = 2.0
+"""--interval: between two looks of `esc watch` where no events come."""
+
 COMPARED_PICTURES = 100
 """--limit: of a page of `esc compare`, which holds them all: a few hundred kB each."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from command import Command
+from command import Command, files_below
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -44,16 +44,6 @@ def draw() -> Callable[..., Path]:
         return path
 
     return drawn
-
-
-def files_below(folder: Path) -> dict[str, bytes]:
-    """Every file below a folder but the records: relative path -> content."""
-    found = (path for path in sorted(folder.rglob("*")) if path.is_file())
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in found
-        if not path.name.startswith(".esc-records.")
-    }
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
-from command import ROOT, Command
+from command import ROOT, Command, files_below
 from PIL import Image
 
 POISON = """
@@ -160,16 +160,6 @@ def more_photos():
             noise(folder / "more" / f"{number:03}.png", 1000 + number)
 
     return add
-
-
-def files_below(folder: Path) -> dict[str, bytes]:
-    """Every file below a folder but the records: relative path -> content."""
-    found = (path for path in sorted(folder.rglob("*")) if path.is_file())
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in found
-        if not path.name.startswith(".esc-records.")
-    }
 
 
 @pytest.fixture(scope="session")

@@ -165,3 +165,13 @@ class Command:
     @staticmethod
     def ended(code: int, out: bytes, err: bytes) -> Ran:
         return checked(code, out, err)
+
+
+def files_below(folder: Path) -> dict[str, bytes]:
+    """Every file below a folder but the records: relative path -> content."""
+    found = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in found
+        if not path.name.startswith(".esc-records.")
+    }

@@ -21,12 +21,11 @@ from esc_cli.media.naming import Destination
 from esc_cli.media.paths import Found, Source, absolute, ancestors, find_sources
 from esc_cli.tasks.models import Models
 from esc_cli.tasks.upscale.archive.job import ArchiveJob
-from esc_cli.tasks.upscale.cluster.driver import ClusterPipeline
 from esc_cli.tasks.upscale.events import Item, ItemEvent
 from esc_cli.tasks.upscale.input_kind import Batch
 from esc_cli.tasks.upscale.job import Job, item_of
 from esc_cli.tasks.upscale.options import UpscaleOptions
-from esc_cli.tasks.upscale.pipeline import Pipeline
+from esc_cli.tasks.upscale.pipeline import Runner
 from esc_cli.tasks.upscale.plan import Plan, Planner
 from esc_cli.tasks.upscale.records import OutputRecord, Records, RecordShelf
 from esc_cli.tasks.upscale.replacing import Places, Replacing, taken
@@ -62,7 +61,7 @@ class InPlace:
         return InPlacePlanner(self.options, models, shelf, self.places)
 
     def finish(
-        self, items: Iterator[ItemEvent], shelf: RecordShelf, pipeline: Pipeline | ClusterPipeline
+        self, items: Iterator[ItemEvent], shelf: RecordShelf, runner: Runner
     ) -> Iterator[ItemEvent]:
         """The events of the staged batch; before a result's item, it has taken its place."""
         places = self.places
@@ -78,20 +77,18 @@ class InPlace:
             elif item.status == "failed":
                 yield item
             else:
-                yield self._replaced(replacing, item, event.output, pipeline)
+                yield self._replaced(replacing, item, event.output, runner)
         if not self.options.dry_run:
             _clear(places.staging)
 
     @staticmethod
-    def _replaced(
-        replacing: Replacing, item: Item, output: Path, pipeline: Pipeline | ClusterPipeline
-    ) -> Item:
+    def _replaced(replacing: Replacing, item: Item, output: Path, runner: Runner) -> Item:
         try:
             return replacing.replace(item, output)
         except (EscError, OSError) as raised:
             error = raised if isinstance(raised, EscError) else _in_words(raised)
             if isinstance(error, DiskError):
-                pipeline.fatal = pipeline.fatal or error
+                runner.fatal = runner.fatal or error
             return replace(item, status="failed", reason=error.reason)
 
 

@@ -6,9 +6,10 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Protocol
 
 from esc_cli.engine.threads import available_cores
 from esc_cli.errors import DeadlineError, EscError, SetupError, StoppedError
@@ -63,13 +64,27 @@ class _Pictures:
         return group
 
 
-@dataclass
-class Pipeline:
-    """Runs jobs by the steps that it is handed, one for each device; the first has the videos.
+class Runner(Protocol):
+    """What runs the jobs of a batch: this machine, or those of a cluster.
 
     `fatal` is set when the environment failed and the rest was not tried, `late` when the time
     that the user set was up first.
     """
+
+    stop: Stop
+    fatal: EscError | None
+    late: EscError | None
+
+    def prepared(self, networks: Iterable[Choice]) -> AbstractContextManager[None]:
+        """Within, these networks are ready."""
+
+    def run(self, jobs: Sequence[Job]) -> Iterator[ItemEvent]:
+        """The items of the jobs as they finish."""
+
+
+@dataclass
+class Pipeline:
+    """Runs jobs by the steps that it is handed, one for each device; the first has the videos."""
 
     options: UpscaleOptions
     steps: Sequence[Step]

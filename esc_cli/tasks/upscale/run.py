@@ -12,13 +12,12 @@ from esc_cli.files.atomic import remove_stale_parts
 from esc_cli.media.paths import Found
 from esc_cli.tasks.models import Choice, Models
 from esc_cli.tasks.stop import Stop
-from esc_cli.tasks.upscale.cluster.driver import ClusterPipeline
 from esc_cli.tasks.upscale.disk import check_disk, make_folders
 from esc_cli.tasks.upscale.events import Event, Item, ItemEvent, Planned, Summary
 from esc_cli.tasks.upscale.in_place import InPlace
 from esc_cli.tasks.upscale.job import StreamedJob, item_of
 from esc_cli.tasks.upscale.options import UpscaleOptions
-from esc_cli.tasks.upscale.pipeline import Pipeline
+from esc_cli.tasks.upscale.pipeline import Pipeline, Runner
 from esc_cli.tasks.upscale.plan import Plan, Planner
 from esc_cli.tasks.upscale.records import RecordShelf
 from esc_cli.tasks.upscale.step import local_steps
@@ -70,12 +69,12 @@ def batch(
     if not options.dry_run:
         _fetch_networks(plan, models)
     yield _planned(plan)
-    pipeline = _pipeline(options, models, shelf, stop)
+    runner = _runner(options, models, shelf, stop)
     counts: Counter[str] = Counter()
     items: Iterator[ItemEvent]
-    items = _planned_items(plan, models, options) if options.dry_run else _items(plan, pipeline)
+    items = _planned_items(plan, models, options) if options.dry_run else _items(plan, runner)
     if in_place is not None:
-        items = in_place.finish(items, shelf, pipeline)
+        items = in_place.finish(items, shelf, runner)
     for item in items:
         yield item
         if not isinstance(item, Item):
@@ -84,15 +83,15 @@ def batch(
         if options.fail_fast and item.status == "failed":
             break
     total = len(plan.jobs) + len(plan.settled)
-    yield _summary(counts, total, time.perf_counter() - start, pipeline)
+    yield _summary(counts, total, time.perf_counter() - start, runner)
 
 
-def _pipeline(
-    options: UpscaleOptions, models: Models, shelf: RecordShelf, stop: Stop
-) -> Pipeline | ClusterPipeline:
+def _runner(options: UpscaleOptions, models: Models, shelf: RecordShelf, stop: Stop) -> Runner:
     """What runs the jobs: this machine, or those of a cluster."""
     if options.cluster is None:
         return Pipeline(options, local_steps(options, models, shelf, stop), shelf, stop)
+    from esc_cli.tasks.upscale.cluster.driver import ClusterPipeline
+
     return ClusterPipeline(options, options.cluster, stop)
 
 
@@ -108,14 +107,14 @@ def _networks(plan: Plan) -> Iterable[Choice]:
     return {one.checkpoint.path: one for choice in choices for one in choice.networks}.values()
 
 
-def _items(plan: Plan, pipeline: Pipeline | ClusterPipeline) -> Iterator[ItemEvent]:
+def _items(plan: Plan, runner: Runner) -> Iterator[ItemEvent]:
     yield from plan.settled
     if plan.jobs:
-        with pipeline.prepared(_networks(plan)):
+        with runner.prepared(_networks(plan)):
             make_folders(plan.jobs)
             for folder in dict.fromkeys(job.output.parent for job in plan.jobs):
                 remove_stale_parts(folder)
-            yield from pipeline.run(plan.jobs)
+            yield from runner.run(plan.jobs)
 
 
 def _planned_items(plan: Plan, models: Models, options: UpscaleOptions) -> Iterator[Item]:
@@ -145,16 +144,14 @@ def _planned(plan: Plan) -> Planned:
     )
 
 
-def _summary(
-    counts: Counter[str], total: int, seconds: float, pipeline: Pipeline | ClusterPipeline
-) -> Summary:
+def _summary(counts: Counter[str], total: int, seconds: float, runner: Runner) -> Summary:
     reason, code = "", 1 if counts["failed"] else 0
-    if pipeline.fatal is not None:
-        reason, code = "what is left was not tried", pipeline.fatal.exit_code
-    elif pipeline.late is not None:
-        reason, code = str(pipeline.late), pipeline.late.exit_code
-    if pipeline.stop.signal_number is not None:
-        reason, code = "stopped by a signal", 128 + pipeline.stop.signal_number
+    if runner.fatal is not None:
+        reason, code = "what is left was not tried", runner.fatal.exit_code
+    elif runner.late is not None:
+        reason, code = str(runner.late), runner.late.exit_code
+    if runner.stop.signal_number is not None:
+        reason, code = "stopped by a signal", 128 + runner.stop.signal_number
     return Summary(
         done=counts["done"],
         skipped=counts["skipped"],

@@ -11,6 +11,7 @@ from pathlib import Path
 from esc_cli.errors import DeadlineError, UsageError
 from esc_cli.media.naming import check_pattern, destination
 from esc_cli.media.paths import Found, absolute, find_sources
+from esc_cli.tasks.defaults import LOOK_EVERY_S, SETTLE_S
 from esc_cli.tasks.stop import Stop
 from esc_cli.tasks.upscale.events import Event, Item, Planned, Remark, Summary
 from esc_cli.tasks.upscale.options import UpscaleOptions
@@ -31,8 +32,8 @@ class WatchOptions:
     """
 
     upscale: UpscaleOptions
-    settle_s: float = 2.0
-    interval_s: float = 2.0
+    settle_s: float = SETTLE_S
+    interval_s: float = LOOK_EVERY_S
     poll: bool = False
     idle_s: float | None = None
 

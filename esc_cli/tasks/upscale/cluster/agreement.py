@@ -21,6 +21,8 @@ LIBRARIES = (
     "av",
     "pillow-heif",
     "rawpy",
+    "openimageio",
+    "astropy",
 )
 """Those that decide a result: they decode, compute or encode."""
 

@@ -44,7 +44,7 @@ class Attempt:
 
 @dataclass
 class ClusterPipeline:
-    """Runs jobs on the workers of a cluster. `fatal` and `late` are as those of `Pipeline`."""
+    """Runs jobs on the workers of a cluster. `fatal` and `late` as of every `Runner`."""
 
     options: UpscaleOptions
     address: str

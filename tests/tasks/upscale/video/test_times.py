@@ -151,24 +151,6 @@ def test_a_matroska_file_that_begins_at_3_seconds_is_whole_and_so_is_its_result(
     assert look(source).pts_s[0] == 3
 
 
-def test_mp4_in_fragments_that_begins_at_10_seconds_is_whole(tmp_path):
-    """As a stream that was joined late is kept: FFmpeg counts its length from 0."""
-    plain = Counted(12).write(tmp_path / "plain.mp4")
-    flags = {"movflags": "frag_keyframe+empty_moov+delay_moov"}
-    source = remuxed(plain, tmp_path / "clip.mp4", **flags)
-    content = bytearray(source.read_bytes())
-    place = content.index(b"tfdt") + 8  # version and flags, then 64 bits: ISO/IEC 14496-12, 8.8.12
-    assert content[place - 4] == 1
-    with av.open(str(source)) as container:
-        ticks = 10 * container.streams.video[0].time_base.denominator
-    moved = int.from_bytes(content[place : place + 8], "big") + ticks
-    content[place : place + 8] = moved.to_bytes(8, "big")
-    source.write_bytes(content)
-    with av.open(str(source)) as container:
-        assert container.start_time >= 10_000_000
-    assert [number for number, _ in shown(done(source).output)] == list(range(12))
-
-
 @pytest.mark.parametrize("name", ["one-key.ts", "keys.ts", "keys.mpg", "clip.swf", "clip.mkv"])
 def test_a_part_holds_its_frames_wherever_the_key_frames_are(tmp_path, name):
     """What has no index is only searched for a time, and may be left after the last key frame."""
