@@ -107,13 +107,22 @@ def test_a_full_disk_leaves_no_half_checkpoint(train_here, recipe, pictures, tmp
     assert read_checkpoint(before)["step"] == 1
 
 
+def files_of_at_most(kib: int) -> tuple[str, ...]:
+    """What comes before a command so that its files may have so many KiB.
+
+    The measuring of coverage would write a larger one at the process's end.
+    """
+    unmeasured = "unset COVERAGE_PROCESS_CONFIG COVERAGE_PROCESS_START"
+    return ("bash", "-c", f'ulimit -f {kib}; {unmeasured}; exec "$@"', "bash")
+
+
 def test_a_checkpoint_that_cannot_be_written_leaves_no_half(
     train, train_here, recipe, pictures, tmp_path
 ):
     arguments = (recipe, "--data", pictures, "--out", tmp_path)
     assert train_here(*arguments, "--iterations", 1).code == 0
     before = RunFolder(tmp_path).newest()
-    limit = ("bash", "-c", 'ulimit -f 300; exec "$@"', "bash")  # files of at most 300 KiB
+    limit = files_of_at_most(300)
     ran = train(*arguments, "--iterations", 3, "--resume", "auto", before=limit)
     assert ran.code == 1
     assert "step-00000003.pt: cannot be written: File too large" in ran.err
@@ -121,8 +130,7 @@ def test_a_checkpoint_that_cannot_be_written_leaves_no_half(
 
 
 def test_a_full_disk_leaves_no_half_cache(train, train_here, recipe, pictures, tmp_path):
-    limit = ("bash", "-c", 'ulimit -f 4; exec "$@"', "bash")
-    ran = train(recipe, "--data", pictures, "--out", tmp_path, before=limit)
+    ran = train(recipe, "--data", pictures, "--out", tmp_path, before=files_of_at_most(4))
     assert ran.code in (1, 3)
     assert "hr.bin" in ran.err
     assert not (tmp_path / "cache" / "hr.json").exists()
