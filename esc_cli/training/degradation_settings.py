@@ -6,7 +6,10 @@ one order for photographs.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from esc_cli.errors import UsageError
 
 
 @dataclass(frozen=True)
@@ -98,3 +101,50 @@ class Photo:
     h264: float = 0.0
     crf: tuple[float, float] = (16.0, 36.0)
     context: int = 16
+
+
+_RANGES = {
+    "quality": (1.0, 100.0),
+    "webp_quality": (1.0, 100.0),
+    "jpeg": (1.0, 100.0),
+    "crf": (0.0, 51.0),
+}
+"""What the codecs take; other ranges begin at 0 or more."""
+_FACTORS = {"down_to": (0.01, 1.0), "up_to": (1.0, 16.0)}
+
+
+def check_degradation(settings: Order | Real | Photo, where: str) -> None:
+    """Raise UsageError, with the dotted name that begins with `where`, for what nothing can draw.
+
+    A number that is no factor is a probability; two numbers are a range that rises, more
+    are shares of which one is above 0.
+    """
+    for entry in fields(settings):
+        name, value = f"{where}.{entry.name}", getattr(settings, entry.name)
+        if isinstance(value, Order):
+            check_degradation(value, name)
+        elif isinstance(value, tuple):
+            _check_numbers(name, value, _RANGES.get(entry.name, (0.0, float("inf"))))
+        elif isinstance(value, float):
+            _check_within(name, (value,), _FACTORS.get(entry.name, (0.0, 1.0)))
+        elif not isinstance(value, bool):
+            _check_within(name, (value,), (0.0, float("inf")))
+
+
+def _check_numbers(name: str, values: tuple[float, ...], limits: tuple[float, float]) -> None:
+    _check_within(name, values, limits)
+    if len(values) == 2 and values[0] > values[1]:
+        raise UsageError(f"{name} must rise, and is {_listed(values)}")
+    if len(values) > 2 and not sum(values):
+        raise UsageError(f"{name} must have a share above 0, and is {_listed(values)}")
+
+
+def _check_within(name: str, values: tuple[float, ...], limits: tuple[float, float]) -> None:
+    low, high = limits
+    if not all(low <= value <= high and value != float("inf") for value in values):
+        span = f"{low:g} or more" if high == float("inf") else f"in {low:g}..{high:g}"
+        raise UsageError(f"{name} must be {span}, and is {_listed(values)}")
+
+
+def _listed(values: tuple[Any, ...]) -> str:
+    return ", ".join(f"{value:g}" for value in values)

@@ -15,9 +15,12 @@ def _conv(cin: int, cout: int, kernel: int = 3, stride: int = 1) -> nn.Module:
 
 
 class Critic(nn.Module):
-    """(B, 3, H, W) in [0, 1] -> logits (B, 1, H, W); H and W are multiples of 8."""
+    """(B, 3, H, W) in [0, 1] -> logits (B, 1, H, W); H and W are multiples of 8.
 
-    def __init__(self, width: int = 64):
+    width: channels of the first level; each of the three below has twice as many.
+    """
+
+    def __init__(self, width: int):
         super().__init__()
         self.first = nn.Conv2d(3, width, 3, padding=1)
         self.down = nn.ModuleList(

@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from esc_cli.errors import UsageError
 from esc_cli.model.config import variant_config
-from esc_cli.training.degradation_settings import Photo, Real
+from esc_cli.training.degradation_settings import Photo, Real, check_degradation
 
 Table = dict[str, Any]
 
@@ -129,6 +129,8 @@ class Recipe:
         if not 1 <= self.points.scales[0] <= self.points.scales[1]:
             low, high = self.points.scales
             raise UsageError(f"points.scales must rise from 1 or more, not {low:g} to {high:g}")
+        check_degradation(self.real, "real")
+        check_degradation(self.photo, "photo")
 
     @property
     def validation_scale(self) -> int:

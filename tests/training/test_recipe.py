@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from esc_cli.cli.train import RECIPE_HELP
@@ -133,3 +135,24 @@ def test_a_recipe_file_that_is_no_toml_is_named(tmp_path):
     (tmp_path / "mine.toml").write_text("variant = ")
     with pytest.raises(UsageError, match=r"mine\.toml"):
         load_recipe(str(tmp_path / "mine.toml"))
+
+
+@pytest.mark.parametrize(
+    ("setting", "reason"),
+    [
+        ("photo.jpeg=1.2", "photo.jpeg must be in 0..1, and is 1.2"),
+        ("photo.noise=nan", "photo.noise must be in 0..1, and is nan"),
+        ("photo.sigma=[9, 3]", "photo.sigma must rise, and is 9, 3"),
+        ("photo.sigma=[-1, 3]", "photo.sigma must be 0 or more, and is -1, 3"),
+        ("photo.quality=[20, 101]", "photo.quality must be in 1..100, and is 20, 101"),
+        ("photo.crf=[20, 60]", "photo.crf must be in 0..51, and is 20, 60"),
+        ("photo.downsamplers=[0, 0, 0, 0]", "photo.downsamplers must have a share above 0"),
+        ("photo.context=-1", "photo.context must be 0 or more"),
+        ("real.final_sinc=2", "real.final_sinc must be in 0..1"),
+        ("real.first.down_to=0", "real.first.down_to must be in 0.01..1"),
+        ("real.second={noise = [5, 2]}", "real.second.noise must rise"),
+    ],
+)
+def test_a_degradation_that_nothing_can_draw_is_refused_by_name(setting, reason):
+    with pytest.raises(UsageError, match=re.escape(reason)):
+        load_recipe("esc-tiny-photo", [parse_setting(setting)])
