@@ -9,6 +9,7 @@ import itertools
 import os
 import platform
 import re
+import time
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -25,7 +26,9 @@ _MAX_NAME_BYTES = 255  # on nearly every file system
 # Of a name in a longer one; the rest is for the numbers.
 _KEPT_NAME_BYTES = 120
 _PART_NAME = re.compile(r"\.([0-9a-f]{8})-(\d+)-(\d+)" + re.escape(PART_SUFFIX) + r"\Z")
-_counter = itertools.count()
+# In containers every process may have the same pid: parts of one that was killed come before these.
+_FIRST_NUMBER = time.time_ns() // 1_000_000
+_counter = itertools.count(_FIRST_NUMBER)
 _GONE = tuple(
     getattr(errno, name)
     for name in ("ENOTCONN", "ESTALE", "EIO", "ENODEV", "EHOSTDOWN", "EHOSTUNREACH", "ETIMEDOUT")
@@ -186,9 +189,16 @@ def remove_stale_parts(folder: Path) -> tuple[Path, ...]:
     removed = []
     for part in folder.glob(f".*{PART_SUFFIX}"):
         match = _PART_NAME.search(part.name)
-        if match is None or match[1] != _host() or psutil.pid_exists(int(match[2])):
+        if match is None or match[1] != _host() or _at_work(int(match[2]), int(match[3])):
             continue
         with contextlib.suppress(OSError):
             part.unlink()
             removed.append(part)
     return tuple(removed)
+
+
+def _at_work(pid: int, number: int) -> bool:
+    """Whether the process that made a part of this number may still write it."""
+    if pid == os.getpid():
+        return number >= _FIRST_NUMBER
+    return psutil.pid_exists(pid)

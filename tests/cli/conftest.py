@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from command import Command, files_below
+from killing import killed_runs
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -25,6 +26,13 @@ def esc() -> Command:
 def esc_command() -> Command:
     """Any command of esc."""
     return Command()
+
+
+@pytest.fixture(scope="module")
+def killed() -> Iterator[Callable[..., int]]:
+    """See `killing.killed_runs`."""
+    with killed_runs() as run:
+        yield run
 
 
 def pixels(seed: int = 0, size: tuple[int, int] = (12, 9), channels: int = 3) -> NDArray[np.uint8]:

@@ -109,13 +109,24 @@ def test_siblings_of_dead_processes_go_and_of_live_ones_stay(tmp_path):
     child = subprocess.Popen([sys.executable, "-c", ""])
     child.wait()
     dead = tmp_path / f".a.png.{atomic._host()}-{child.pid}-0{PART_SUFFIX}"
-    alive = tmp_path / f".a.png.{atomic._host()}-{os.getpid()}-0{PART_SUFFIX}"
+    alive = tmp_path / f".a.png.{atomic._host()}-{os.getppid()}-0{PART_SUFFIX}"
+    mine = tmp_path / atomic.part_name("a.png")
     elsewhere = tmp_path / f".a.png.ffffffff-{child.pid}-0{PART_SUFFIX}"
     other = tmp_path / f".notes{PART_SUFFIX}"
-    for path in (dead, alive, elsewhere, other):
+    for path in (dead, alive, mine, elsewhere, other):
         path.touch()
     assert remove_stale_parts(tmp_path) == (dead,)
-    assert set(tmp_path.iterdir()) == {alive, elsewhere, other}
+    assert set(tmp_path.iterdir()) == {alive, mine, elsewhere, other}
+
+
+def test_a_killed_container_whose_next_process_has_the_same_pid_leaves_nothing(tmp_path):
+    mine = atomic.part_name("a.png")
+    number = int(mine.removesuffix(PART_SUFFIX).rpartition("-")[2])
+    before = tmp_path / mine.replace(f"-{number}.", f"-{number - 1_000_000}.")
+    before.touch()
+    write_atomic(tmp_path / "a.png", b"content")
+    assert remove_stale_parts(tmp_path) == (before,)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
 
 
 def test_a_killed_process_leaves_no_half_result(tmp_path):
