@@ -11,10 +11,12 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import trustme
+from command import measured
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # one thread is quickest for the small networks
 os.environ.pop("ESC_WEIGHTS", None)
@@ -27,6 +29,13 @@ atexit.register(shutil.rmtree, os.environ["XDG_CONFIG_HOME"], ignore_errors=True
 def golden() -> Path:
     """The folder of golden vectors; its README says where they come from."""
     return Path(__file__).parent / "golden"
+
+
+@pytest.fixture(scope="module")
+def measured_processes() -> Iterator[None]:
+    """See `command.measured`."""
+    with measured():
+        yield
 
 
 @pytest.fixture

@@ -37,7 +37,10 @@ class OddDecoder(ImageFile.PyDecoder):
 Image.register_decoder("tga_rle", OddDecoder)
 """
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="nothing bounds decoders there")
+pytestmark = [
+    pytest.mark.skipif(sys.platform == "win32", reason="nothing bounds decoders there"),
+    pytest.mark.usefixtures("measured_processes"),
+]
 
 
 def lying_tiff() -> bytes:

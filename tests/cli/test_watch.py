@@ -12,7 +12,7 @@ import pytest
 from clips import Clip
 from command import Command
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("measured_processes")]
 SECONDS = 60
 QUICK = ("-s", "2", "--model", "clean", "--settle", "0.6", "--interval", "0.3")
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
-from command import ROOT, Command, files_below
+from command import ROOT, Command, files_below, measured
 from PIL import Image
 
 POISON = """
@@ -101,7 +101,8 @@ def _works(process: psutil.Process) -> bool:
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[LocalCluster]:
-    with tempfile.TemporaryDirectory(prefix="esc-ray-") as name:  # sockets need a short path
+    # Sockets need a short path.
+    with measured(), tempfile.TemporaryDirectory(prefix="esc-ray-") as name:
         folder = Path(name)
         (folder / "sitecustomize.py").write_text(POISON)
         own = LocalCluster(folder, port=20000 + os.getpid() % 10000)

@@ -15,8 +15,24 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import coverage
+import pytest
+
 ROOT = Path(__file__).parents[2]
 Word = str | bytes | Path | int | float
+
+
+@contextlib.contextmanager
+def measured() -> Iterator[None]:
+    """Processes that begin within count for coverage too, if this one does.
+
+    For what no test runs in its own process; everywhere it would cost a second a process.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        if coverage.Coverage.current() is not None:
+            patch.setenv("COVERAGE_PROCESS_START", str(ROOT / "pyproject.toml"))
+            patch.setenv("COVERAGE_FILE", str(ROOT / ".coverage"))
+        yield
 
 
 @dataclass(frozen=True)

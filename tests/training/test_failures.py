@@ -108,12 +108,8 @@ def test_a_full_disk_leaves_no_half_checkpoint(train_here, recipe, pictures, tmp
 
 
 def files_of_at_most(kib: int) -> tuple[str, ...]:
-    """What comes before a command so that its files may have so many KiB.
-
-    The measuring of coverage would write a larger one at the process's end.
-    """
-    unmeasured = "unset COVERAGE_PROCESS_CONFIG COVERAGE_PROCESS_START"
-    return ("bash", "-c", f'ulimit -f {kib}; {unmeasured}; exec "$@"', "bash")
+    """What comes before a command so that its files may have so many KiB."""
+    return ("bash", "-c", f'ulimit -f {kib}; exec "$@"', "bash")
 
 
 def test_a_checkpoint_that_cannot_be_written_leaves_no_half(
