@@ -44,6 +44,11 @@ def _default(one: Field[Any]) -> Any:
     return one.default if one.default_factory is MISSING else one.default_factory()
 
 
+def of_frames(settings: str) -> str:
+    """What of a key decides the frames of a video: not what is written beside them."""
+    return _text({name: v for name, v in json.loads(settings).items() if name != "provenance"})
+
+
 def current_form(settings: str) -> str:
     """The key that a record holds, in the form of today: version 0.1 wrote all values by group."""
     try:
