@@ -25,6 +25,13 @@ def settings_key(options: UpscaleOptions, kind: Kind) -> str:
     return _text(values if container is None else values | {"container": container})
 
 
+def archive_settings_key(options: UpscaleOptions) -> str:
+    """As of pictures, with the side from which on one is copied: here that changes a result."""
+    settings = json.loads(settings_key(options, "pictures"))
+    side = options.min_side
+    return _text(settings if side is None else settings | {"min_side": side})
+
+
 def _text(values: dict[str, Any]) -> str:
     return json.dumps(values, sort_keys=True, separators=(",", ":"))
 

@@ -6,6 +6,7 @@ from dataclasses import fields, is_dataclass, replace
 
 import pytest
 
+from esc_cli.cli.verify import ASKED
 from esc_cli.engine.options import NO_EFFECT, EngineOptions
 from esc_cli.tasks.upscale.options import ONLY, Target, UpscaleOptions, VideoOptions
 from esc_cli.tasks.upscale.settings_key import current_form, of_frames, settings_key
@@ -75,6 +76,11 @@ def test_the_container_of_a_video_counts_and_the_format_of_pictures_does_not():
 def test_case_does_not_matter():
     one, two = (replace(OPTIONS, format=name) for name in ("PNG", "png"))
     assert settings_key(one, "pictures") == settings_key(two, "pictures")
+
+
+def test_esc_verify_can_be_asked_for_all_of_it():
+    counting = {name.rpartition(".")[2] for name in COUNTING}
+    assert {name.strip("_") for name in ASKED} == counting | {"model", "min_side"}
 
 
 def test_what_is_written_beside_frames_does_not_decide_them():
