@@ -229,6 +229,18 @@ def test_a_blend_names_both_networks_and_the_share(esc, draw, tmp_path):
     assert said["weights_sha256"] == f"{sha256(one)} + 0.25 {sha256(two)}"
 
 
+def test_weights_that_the_run_itself_has_fetched_are_named(
+    esc, draw, tmp_path, weights_server, published_file
+):
+    weights_server.files["ESC_light_X2.pth"] = published_file("esc-light", 2)
+    source = draw(tmp_path / "a.png")
+    assert esc(source, "-s", "2", "--model", "esc-light", "--provenance").code == 0
+    with Image.open(tmp_path / "a_x2.png") as image:
+        said = json.loads(image.text[TEXT])
+    assert said["model"] == "esc-light-x2"
+    assert said["weights_sha256"] == sha256(weights_server.cache / "ESC_light_X2.pth")
+
+
 def test_what_is_copied_stays_as_it_is(esc, draw, tmp_path):
     source = draw(tmp_path / "in" / "a.png")
     ran = esc(tmp_path / "in", *CLEAN, "--provenance", "--min-side", "5", "--large", "copy")
