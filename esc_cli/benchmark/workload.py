@@ -16,7 +16,7 @@ from esc_cli.engine.precision import DTYPES, Precision
 from esc_cli.engine.prepare import ready
 from esc_cli.model import Network, from_config
 from esc_cli.model.attention import WindowAttention, set_attention_kernel
-from esc_cli.model.config import ATTENTION_KERNELS, FLASHBIAS, FLASHBIAS_RANK, NetworkConfig
+from esc_cli.model.config import ATTENTION_KERNELS, FLASHBIAS, FLASHBIAS_RANK, RIB, NetworkConfig
 from esc_cli.model.convert import to_flashbias
 
 
@@ -42,7 +42,8 @@ class Workload:
     @property
     def as_run(self) -> NetworkConfig:
         """The configuration once the attention is chosen."""
-        if self.attention != FLASHBIAS or self.config.flashbias_rank is not None:
+        has_factors = self.config.flashbias_rank is not None or self.config.rib is not None
+        if self.attention != FLASHBIAS or has_factors:
             return self.config
         return replace(self.config, flashbias_rank=FLASHBIAS_RANK)
 
@@ -72,7 +73,9 @@ def _converted(network: Network, config: NetworkConfig) -> Network:
 
 
 def attention_name(network: Network) -> str:
-    """The name of what computes a network's attention: a kernel, or flashbias."""
+    """The name of what computes a network's attention: a kernel, flashbias, or rib."""
+    if network.config.rib is not None:
+        return RIB
     if network.config.flashbias_rank is not None:
         return FLASHBIAS
     kernels = {m.kernel for m in network.modules() if isinstance(m, WindowAttention)}

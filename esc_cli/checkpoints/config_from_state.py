@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from esc_cli.errors import WeightsError, counted
-from esc_cli.model.config import NetworkConfig
-from esc_cli.model.families import Facts, Shape, recognised, root
+from esc_cli.model.config import NetworkConfig, Rib
+from esc_cli.model.families import RIB_WINDOW, Facts, Shape, recognised, root
+
+_ATTENTION = "blocks.0.attn."
 
 EXPECTED = (
     "expected the keys of an ESC network, such as blocks.0.attn.to_qkv.weight, proj.weight and "
@@ -39,8 +42,7 @@ def _read_config(facts: Facts) -> NetworkConfig:
     family = recognised(facts)
     body = _without_prefix(facts.shapes, family.body)
     large = body["lk_spatial" if family.factored else "plk_filter"]
-    window, heads, rank = _attention(body)
-    dim = body["last.weight"][0]
+    dim = body[family.last][0]
     head = family.read_head(facts)
     return NetworkConfig(
         family=family.name,
@@ -49,12 +51,10 @@ def _read_config(facts: Facts) -> NetworkConfig:
         kernel=large[-1],
         n_blocks=_count(body, "blocks."),
         conv_blocks=_count(body, "blocks.0.convffns."),
-        window=window,
-        heads=heads,
         hidden=body["blocks.0.convffns.0.proj.weight"][0],
         proj_hidden=body["blocks.0.proj.proj.weight"][0],
         use_ln="blocks.0.lns.0.weight" in body,
-        flashbias_rank=rank,
+        **_attention(body),
         **head._asdict(),
     )
 
@@ -67,10 +67,14 @@ def _count(keys: Iterable[str], prefix: str) -> int:
     return len({key[len(prefix) :].split(".")[0] for key in keys if key.startswith(prefix)})
 
 
-def _attention(body: Mapping[str, Shape]) -> tuple[int, int, int | None]:
-    """Window, heads, and FlashBias rank or None."""
-    if "blocks.0.attn.flashbias_q" in body:
-        heads, tokens, rank = body["blocks.0.attn.flashbias_q"]
-        return root(tokens), heads, rank
-    heads, columns = body["blocks.0.attn.relative_position_bias"]
-    return (root(columns) + 1) // 2, heads, None
+def _attention(body: Mapping[str, Shape]) -> dict[str, Any]:
+    """What the attention of a block says, as fields of `NetworkConfig`."""
+    if f"{_ATTENTION}to_hidden" in body:
+        heads, hidden, rank = body[f"{_ATTENTION}to_q"]
+        rib = Rib(rank, hidden, (body[f"{_ATTENTION}to_hidden"][0] - 2) // 4)
+        return {"window": RIB_WINDOW, "heads": heads, "rib": rib}
+    if f"{_ATTENTION}flashbias_q" in body:
+        heads, tokens, rank = body[f"{_ATTENTION}flashbias_q"]
+        return {"window": root(tokens), "heads": heads, "flashbias_rank": rank}
+    heads, columns = body[f"{_ATTENTION}relative_position_bias"]
+    return {"window": (root(columns) + 1) // 2, "heads": heads}

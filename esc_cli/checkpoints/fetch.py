@@ -65,6 +65,8 @@ def pull(release: Release, target: Path, supply: Supply = SILENT_SUPPLY) -> str:
     """
     url = release.url
     refuse_folder(Checkpoint(target, release=release))
+    if release.by_hand and not is_file(target):
+        raise _by_hand(release, target)
     if supply.link.is_offline and not is_file(target):
         raise _forbidden(release, target)
     recorded = "" if release.sha256 else recorded_sha256(target)
@@ -104,6 +106,11 @@ def _forbidden(release: Release, target: Path) -> WeightsError:
     )
     what = f"{release.model} x{release.scale} is not here, and connections are forbidden"
     return WeightsError(what, target, advice)
+
+
+def _by_hand(release: Release, target: Path) -> WeightsError:
+    what = f"{release.model} x{release.scale} is not here, and its file's address is not known"
+    return WeightsError(what, target, f"fetch {release.file} from {release.page} and put it there")
 
 
 def _check(part: Path, release: Release, target: Path) -> None:

@@ -1,6 +1,7 @@
 """The checkpoints that the authors of ESC published: what each is, and where it is. No torch.
 
-Code and weights are under the MIT licence, https://github.com/dslisleedh/ESC.
+Code and weights are under the MIT licence, https://github.com/dslisleedh/ESC; so is the code of
+ESC-RIB, https://github.com/dslisleedh/SST.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ MIRROR = "ESC_WEIGHTS_URL"
 BASE = "https://github.com/dslisleedh/ESC/releases/download/1.0.0/"
 SOURCE = "https://github.com/dslisleedh/ESC, release 1.0.0"
 LICENCE = "MIT"
+RIB_SOURCE = "https://github.com/dslisleedh/SST"
+RIB_PAGE = "https://huggingface.co/collections/dslisleedh/sst"
+"""Where its README says that the files of ESC-RIB are; their own addresses stand nowhere there."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +29,8 @@ class Release:
     """A published checkpoint of one scale.
 
     `model` is the name that stands for it at all its scales; with `default`, so does the bare name
-    of its variant. `sha256` is the published digest, "" where none was published.
+    of its variant. `sha256` is the published digest, "" where none was published. `page`: where
+    people find a file whose own address is not known; "" where it is.
     """
 
     model: str
@@ -36,6 +41,18 @@ class Release:
     sha256: str = ""
     flashbias: bool = False
     default: bool = True
+    source: str = SOURCE
+    page: str = ""
+
+    @property
+    def by_hand(self) -> bool:
+        """Whether only a person can fetch the file: its address is known on a mirror alone."""
+        return bool(self.page) and not os.environ.get(MIRROR)
+
+    @property
+    def licence(self) -> str:
+        """That of the weights, "" where none is known."""
+        return "" if self.page else LICENCE
 
     @property
     def name(self) -> str:
@@ -60,7 +77,12 @@ class Release:
 
     @property
     def url(self) -> str:
-        """Where the file is, on the mirror if there is one. Raises UsageError if not https."""
+        """Where the file is, on the mirror if there is one, or its page where only that is known.
+
+        Raises UsageError for a mirror that is not https.
+        """
+        if self.by_hand:
+            return self.page
         base = os.environ.get(MIRROR) or BASE
         if not base.startswith("https://"):
             raise UsageError(f"{MIRROR}={base}: not https", advice="give an address with https://")
@@ -98,6 +120,7 @@ _PURPOSES = {
     "esc@flashbias": "clean pictures; quicker attention",
     "esc-light": "clean pictures; less work than esc",
     "esc-fp": "clean pictures; fewer parameters",
+    "esc-rib": "clean pictures; larger windows than esc",
     "esc-xl": "clean pictures; slow and faithful",
     "esc-xl@pretrained": "training; what esc-xl began from",
     "esc-real@gan": "photographs; invents texture",
@@ -120,6 +143,18 @@ RELEASES = (
     ),
     *_classic("esc-light", "ESC_light"),
     *_classic("esc-fp", "ESC_FP"),
+    *(
+        Release(
+            "esc-rib",
+            f"ESCRIB_DFLIP_X{scale}.pth",
+            "esc-rib",
+            scale,
+            "DFLIP",
+            source=RIB_SOURCE,
+            page=RIB_PAGE,
+        )
+        for scale in (2, 3, 4)
+    ),
     *(
         Release("esc-xl", f"ESC_XL_DF2K_X{scale}_FT.pth", "esc-xl", scale, "DF2K, fine-tuned")
         for scale in (2, 3, 4)

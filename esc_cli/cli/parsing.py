@@ -116,6 +116,14 @@ Quality = Annotated[
         help="Of JPEG, WebP (default 95), AVIF, HEIC (90), JPEG XL (100, lossless as in WebP).",
     ),
 ]
+Provenance = Annotated[
+    bool,
+    typer.Option(
+        "--provenance",
+        rich_help_panel="Result",
+        help="Results say how they came about: network, settings, sha256 of weights and source.",
+    ),
+]
 InPlace = Annotated[
     bool,
     typer.Option(

@@ -32,6 +32,7 @@ from esc_cli.cli.parsing import (
     Nice,
     Overlap,
     Precision,
+    Provenance,
     Quality,
     Quiet,
     Share,
@@ -134,6 +135,7 @@ def upscale_options(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per o
             "--include-outputs", rich_help_panel=_BATCH, help="Upscale earlier results once more."
         ),
     ] = False,
+    provenance: Provenance = False,
     keep_times: KeepTimes = False,
     in_place: InPlace = False,
     backup: Backup = None,
@@ -297,6 +299,7 @@ def upscale_options(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per o
         include_outputs=include_outputs,
         existing=existing,
         checksum=checksum,
+        provenance=provenance,
         keep_times=keep_times,
         in_place=in_place,
         backup=backup,

@@ -305,6 +305,8 @@ def _video_stream(options: UpscaleOptions, input_format: str) -> None:
     if options.inputs != (STANDARD_STREAM,) or options.output not in (None, STANDARD_STREAM):
         what = "--input-format y4m goes from stdin to stdout"
         raise UsageError(what, advice="esc upscale - -o - --input-format y4m")
+    if options.provenance:
+        raise UsageError("--provenance: raw video holds no text", advice="leave it out")
     # Without a buffer, whose lock a thread that waits for input would hold at the end for ever.
     with open(sys.stdin.fileno(), "rb", buffering=0, closefd=False) as stdin:
         upscale_y4m(stdin, sys.stdout.buffer, options)

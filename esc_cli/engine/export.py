@@ -79,7 +79,16 @@ class ExportableAttention(nn.Module):
         self.attention = attention
         attention.kernel = SDPA.name
 
-    def forward(self, x: Tensor) -> Tensor:
+    @property
+    def margin(self) -> int:
+        """As of the attention."""
+        return self.attention.margin
+
+    def gates(self, x: Tensor, patch: Patch) -> Tensor | None:
+        """As of the attention."""
+        return self.attention.gates(x, patch)
+
+    def forward(self, x: Tensor, gates: Tensor | None = None) -> Tensor:
         """(B, C, H, W) -> the same shape."""
         w, h = self.attention.window, self.attention.heads
         batch, channels, height, width = x.shape
@@ -94,7 +103,7 @@ class ExportableAttention(nn.Module):
         y = y.reshape(batch, channels, rows * w, columns * w)
         # Not a slice: that a padded side is no shorter than its own is beyond the exporters.
         y = y.index_select(2, torch.arange(height)).index_select(3, torch.arange(width))
-        out: Tensor = self.attention.to_out(y)
+        out: Tensor = self.attention.to_out(y if gates is None else y * gates)
         return out
 
 

@@ -23,7 +23,7 @@ from typing import Any
 from esc_cli.errors import EscError, ReadError
 from esc_cli.media import decode as here
 from esc_cli.media.confined_process import Request, Step, receive, send
-from esc_cli.media.picture import Header, Picture
+from esc_cli.media.picture import Header, Metadata, Picture
 
 _SECONDS_PER_MEGAPIXEL = 2.0
 _PROGRAM = (
@@ -50,11 +50,23 @@ def probe(source: bytes | Path, bounds: Bounds) -> Header:
     """The header, as `decode.probe`; besides its errors those of `decode`."""
     if sys.platform == "win32":
         return here.probe(source, bounds.max_pixels, bounds.allow_truncated)
+    header: Header = _asked("probe", source, bounds)
+    return header
+
+
+def metadata(source: bytes | Path, bounds: Bounds) -> Metadata:
+    """What stands beside the pixels, as `decode.metadata`; the errors are those of `probe`."""
+    if sys.platform == "win32":
+        return here.metadata(source, bounds.max_pixels, bounds.allow_truncated)
+    found: Metadata = _asked("metadata", source, bounds)
+    return found
+
+
+def _asked(step: Step, source: bytes | Path, bounds: Bounds) -> Any:
     path, sent = None, source
     if isinstance(source, Path):
         path, sent = source, source.absolute()
-    header: Header = _PROCESS.ask(_request("probe", sent, bounds, bounds.seconds), path)
-    return header
+    return _PROCESS.ask(_request(step, sent, bounds, bounds.seconds), path)
 
 
 def decode(content: bytes, header: Header, bounds: Bounds) -> Picture:

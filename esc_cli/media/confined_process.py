@@ -14,26 +14,26 @@ import select
 import signal
 import struct
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Literal, TypeAlias
 
 from esc_cli.errors import EscError, TooLargeError
-from esc_cli.media.picture import Header, Picture
+from esc_cli.media.picture import Header, Metadata, Picture
 
 SLACK_BYTES = (128 << 20) + (16 << 20) * (os.cpu_count() or 1)
 """Beyond the limit: what codecs take for themselves, the stacks and heaps of their threads."""
 WAITING = 10
 """So many times its processor time may pass: other programs have their share, disks are slow."""
-Step: TypeAlias = Literal["probe", "decode"]
+Step: TypeAlias = Literal["probe", "metadata", "decode"]
 _LENGTHS = struct.Struct("<QQ")  # of the pickle, and the number of buffers
 _LENGTH = struct.Struct("<Q")
 
 
 @dataclass(frozen=True)
 class Request:
-    """One call of `decode.probe` or `decode.decode`, for a path or for a file's bytes.
+    """One call of the function of `decode` that `step` names, for a path or for a file's bytes.
 
     `memory`: bytes that the decoder may take, None for no limit; `seconds`: of processor time.
     """
@@ -105,14 +105,15 @@ def _end_with(life: int) -> None:
         os._exit(1)
 
 
-def _answer(request: Request) -> Header | Picture | EscError:
-    from esc_cli.media.decode import decode, probe
+def _answer(request: Request) -> Header | Metadata | Picture | EscError:
+    from esc_cli.media import decode
 
     source = request.source if isinstance(request.source, Path) else bytes(request.source)
-    step = decode if request.step == "decode" else probe
+    steps: dict[Step, Callable[..., Header | Metadata | Picture]]
+    steps = {"probe": decode.probe, "metadata": decode.metadata, "decode": decode.decode}
     try:
         with _bounded(request):
-            return step(source, request.max_pixels, request.allow_truncated)
+            return steps[request.step](source, request.max_pixels, request.allow_truncated)
     except EscError as error:
         if request.memory is not None and isinstance(error.__cause__, MemoryError):
             return too_much(request.memory)

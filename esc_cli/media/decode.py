@@ -33,6 +33,12 @@ def probe(source: bytes | Path, max_pixels: int, allow_truncated: bool = False) 
         return _inspect(stream, max_pixels, Truncation(allow_truncated)).header
 
 
+def metadata(source: bytes | Path, max_pixels: int, allow_truncated: bool = False) -> Metadata:
+    """What stands beside the pixels, as it is in the file; the errors are those of `probe`."""
+    with open_source(source) as stream, reading(_path(source)):
+        return _inspect(stream, max_pixels, Truncation(allow_truncated)).metadata
+
+
 def decode(source: bytes | Path, max_pixels: int, allow_truncated: bool = False) -> Picture:
     """Header, pixels and metadata; the header equals that of `probe`, and so do the errors.
 

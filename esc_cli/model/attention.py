@@ -19,6 +19,7 @@ from esc_cli.model.biased_attention import BiasedAttention, masked_attention
 from esc_cli.model.config import FLEX, MATH, SDPA
 from esc_cli.model.layers import conv
 from esc_cli.model.padding import reflect_to_multiple
+from esc_cli.model.patches import Patch
 
 TableAttention = Callable[[Tensor, Tensor, Tensor, Tensor, int], Tensor]
 """(q, k, v: (windows, h, N, d); table (h, (2w-1)^2); w) -> (windows, h, N, d).
@@ -103,8 +104,10 @@ class WindowAttention(nn.Module):
     """Attention inside non-overlapping w x w windows, with a table of relative positions.
 
     (B, C, H, W) of any size in, the same shape out. `kernel` names the implementation; all give
-    the same result.
+    the same result. `margin`: what `gates` reads around a patch.
     """
+
+    margin = 0
 
     def __init__(self, dim: int, window: int, heads: int):
         super().__init__()
@@ -135,7 +138,11 @@ class WindowAttention(nn.Module):
             return self.biased(q, k, v)
         return KERNELS[self.kernel](q, k, v, self.relative_position_bias, self.window)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def gates(self, x: Tensor, patch: Patch) -> Tensor | None:  # noqa: ARG002 - some have them
+        """What the attention of a patch, given with its margin, is multiplied by; None: nothing."""
+        return None
+
+    def forward(self, x: Tensor, gates: Tensor | None = None) -> Tensor:
         """Return the attention of x, without a residual around it."""
         height, width = x.shape[-2:]
         qkv = self.to_qkv(reflect_to_multiple(x, self.window))
@@ -143,7 +150,8 @@ class WindowAttention(nn.Module):
         if height < self.window:  # the rest of each window is padding, and asks for nothing
             q = q[..., : height * self.window, :]
         y = self._from_windows(self._attend(q, k, v), qkv.shape)
-        out: Tensor = self.to_out(y[..., :height, :width])
+        y = y[..., :height, :width]
+        out: Tensor = self.to_out(y if gates is None else y * gates)
         return out
 
     def _to_windows(self, qkv: Tensor) -> Tensor:
@@ -163,12 +171,41 @@ class WindowAttention(nn.Module):
         return pixels.permute(0, 3, 1, 2)  # (B, C, H, W), channels last
 
 
-class FlashBiasAttention(WindowAttention):
+class FactoredBiasAttention(WindowAttention):
     """WindowAttention whose bias is a product of two factors of rank r, (h, N, r) each.
 
     With the factors appended to q and k, plain attention without a mask gives the same scores,
     so a fused kernel that takes no mask serves (FlashBias, Wu et al. 2025).
     """
+
+    def factors(self) -> tuple[Tensor, Tensor]:
+        """Those of queries and of keys."""
+        raise NotImplementedError
+
+    def prepare(self) -> None:
+        """Multiply the factors out once on a processor, if the result is small enough to keep.
+
+        There a mask costs less than longer products.
+        """
+        if self.to_qkv.weight.device.type == "cpu" and self._bias_bytes() <= PREPARED_BYTES:
+            asking, asked = (one.detach() for one in self.factors())
+            self.biased = BiasedAttention((asking @ asked.mT).to(self.to_qkv.weight.dtype))
+
+    def _attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        if self.biased is not None:
+            return self.biased(q, k, v)
+        windows, depth = q.shape[0], q.shape[-1]
+        asking, asked = self.factors()
+        factors_q = asking[:, : q.shape[-2]].to(q.dtype).expand(windows, -1, -1, -1)
+        factors_k = asked.to(q.dtype).expand(windows, -1, -1, -1)
+        q = torch.cat([q * depth**-0.5, factors_q], dim=-1)  # (windows, h, N, d + r)
+        k = torch.cat([k, factors_k], dim=-1)
+        v = F.pad(v, (0, asked.shape[-1]))
+        return F.scaled_dot_product_attention(q, k, v, scale=1.0)[..., :depth]
+
+
+class FlashBiasAttention(FactoredBiasAttention):
+    """One whose factors are parameters."""
 
     def __init__(self, dim: int, window: int, heads: int, rank: int):
         self.rank = rank
@@ -182,33 +219,9 @@ class FlashBiasAttention(WindowAttention):
         nn.init.normal_(self.flashbias_q, std=std)
         nn.init.normal_(self.flashbias_k, std=std)
 
-    def prepare(self) -> None:
-        """Multiply the factors out once on a processor, if the result is small enough to keep.
-
-        There a mask costs less than longer products.
-        """
-        factors = self.flashbias_q.detach(), self.flashbias_k.detach()
-        if factors[0].device.type == "cpu" and self._bias_bytes() <= PREPARED_BYTES:
-            self.biased = BiasedAttention(factors[0] @ factors[1].mT)
-
-    def _attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        if self.biased is not None:
-            return self.biased(q, k, v)
-        windows, depth = q.shape[0], q.shape[-1]
-        asking = self.flashbias_q[:, : q.shape[-2]]
-        factors_q = asking.to(q.dtype).expand(windows, -1, -1, -1)
-        factors_k = self.flashbias_k.to(q.dtype).expand(windows, -1, -1, -1)
-        q = torch.cat([q * depth**-0.5, factors_q], dim=-1)  # (windows, h, N, d + r)
-        k = torch.cat([k, factors_k], dim=-1)
-        v = F.pad(v, (0, self.rank))
-        return F.scaled_dot_product_attention(q, k, v, scale=1.0)[..., :depth]
-
-
-def window_attention(dim: int, window: int, heads: int, rank: int | None) -> WindowAttention:
-    """Attention with a table, or with FlashBias factors when a rank is given."""
-    if rank is None:
-        return WindowAttention(dim, window, heads)
-    return FlashBiasAttention(dim, window, heads, rank)
+    def factors(self) -> tuple[Tensor, Tensor]:
+        """The parameters."""
+        return self.flashbias_q, self.flashbias_k
 
 
 def set_attention_kernel(network: nn.Module, kernel: str) -> None:

@@ -7,7 +7,6 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from esc_cli.model.attention import window_attention
 from esc_cli.model.config import NetworkConfig
 from esc_cli.model.families import FAMILIES
 from esc_cli.model.layers import (
@@ -23,6 +22,7 @@ from esc_cli.model.layers import (
     spectral_large_conv,
 )
 from esc_cli.model.patches import Average, Patch, Patchwork
+from esc_cli.model.rib import attention_of
 from esc_cli.model.spectral import SpectralKernel
 
 
@@ -37,7 +37,7 @@ class Block(nn.Module):
         self.ln_proj = LayerNorm(dim)
         self.proj = ConvFFN(dim, config.proj_hidden)
         self.ln_attn = LayerNorm(dim)
-        self.attn = window_attention(dim, config.window, config.heads, config.flashbias_rank)
+        self.attn = attention_of(config)
         norm = LayerNorm if config.use_ln else nn.Identity
         self.lns = nn.ModuleList(norm(dim) for _ in indices)
         self.pconvs = nn.ModuleList(ConvAttn(dim, config.pdim, factored=factored) for _ in indices)
@@ -47,7 +47,7 @@ class Block(nn.Module):
 
     def forward(self, x0: Tensor, large: LargeConv, work: Patchwork) -> Tensor:
         """(B, C, H, W) -> the same shape, in the map "trunk"."""
-        x = work.run(self._attend, (x0, 1), into="x")
+        x = work.run(self._attend, (x0, 1 + self.attn.margin), into="x")
         for index in range(len(self.pconvs)):
             ln, ffn, pconv = self.lns[index], self.convffns[index], self._pconv(index)
             average = Average()
@@ -64,8 +64,11 @@ class Block(nn.Module):
         return pconv
 
     def _attend(self, patch: Patch, x0: Tensor) -> tuple[Tensor, Tensor]:
-        x: Tensor = self.proj(self.ln_proj(x0), patch)
-        return x, self.attn(self.ln_attn(x))
+        left = self.attn.margin
+        x: Tensor = self.proj(self.ln_proj(x0), patch, left)
+        near = self.ln_attn(x)
+        gates = self.attn.gates(near, patch)
+        return patch.core(x, left), self.attn(patch.core(near, left), gates)
 
     def _mix(
         self, ln: nn.Module, ffn: nn.Module, average: Average, patch: Patch, x: Tensor

@@ -1,7 +1,9 @@
 """The networks as values: what distinguishes one variant from another.
 
 Numbers are those of the paper "Emulating Self-attention with Convolution for Efficient Image
-Super-Resolution" (Lee, Yun, Ro, ICCV 2025, arXiv 2503.06671) and of its published checkpoints.
+Super-Resolution" (Lee, Yun, Ro, ICCV 2025, arXiv 2503.06671) and of its published checkpoints; of
+ESC-RIB those of the configurations published beside its checkpoints (MIT licence,
+https://github.com/dslisleedh/SST).
 This module imports no torch.
 """
 
@@ -10,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from esc_cli.errors import UsageError
-from esc_cli.model.families import FAMILIES, Head
+from esc_cli.model.families import FAMILIES, RIB_WINDOW, Head
 
 FLASHBIAS_RANK = 48
 """Rank of the published FlashBias checkpoints."""
@@ -37,6 +39,18 @@ ATTENTION_KERNELS = {kernel.name: kernel for kernel in (SDPA, FLEX, MATH)}
 
 FLASHBIAS = "flashbias"
 """The name of attention with FlashBias factors, which has one kernel of its own."""
+RIB = "rib"
+"""The name of attention with RIB factors, which has as well."""
+
+
+@dataclass(frozen=True)
+class Rib:
+    """How attention with RIB makes its factors: their rank, the width of the hidden layer, and how
+    many frequencies of a token's place it sees."""
+
+    rank: int = 16
+    hidden: int = 32
+    frequencies: int = 10
 
 
 @dataclass(frozen=True)
@@ -45,9 +59,9 @@ class NetworkConfig:
 
     `hidden` is the width of the ConvFFNs between the convolutions, `proj_hidden` that of the one
     at the start of a block. `scale` is the upscaling factor, and 0 for ESC-LTE, which takes any.
-    `flashbias_rank` is None for a table of relative positions. `head`, `mid_dim` and `unshuffle`
-    (the factor of the pixel-unshuffle at the input, 1 for none) matter to the ESC-Real families,
-    `lte_hidden` and `mlp_hidden` to ESC-LTE.
+    `flashbias_rank` and `rib` are None for a table of relative positions. `head`, `mid_dim` and
+    `unshuffle` (the factor of the pixel-unshuffle at the input, 1 for none) matter to the ESC-Real
+    families, `lte_hidden` and `mlp_hidden` to ESC-LTE.
     """
 
     family: str
@@ -68,6 +82,7 @@ class NetworkConfig:
     unshuffle: int = 1
     lte_hidden: int = 256
     mlp_hidden: tuple[int, ...] = (256, 256, 256)
+    rib: Rib | None = None
 
     @property
     def any_scale(self) -> bool:
@@ -112,6 +127,7 @@ VARIANTS: dict[str, NetworkConfig] = {
     "esc-fp": replace(
         _ESC, family="esc-fp", dim=48, heads=3, hidden=60, proj_hidden=72, use_ln=True
     ),
+    "esc-rib": replace(_ESC, family="esc-rib", window=RIB_WINDOW, proj_hidden=256, rib=Rib()),
     "esc-real": replace(_ESC, family="esc-real", n_blocks=10, hidden=128, use_ln=True),
     "esc-real-m": replace(_ESC, family="esc-real-m", n_blocks=10, use_ln=True),
     "esc-lte": replace(_ESC, family="esc-lte", scale=0),

@@ -25,8 +25,8 @@ def build(
 ) -> Network:
     """A network with fresh parameters by the variant's name, e.g. ``build("esc-fp", 3)``.
 
-    Names: esc, esc-light, esc-xl, esc-fp, esc-real, esc-real-m, esc-lte, esc-tiny. Without a
-    scale it is 4 (esc-lte takes none). `flashbias` replaces the tables of relative positions by
+    Names: esc, esc-light, esc-xl, esc-fp, esc-rib, esc-real, esc-real-m, esc-lte, esc-tiny. Without
+    a scale it is 4 (esc-lte takes none). `flashbias` replaces the tables of relative positions by
     factors of rank 48. `head` chooses the head of esc-real ("nearest+conv", "dysample") and of
     esc-real-m (also "pixelshuffledirect" and "pixelshuffle"). `unshuffle` lets esc-real-m x2 work
     on a pixel-unshuffled input with its head at x4. Raises UsageError for what does not exist.
@@ -37,6 +37,8 @@ def build(
         config = replace(config, head=head)
     if unshuffle:
         config = replace(config, unshuffle=_unshuffle_factor(config))
+    if flashbias and config.rib is not None:
+        raise UsageError(f"{variant} has no table of positions that FlashBias could replace")
     if flashbias:
         config = replace(config, flashbias_rank=FLASHBIAS_RANK)
     return from_config(config)

@@ -26,6 +26,12 @@ REAL_HEAD_COPIES = 3
 LTE_CHUNK_BYTES = 1 << 30
 """Working memory of one chunk of query points of ESC-LTE, whatever the picture."""
 
+RIB_WINDOW = 64
+"""Side of the windows of ESC-RIB, which nothing in its state dict tells."""
+
+RIB_FIXED_BYTES = 1 << 26
+"""Factors of ESC-RIB, and what a fused kernel takes: nothing grows with the tokens' pairs."""
+
 Shape = tuple[int, ...]
 
 
@@ -55,8 +61,9 @@ class Family:
     state dict is of this family, and of no other. read_head: its head; raises KeyError,
     IndexError, ValueError or ArithmeticError when there is none. scales: that it can be built for,
     (0,) for any. heads: that `build` can be asked for, beside its own. unshuffled_scales: at which
-    the input can be unshuffled. body: prefix of the keys of everything but the head. factored: the
-    large kernel is a product of two. convertible: the head can be converted to another scale.
+    the input can be unshuffled. body: prefix of the keys of everything but the head. last: the
+    weight of its last convolution. factored: the large kernel is a product of two. convertible: the
+    head can be converted to another scale.
     head_bytes: what the head adds to the peak of a patch, in bytes per input pixel, from the
     configuration and the bytes of a number. fixed_bytes: working memory beside that, whatever the
     picture; None for the expanded table of a block. not_exportable: why; empty if it is.
@@ -70,6 +77,7 @@ class Family:
     heads: tuple[Head, ...] = ()
     unshuffled_scales: tuple[int, ...] = ()
     body: str = ""
+    last: str = "last.weight"
     factored: bool = False
     convertible: bool = False
     head_bytes: Callable[[NetworkConfig, int], float] = lambda _config, _itemsize: 0.0
@@ -108,6 +116,12 @@ def _build_esc_real(config: NetworkConfig) -> Network:
     return ESCReal(config)
 
 
+def _build_esc_rib(config: NetworkConfig) -> Network:
+    from esc_cli.model.esc_rib import ESCRIB
+
+    return ESCRIB(config)
+
+
 def _build_esc_lte(config: NetworkConfig) -> Network:
     from esc_cli.model.lte import ESCLTE
 
@@ -135,12 +149,20 @@ def _is_esc_real_m(facts: Facts) -> bool:
     return _has_input_skip(facts) and facts.meta_upsample is not None
 
 
+def _is_esc_rib(facts: Facts) -> bool:
+    return "blocks.0.attn.to_hidden" in facts.shapes
+
+
 def _is_esc_lte(facts: Facts) -> bool:
     return any(key.startswith("imnet.") for key in facts.shapes)
 
 
 def _classic_head(facts: Facts) -> HeadFacts:
     return HeadFacts(scale=root(facts.shapes["to_img.weight"][0] // 3))
+
+
+def _rib_head(facts: Facts) -> HeadFacts:
+    return HeadFacts(scale=root(facts.shapes["upsampler.up_conv.weight"][0] // 3))
 
 
 def _real_head(facts: Facts) -> HeadFacts:
@@ -184,6 +206,15 @@ FAMILIES: dict[str, Family] = {
             scales=(2, 3, 4),
             factored=True,
             convertible=True,
+        ),
+        Family(
+            "esc-rib",
+            _build_esc_rib,
+            _is_esc_rib,
+            _rib_head,
+            scales=(2, 3, 4),
+            last="last.1.weight",
+            fixed_bytes=RIB_FIXED_BYTES,
         ),
         Family(
             "esc-real",

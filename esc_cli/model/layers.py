@@ -45,7 +45,7 @@ class LayerNorm(nn.Module):
 class ConvFFN(nn.Module):
     """1x1 up to `hidden`, GELU, a depthwise 3x3 with its own residual, 1x1 back to `dim`.
 
-    Takes a patch with a margin of 1 and returns it without.
+    Takes a patch with a margin of 1 more than what is to be left of it.
     """
 
     def __init__(self, dim: int, hidden: int):
@@ -54,10 +54,10 @@ class ConvFFN(nn.Module):
         self.dwc = conv(hidden, hidden, 3, groups=hidden)
         self.aggr = conv(hidden, dim, 1)
 
-    def forward(self, x: Tensor, patch: Patch) -> Tensor:
-        """The ConvFFN of x, without a residual around it."""
+    def forward(self, x: Tensor, patch: Patch, left: int = 0) -> Tensor:
+        """The ConvFFN of x with what is `left` of its margin, without a residual around it."""
         x = F.gelu(self.proj(x))
-        mixed, x = patch.core(self.dwc(x), 1), patch.core(x, 1)
+        mixed, x = (patch.shrunk(values, left + 1, left) for values in (self.dwc(x), x))
         out: Tensor = self.aggr(F.gelu(mixed).add_(x))
         return out
 

@@ -6,7 +6,8 @@ from collections import Counter
 
 import pytest
 
-from esc_cli.checkpoints.releases import BASE, RELEASES, release_of_file
+from esc_cli.checkpoints.fetch import obtain
+from esc_cli.checkpoints.releases import BASE, RELEASES, RIB_PAGE, release_of_file
 from esc_cli.checkpoints.store import find
 from esc_cli.errors import UsageError, WeightsError
 from esc_cli.model.config import VARIANTS
@@ -28,6 +29,9 @@ FILES = [
     "ESC_FP_X2",
     "ESC_FP_X3",
     "ESC_FP_X4",
+    "ESCRIB_DFLIP_X2",
+    "ESCRIB_DFLIP_X3",
+    "ESCRIB_DFLIP_X4",
     "ESC_XL_DF2K_X2_PT",
     "ESC_XL_DF2K_X2_FT",
     "ESC_XL_DF2K_X3_FT",
@@ -91,6 +95,16 @@ def test_a_name_finds_its_file_also_when_it_is_not_here(name, scale, file):
     assert not checkpoint.here
     assert checkpoint.release == release_of_file(file)
     assert checkpoint.release.url == BASE + file
+
+
+def test_a_file_whose_address_is_not_known_is_fetched_by_hand_or_from_a_mirror(monkeypatch):
+    checkpoint = find("esc-rib", 2)
+    with pytest.raises(WeightsError, match="its file's address is not known") as caught:
+        obtain(checkpoint)
+    assert f"fetch ESCRIB_DFLIP_X2.pth from {RIB_PAGE} and put it there" in str(caught.value)
+    assert checkpoint.release.url == RIB_PAGE
+    monkeypatch.setenv("ESC_WEIGHTS_URL", "https://mirror.example/esc")
+    assert checkpoint.release.url == "https://mirror.example/esc/ESCRIB_DFLIP_X2.pth"
 
 
 def test_a_scale_that_was_not_published_names_those_that_were():

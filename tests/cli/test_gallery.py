@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import re
+import shutil
+
 import pytest
+from browser import broken_pictures, chromium, find, look, needs_chromium, requests_of
+from PIL import Image
+
+from esc_cli.tasks.compare_folder import AFTER, BEFORE
 
 
 @pytest.fixture
@@ -51,3 +58,59 @@ def test_a_page_that_cannot_be_written_is_found_before_the_work(photos, esc, tmp
         ran = esc(photos, "--html", place)
         assert ran.code == code
         assert not photos.with_name("in_x4").exists()
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    pytest.importorskip("selenium.webdriver")
+    with chromium(tmp_path_factory.mktemp("profile")) as opened:
+        yield opened
+
+
+@pytest.fixture
+def pages(tmp_path, esc, esc_command):
+    """(the page of a run, one of its report once the result is blue), all else being gone."""
+    folder, run, report = tmp_path / "in", tmp_path / "run.html", tmp_path / "report.html"
+    folder.mkdir()
+    Image.new("RGB", (40, 30), (200, 40, 40)).save(folder / "red.png")
+    (folder / "bad <b>.png").write_bytes(b"\x89PNG\r\n\x1a\n and no picture")
+    lines = tmp_path / "r.jsonl"
+    assert esc(folder, "-s", "2", "--html", run, "--report", lines).code == 1
+    Image.new("RGB", (80, 60), (40, 40, 200)).save(tmp_path / "in_x2" / "red.png")
+    assert esc_command("report", "html", lines, "-o", report).code == 0
+    for path in (folder, tmp_path / "in_x2"):
+        shutil.rmtree(path)
+    return run, report
+
+
+@needs_chromium
+def test_a_browser_shows_failures_totals_and_times_and_asks_for_nothing(browser, pages):
+    browser.get(pages[0].as_uri())
+    assert browser.get_log("browser") == []
+    assert requests_of(browser) == []
+    assert broken_pictures(browser) == 0
+    (failure,) = browser.find_elements("css selector", "#failures li")
+    assert failure.is_displayed()
+    assert "bad <b>.png: the picture is damaged" in failure.text
+    totals = {
+        one.find_element("css selector", "dt").text: one.find_element("css selector", "dd").text
+        for one in browser.find_elements("css selector", ".facts div")
+    }
+    assert (totals["done"], totals["skipped"], totals["failed"]) == ("1", "0", "1")
+    assert totals["seconds of work"]
+    assert re.search(r"red\.png, \d+\.\d s", find(browser, ".visual h3").text)
+    assert len(browser.find_elements("css selector", ".slider")) == 1
+
+
+@needs_chromium
+def test_the_slider_of_a_browser_lies_between_source_and_result(browser, pages):
+    from selenium.webdriver.common.keys import Keys
+
+    browser.get(pages[1].as_uri())
+    divider, stage = find(browser, ".stage input"), find(browser, ".stage")
+    assert (find(browser, ".tag.left").text, find(browser, ".tag.right").text) == (BEFORE, AFTER)
+    for key, shown in ((Keys.END, "red"), (Keys.HOME, "blue")):
+        divider.send_keys(key)
+        seen = look(browser, stage)
+        red, _, blue = seen.getpixel((seen.width // 2, seen.height - 20))
+        assert ("red" if red > blue else "blue") == shown

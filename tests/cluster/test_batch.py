@@ -58,8 +58,9 @@ def test_videos_and_archives_are_items_of_one_worker(on_cluster, esc, tmp_path, 
     with zipfile.ZipFile(folder / "book.cbz", "w") as book:
         for path in sorted((photos / "sub0").iterdir()):
             book.write(path, path.name)
-    assert esc(folder, "-s", 2, "-o", tmp_path / "alone").code == 0
-    ran = on_cluster(folder, "-s", 2, "-o", tmp_path / "out")
+    words = (folder, "-s", 2, "--provenance", "-o")
+    assert esc(*words, tmp_path / "alone").code == 0
+    ran = on_cluster(*words, tmp_path / "out")
     assert ran.code == 0, ran.err
     assert "2 done" in ran.err
     own, other = below(tmp_path / "out"), below(tmp_path / "alone")

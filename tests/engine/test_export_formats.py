@@ -23,11 +23,12 @@ from esc_cli.engine.export import (
 )
 from esc_cli.errors import EscError, UsageError
 from esc_cli.model import Network, build, from_config
-from esc_cli.model.config import VARIANTS
+from esc_cli.model.config import VARIANTS, Rib
 
 SMALL: dict[str, dict[str, Any]] = {
     "esc": {"scale": 2},
     "esc-fp": {"scale": 3},
+    "esc-rib": {"scale": 2, "rib": Rib(6, 8, 3)},
     "esc-real": {},
     "esc-real-m": {"scale": 2, "head": "pixelshuffle"},
 }

@@ -1,29 +1,21 @@
 """The page in a real browser: Chromium without a window."""
 
 import io
-import shutil
 
 import pytest
+from browser import broken_pictures, chromium, find, look, needs_chromium, requests_of
 from PIL import Image
 
 from esc_cli.evaluation.decimals import Metric
 from esc_cli.evaluation.html import Facts, render_report
 from esc_cli.evaluation.results import HR, Crop, Score, Table, Visual
 
-webdriver = pytest.importorskip("selenium.webdriver")
+pytest.importorskip("selenium.webdriver")
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("chrome")
-DRIVER = shutil.which("chromedriver")
-FLAGS = (
-    "--headless=new --no-sandbox --disable-gpu --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync --window-size=1100,900"
-)
 COLOURS = {"bicubic": (255, 0, 0), "esc": (0, 0, 255), HR: (0, 255, 0)}
 ROWS = 'return [...document.querySelectorAll("table.sortable tbody th")].map((e) => e.textContent)'
 
-pytestmark = pytest.mark.skipif(
-    not (CHROMIUM and DRIVER), reason="chromium and chromedriver (chromium-driver) not installed"
-)
+pytestmark = needs_chromium
 
 
 def png(colour, size=(40, 30)):
@@ -49,32 +41,17 @@ def report():
 
 
 @pytest.fixture(scope="module")
-def chromium(tmp_path_factory):
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for flag in (*FLAGS.split(), f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    browser = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
-    yield browser
-    browser.quit()
+def browser(tmp_path_factory):
+    with chromium(tmp_path_factory.mktemp("profile")) as opened:
+        yield opened
 
 
 @pytest.fixture
-def page(chromium, tmp_path):
+def page(browser, tmp_path):
     path = tmp_path / "report.html"
     path.write_text(report(), encoding="utf-8")
-    chromium.get(path.as_uri())
-    return chromium
-
-
-def find(page, selector):
-    return page.find_element("css selector", selector)
-
-
-def look(page, element):
-    page.execute_script("arguments[0].scrollIntoView({block: 'center'})", element)
-    return Image.open(io.BytesIO(element.screenshot_as_png)).convert("RGB")
+    browser.get(path.as_uri())
+    return browser
 
 
 def shares(page):
@@ -88,10 +65,8 @@ def shares(page):
 
 def test_the_page_opens_without_complaint_and_without_the_network(page, tmp_path):
     assert page.get_log("browser") == []
-    entries = "return performance.getEntriesByType('resource').map((e) => e.name)"
-    assert [name for name in page.execute_script(entries) if not name.startswith("data:")] == []
-    broken = "return [...document.images].filter((i) => i.complete && !i.naturalWidth).length"
-    assert page.execute_script(broken) == 0
+    assert requests_of(page) == []
+    assert broken_pictures(page) == 0
     assert page.save_screenshot(str(tmp_path / "report.png"))
     with Image.open(tmp_path / "report.png") as shot:
         assert shot.size[0] >= 1000

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from esc_cli.model import Network, from_config
-from esc_cli.model.config import VARIANTS, NetworkConfig
+from esc_cli.model.config import VARIANTS, NetworkConfig, Rib
 
 State = dict[str, Tensor]
 GetGolden = Callable[[str], "Golden"]
@@ -62,6 +62,7 @@ SMALL = {
     "esc with layer norms": _small("esc-xl", scale=3, window=12),
     "esc with FlashBias": _small("esc", scale=2, flashbias_rank=6),
     "esc-fp": _small("esc-fp", scale=3),
+    "esc-rib": _small("esc-rib", scale=2, rib=Rib(6, 8, 3)),
     "esc-real": _small("esc-real"),
     "esc-real, dysample": _small("esc-real", head="dysample"),
     "esc-real-m": _small("esc-real-m", scale=3, head="pixelshuffle"),

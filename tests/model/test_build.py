@@ -72,8 +72,14 @@ def test_a_variant_without_a_scale_has_that_of_its_table(variant: str) -> None:
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_a_network_goes_by_the_name_of_its_variant_whatever_its_attention(variant: str) -> None:
+    has_table = VARIANTS[variant].rib is None
     with torch.device("meta"):
-        assert variant_name(build(variant, flashbias=True).config) == variant
+        assert variant_name(build(variant, flashbias=has_table).config) == variant
+
+
+def test_flashbias_replaces_tables_alone() -> None:
+    with pytest.raises(UsageError, match="esc-rib has no table of positions"):
+        build("esc-rib", flashbias=True)
 
 
 def test_a_network_that_is_no_variant_goes_by_its_family_and_width(small_esc: object) -> None:

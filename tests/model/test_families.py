@@ -13,7 +13,7 @@ from esc_cli.engine.memory import at_work, bytes_per_pixel
 from esc_cli.engine.patch_size import patch_pixels
 from esc_cli.errors import UsageError
 from esc_cli.model import Network, build, from_config
-from esc_cli.model.config import VARIANTS, NetworkConfig, variant_config
+from esc_cli.model.config import VARIANTS, NetworkConfig, Rib, variant_config
 from esc_cli.model.esc import ESC
 from esc_cli.model.families import FAMILIES, Facts, Family, HeadFacts
 from esc_cli.training.initial import from_weights
@@ -83,6 +83,16 @@ def test_an_added_family_is_exported_and_converted_only_if_its_record_says_so(
         from_weights(path, marked, convert_head=True)
     monkeypatch.setitem(FAMILIES, "marked", replace(MARKED, not_exportable=""))
     check_exportable(marked)
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_esc_rib_is_read_off_its_state_dict_but_for_its_window(scale: int) -> None:
+    with torch.device("meta"):
+        network = build("esc-rib", scale)
+    assert read_config(facts_of(network)) == variant_config("esc-rib", scale)
+    wider = replace(variant_config("esc-rib", scale), rib=Rib(8, 24, 6))
+    with torch.device("meta"):
+        assert read_config(facts_of(from_config(wider))) == wider
 
 
 @pytest.mark.parametrize("variant", VARIANTS)

@@ -22,6 +22,7 @@ FIXED_SCALE = {
     "esc_xl_style_x3": "esc",
     "esc_flashbias_r24_x2": "esc",
     "esc_fp_x2": "esc-fp",
+    "esc_rib_x2": "esc-rib",
     "esc_real_x4": "esc-real",
     "esc_real_dysample_x4": "esc-real",
     "esc_real_m_dysample_x2": "esc-real-m",

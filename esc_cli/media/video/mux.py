@@ -17,6 +17,7 @@ from esc_cli.media.video.decoders import BESIDE
 from esc_cli.media.video.encoder import StoredPacket, configure
 from esc_cli.media.video.held import UNTRIED, Held
 from esc_cli.media.video.info import VideoFacts
+from esc_cli.media.video.interleave import Peekable, mux_until
 from esc_cli.media.video.matroska_aspect import PLACEHOLDER, state_aspect
 from esc_cli.media.video.quicktime_keys import add_keys
 from esc_cli.media.video.segments import read_pts, read_segment
@@ -77,9 +78,10 @@ class _Watched:
 class Muxer:
     """Writes one result.
 
-    start_s: when the first frame is shown. held: what a trial has shown. copied: the packets of
-    each stream of the source. earliest_s: the first time of them all; below 0 in MP4, where the
-    sound begins with what the decoder needs to start.
+    start_s: when the first frame is shown. held: what a trial has shown. added: tags of the file
+    besides those of the source, with names that it does not have. copied: the packets of each
+    stream of the source. earliest_s: the first time of them all; below 0 in MP4, where the sound
+    begins with what the decoder needs to start.
     """
 
     source: Path
@@ -89,6 +91,7 @@ class Muxer:
     window: Window | None = None
     start_s: Fraction = Fraction(0)
     held: Held = UNTRIED
+    added: dict[str, str] = field(default_factory=dict)
     copied: dict[int, int] = field(default_factory=dict)
     _is_stereo: bool = False
     _converters: dict[int, Converter] = field(default_factory=dict)
@@ -118,8 +121,9 @@ class Muxer:
         encoding = self.encoding
         if self._is_stated_later:
             state_aspect(target, encoding.width, encoding.height, encoding.sar or Fraction(1))
-        if self._is_quicktime and self.held.keys:
-            add_keys(target, self.held.keys, is_mp4=encoding.container == "mp4")
+        keys = (*self.held.keys, *self.added.items())
+        if self._is_quicktime and keys:
+            add_keys(target, keys, is_mp4=encoding.container == "mp4")
 
     @property
     def _movie_timescale(self) -> int:
@@ -138,23 +142,23 @@ class Muxer:
     def _fill(
         self, source: InputContainer, result: OutputContainer, segments: Iterable[Path]
     ) -> None:
-        result.metadata.update(without(source.metadata, OWN_TAGS))
+        result.metadata.update(without(source.metadata, OWN_TAGS) | self.added)
         result.set_chapters(self._chapters(source))
         outputs = self._outputs(source, result)
         result.start_encoding()
         video = outputs[self.facts.stream]
-        packets = _Peekable(self._packets(segments, video))
+        packets = Peekable(self._packets(segments, video))
         for packet in self._others(source, set(outputs) - {self.facts.stream}):
             limit = packet.pts if packet.dts is None else packet.dts
             if limit is not None:
-                _mux_until(result, packets, float(limit * packet.time_base))
+                mux_until(result, packets, float(limit * packet.time_base))
             index, converter = packet.stream_index, self._converters.get(packet.stream_index)
             if converter is None:
                 packet.stream = outputs[index]
             self._mux(result, index, [packet] if converter is None else converter.convert(packet))
         for index, converter in self._converters.items():
             self._mux(result, index, converter.finish())
-        _mux_until(result, packets, None)
+        mux_until(result, packets, None)
 
     def _outputs(self, source: InputContainer, result: OutputContainer) -> dict[int, Any]:
         """The tracks of the result by the index of those of the source that they are made from."""
@@ -325,26 +329,3 @@ def movie_timescale(start_s: Fraction, time_base: Fraction) -> int:
         return 1000
     units = time_base.denominator * -(-1000 // time_base.denominator)
     return units if units < 1 << 31 else 1_000_000
-
-
-class _Peekable:
-    """An iterator whose next value can be looked at."""
-
-    def __init__(self, values: Iterator[Packet[Any]]) -> None:
-        self._values = values
-        self.head = next(values, None)
-
-    def take(self) -> Packet[Any]:
-        """The next value."""
-        value, self.head = self.head, next(self._values, None)
-        if value is None:
-            raise StopIteration
-        return value
-
-
-def _mux_until(result: OutputContainer, packets: _Peekable, time_s: float | None) -> None:
-    """Mux the packets of the video that are decoded up to a time in the result, all for None."""
-    while (head := packets.head) is not None:
-        if time_s is not None and head.dts is not None and head.dts * head.time_base > time_s:
-            return
-        result.mux(packets.take())

@@ -62,6 +62,12 @@ def open_video(path: Path, hwaccel: Any = None) -> Iterator[InputContainer]:
             yield container
 
 
+def tags_of_file(path: Path) -> dict[str, str]:
+    """The tags of a video itself, not of its streams. Raises as `open_video`."""
+    with open_video(path) as container:
+        return dict(container.metadata)
+
+
 _DAMAGED = "the video cannot be opened, it is damaged or cut short"
 
 

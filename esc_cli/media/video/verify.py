@@ -49,7 +49,8 @@ class Expected:
     shift_s: what became 0. earliest_s: the first time of any packet, 0 or below.
     whole: all of the source was done, with all its chapters. intact: and nothing of it was damaged
     or hidden, so that the result must be as long as it says. part: what of the source was done.
-    held: what the container and the codec can hold of the source, where that differs.
+    held: what the container and the codec can hold of the source, where that differs. added: tags
+    of the file that the source does not have.
     """
 
     facts: VideoFacts
@@ -62,6 +63,7 @@ class Expected:
     intact: bool = True
     part: Part = WHOLE
     held: Held = UNTRIED
+    added: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -100,7 +102,7 @@ def _differences(part: Path, source: Path, expected: Expected, read: _Read) -> I
         yield from _time_differences(read, expected)
         with open_video(source) as original:
             yield from _stream_differences(result, original, expected, read)
-            yield from _tag_of_file_differences(result, original, expected.held)
+            yield from _tag_of_file_differences(result, original, expected)
             if len(result.chapters()) != len(original.chapters()) and expected.whole:
                 yield f"{len(result.chapters())} of {len(original.chapters())} chapters"
 
@@ -233,10 +235,11 @@ def _track_differences(one: Stream, other: Stream, expected: Expected) -> Iterat
 
 
 def _tag_of_file_differences(
-    result: InputContainer, original: InputContainer, held: Held
+    result: InputContainer, original: InputContainer, expected: Expected
 ) -> Iterator[str]:
-    for key, value in lost_tags(original.metadata, result.metadata).items():
-        if key not in held.tags:
+    wanted = original.metadata | expected.added
+    for key, value in lost_tags(wanted, result.metadata).items():
+        if key not in expected.held.tags:
             yield f"the tag {key} is not {value!r}"
 
 

@@ -62,7 +62,8 @@ def write_gallery(items: Iterable[Mapping[str, Any]], options: GalleryOptions) -
     for item in shown_items[: options.limit]:
         name, source, result = item["output"], Path(str(item["input"])), Path(str(item["output"]))
         try:
-            visuals.append(before_and_after(shown(name), source, result, options.max_pixels))
+            title = f"{shown(name)}{_time(item)}"
+            visuals.append(before_and_after(title, source, result, options.max_pixels))
         except EscError as error:
             failures.append((str(error.path or result), f"cannot be shown: {error.reason}"))
     facts = _totals(told, len(shown_items) - options.limit) | environment_facts()
@@ -75,9 +76,19 @@ def _is_picture(item: Mapping[str, Any]) -> bool:
     return bool(there) and Path(str(item["output"])).suffix.lower() in PICTURES
 
 
+def _seconds(item: Mapping[str, Any]) -> float:
+    return float(sum(dict(item.get("seconds") or {}).values()))
+
+
+def _time(item: Mapping[str, Any]) -> str:
+    """What an item took, all stages together; "" where nothing was done."""
+    seconds = _seconds(item)
+    return f", {seconds:,.1f} s" if seconds else ""
+
+
 def _totals(items: list[Mapping[str, Any]], more: int) -> dict[str, str]:
     counts = Counter(str(item["status"]) for item in items)
-    seconds = sum(sum(dict(item.get("seconds") or {}).values()) for item in items)
+    seconds = sum(map(_seconds, items))
     totals = {status: f"{counts[status]:,}" for status in ("done", "skipped", "failed")}
     totals["seconds of work"] = f"{seconds:,.1f}"
     return totals | ({"not on this page": f"{more:,} pictures"} if more > 0 else {})

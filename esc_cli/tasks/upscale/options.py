@@ -162,6 +162,7 @@ class UpscaleOptions:
     engine: EngineOptions = field(default_factory=EngineOptions)
     format: str | None = field(default=None, metadata={ONLY: "pictures"})  # of videos: container
     quality: int | None = field(default=None, metadata={ONLY: "pictures"})
+    provenance: bool = False  # each result says how it came about
     name: str | None = field(default=None, metadata=no_effect("records know their results by name"))
     selection: Selection = field(
         default_factory=Selection, metadata=no_effect("says which inputs there are")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,12 +14,15 @@ from esc_cli.media.confined import decode, probe
 from esc_cli.media.encode import encode
 from esc_cli.media.formats import plan_output
 from esc_cli.media.paths import is_missing
+from esc_cli.media.provenance import with_provenance
 from esc_cli.tasks.models import Models
 from esc_cli.tasks.stop import Stop
 from esc_cli.tasks.upscale.memory_limit import bounds, check_memory, picture_bytes
 from esc_cli.tasks.upscale.network_choice import decided
 from esc_cli.tasks.upscale.options import STANDARD_STREAM, UpscaleOptions
 from esc_cli.tasks.upscale.picture import PictureUpscaler
+from esc_cli.tasks.upscale.provenance import provenance_of
+from esc_cli.tasks.upscale.settings_key import settings_key
 
 
 def upscale_one(
@@ -59,8 +63,11 @@ def upscale_bytes(content: bytes, options: UpscaleOptions, stop: Stop) -> bytes:
     plan = plan_output(header, size, options.format, "")
     check_memory(picture_bytes(header, size, len(content)), options.max_memory)
     picture = decode(content, header, most)
-    upscaler = None
-    if factor > 1:
-        upscaler = models.upscaler(decided(models.choose(factor), content, picture))
+    choice = decided(models.choose(factor), content, picture) if factor > 1 else None
+    upscaler = None if choice is None else models.upscaler(choice)
     result = PictureUpscaler(upscaler, size, stop.check).run(picture)
+    if options.provenance:
+        digest, settings = hashlib.sha256(content).hexdigest(), settings_key(options, "pictures")
+        step = provenance_of(choice, settings, digest, (header.width, size[0]))
+        result = with_provenance(result, step, plan.format)
     return encode(result, plan, options.quality)

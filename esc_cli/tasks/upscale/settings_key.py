@@ -25,6 +25,13 @@ def settings_key(options: UpscaleOptions, kind: Kind) -> str:
     return _text(values if container is None else values | {"container": container})
 
 
+def archive_settings_key(options: UpscaleOptions) -> str:
+    """As of pictures, with the side from which on one is copied: here that changes a result."""
+    settings = json.loads(settings_key(options, "pictures"))
+    side = options.min_side
+    return _text(settings if side is None else settings | {"min_side": side})
+
+
 def _text(values: dict[str, Any]) -> str:
     return json.dumps(values, sort_keys=True, separators=(",", ":"))
 
@@ -42,6 +49,11 @@ def _walk(options: Any, kind: Kind, where: str) -> Iterator[tuple[str, Any]]:
 
 def _default(one: Field[Any]) -> Any:
     return one.default if one.default_factory is MISSING else one.default_factory()
+
+
+def of_frames(settings: str) -> str:
+    """What of a key decides the frames of a video: not what is written beside them."""
+    return _text({name: v for name, v in json.loads(settings).items() if name != "provenance"})
 
 
 def current_form(settings: str) -> str:

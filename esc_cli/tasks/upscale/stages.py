@@ -17,6 +17,7 @@ from esc_cli.media.confined import Bounds, decode
 from esc_cli.media.encode import encode
 from esc_cli.media.losses import lost
 from esc_cli.media.picture import Picture
+from esc_cli.media.provenance import with_provenance
 from esc_cli.tasks.models import Models
 from esc_cli.tasks.stop import Stop
 from esc_cli.tasks.upscale.events import Item
@@ -24,6 +25,7 @@ from esc_cli.tasks.upscale.job import Job, check_overwriting, item_of, safest, s
 from esc_cli.tasks.upscale.network_choice import decided
 from esc_cli.tasks.upscale.options import UpscaleOptions
 from esc_cli.tasks.upscale.picture import Pass, PictureUpscaler
+from esc_cli.tasks.upscale.provenance import provenance_of
 from esc_cli.tasks.upscale.records import FileState, Records
 
 T = TypeVar("T")
@@ -59,6 +61,7 @@ class Work:
     job: Job
     picture: Picture | None = None
     source_state: FileState | None = None
+    source_sha256: str = ""
     seconds: dict[str, float] = field(default_factory=dict)
     passes: list[Pass] = field(default_factory=list)
     device: str | None = None
@@ -76,6 +79,14 @@ class Work:
     def took(self, stage: str, seconds: float) -> None:
         """Add to the time of a stage."""
         self.seconds[stage] = round(self.seconds.get(stage, 0.0) + seconds, 4)
+
+    def state_provenance(self) -> None:
+        """Have the result say how it came about."""
+        if self.picture is not None:
+            job, width = self.job, self.job.header.width
+            step = provenance_of(job.choice, job.settings, self.source_sha256, (width, job.size[0]))
+            self.picture = with_provenance(self.picture, step, job.format.format)
+            self.notes = (*self.notes, *self.picture.notes)
 
     def note_losses(self) -> None:
         """Say what the result's format has no place for."""
@@ -111,8 +122,8 @@ def decode_stage(job: Job, bounds: Bounds) -> Work:
     with work.timed("decode"):
         status = status_of(job.source.path)  # before reading: a later change shows next time
         content = read_source(job.source.path)
-        digest = hashlib.sha256(content).hexdigest()
-        work.source_state = FileState(status.st_size, status.st_mtime_ns, digest)
+        work.source_sha256 = hashlib.sha256(content).hexdigest()
+        work.source_state = FileState(status.st_size, status.st_mtime_ns, work.source_sha256)
         with reading(job.source.path):
             work.picture = decode(content, job.header, bounds)
     work.notes = work.picture.notes
@@ -141,6 +152,8 @@ def encode_stage(work: Work, options: UpscaleOptions, records: Records) -> Item:
     job, source = work.job, work.source_state
     if source is None:
         raise ValueError("the picture must be decoded first")
+    if options.provenance:
+        work.state_provenance()
     work.note_losses()
     with work.timed("encode"):
         content = encode(work.take_picture(), job.format, options.quality)

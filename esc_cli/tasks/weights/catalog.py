@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from esc_cli.checkpoints.fetch import remember
-from esc_cli.checkpoints.releases import RELEASES, SOURCE
+from esc_cli.checkpoints.releases import RELEASES
 from esc_cli.checkpoints.store import (
     IS_FOLDER,
     WEIGHTS,
@@ -139,7 +139,7 @@ def _origin(checkpoint: Checkpoint) -> tuple[str, str]:
 def source_of(checkpoint: Checkpoint) -> str:
     """Where a checkpoint comes from, in a few words."""
     if checkpoint.release is not None:
-        return SOURCE
+        return checkpoint.release.source
     return "bundled" if checkpoint in bundled() else "own"
 
 

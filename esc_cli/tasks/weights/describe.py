@@ -10,7 +10,6 @@ from safetensors import safe_open
 
 from esc_cli.checkpoints.catalog import Record, sibling
 from esc_cli.checkpoints.loading import described, load_checkpoint
-from esc_cli.checkpoints.releases import LICENCE
 from esc_cli.checkpoints.store import Basis, Checkpoint, find, looks_like_path
 from esc_cli.errors import UsageError
 from esc_cli.model import Network, from_config
@@ -95,7 +94,7 @@ def _record_beside(path: Path) -> Record | None:
 def _licence(checkpoint: Checkpoint) -> str:
     if checkpoint.record is not None:
         return checkpoint.record.licence
-    return LICENCE if checkpoint.release is not None else ""
+    return checkpoint.release.licence if checkpoint.release is not None else ""
 
 
 def _metadata(checkpoint: Checkpoint) -> dict[str, str]:

@@ -128,7 +128,8 @@ def _together(failures: list[PullFailed], supply: Supply) -> PullFailed:
 
 
 def _published(scale: int | None) -> list[Checkpoint]:
-    found = [one for one in known() if one.release and scale in {None, one.scale}]
+    every = (one for one in known() if one.release and (one.here or not one.release.by_hand))
+    found = [one for one in every if scale in {None, one.scale}]
     if not found:
         raise UsageError(f"nothing is published for x{scale}", advice="see esc weights list")
     return found

@@ -6,9 +6,10 @@ from dataclasses import fields, is_dataclass, replace
 
 import pytest
 
+from esc_cli.cli.verify import ASKED
 from esc_cli.engine.options import NO_EFFECT, EngineOptions
 from esc_cli.tasks.upscale.options import ONLY, Target, UpscaleOptions, VideoOptions
-from esc_cli.tasks.upscale.settings_key import current_form, settings_key
+from esc_cli.tasks.upscale.settings_key import current_form, of_frames, settings_key
 
 OPTIONS = UpscaleOptions(("in",))
 OTHER = {
@@ -16,7 +17,7 @@ OTHER = {
     "shortest_side": 300,
     "megapixels": 2.5, "precision": "fp16",
     "tile": 64, "overlap": 48, "self_ensemble": True, "format": "webp", "quality": 80,
-    "denoise": 0.5,
+    "denoise": 0.5, "provenance": True,
     "codec": "hevc", "crf": 30, "preset": "slow", "pix_fmt": "yuv444p", "start": 1.5,
     "duration": 2.0, "frames": 7, "segment_frames": 12, "deinterlace": "off",
     "deinterlace_rate": "field",
@@ -75,6 +76,16 @@ def test_the_container_of_a_video_counts_and_the_format_of_pictures_does_not():
 def test_case_does_not_matter():
     one, two = (replace(OPTIONS, format=name) for name in ("PNG", "png"))
     assert settings_key(one, "pictures") == settings_key(two, "pictures")
+
+
+def test_esc_verify_can_be_asked_for_all_of_it():
+    counting = {name.rpartition(".")[2] for name in COUNTING}
+    assert {name.strip("_") for name in ASKED} == counting | {"model", "min_side"}
+
+
+def test_what_is_written_beside_frames_does_not_decide_them():
+    beside = settings_key(replace(OPTIONS, provenance=True, quality=5), "videos")
+    assert beside != settings_key(OPTIONS, "videos") == of_frames(beside)
 
 
 PICTURE_01 = (

@@ -31,7 +31,7 @@ class ArchiveJob(StreamedJob):
         if self.choice is None:
             return None
         digests = [one.digest for one in self.choice.networks]
-        return digests[0] if len(digests) == 1 else _joined(digests)
+        return digests[0] if len(digests) == 1 else joined(digests)
 
     @property
     def digests(self) -> frozenset[str | None]:
@@ -65,5 +65,6 @@ class ArchiveJob(StreamedJob):
         return ArchiveRun(self, options, models, shelf.at(self.root), stop).run()
 
 
-def _joined(digests: list[str]) -> str:
+def joined(digests: list[str]) -> str:
+    """What records know several networks by."""
     return hashlib.sha256(" ".join(digests).encode("ascii")).hexdigest()

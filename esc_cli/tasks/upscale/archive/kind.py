@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from esc_cli.errors import UsageError
@@ -15,9 +14,8 @@ from esc_cli.media.sniff import HEAD_BYTES
 from esc_cli.tasks.upscale.archive.job import FORMAT, ArchiveJob
 from esc_cli.tasks.upscale.archive.pages import Page, plan_pages
 from esc_cli.tasks.upscale.input_kind import Batch
-from esc_cli.tasks.upscale.options import UpscaleOptions
 from esc_cli.tasks.upscale.records import OutputRecord
-from esc_cli.tasks.upscale.settings_key import settings_key
+from esc_cli.tasks.upscale.settings_key import archive_settings_key
 
 
 class ArchiveKind:
@@ -25,7 +23,7 @@ class ArchiveKind:
 
     def __init__(self, batch: Batch) -> None:
         self.batch = batch
-        self.settings = _settings(batch.options)
+        self.settings = archive_settings_key(batch.options)
 
     def recognises(self, source: Source) -> bool:
         """By name and content. Raises ReadError."""
@@ -79,11 +77,3 @@ class ArchiveKind:
             one = max(pages, key=lambda page: page.factor)
         own = one.header
         return Header(FORMAT, own.width, own.height, own.channels, own.bits, len(pages))
-
-
-def _settings(options: UpscaleOptions) -> str:
-    """As of pictures, with the side from which on one is copied: here that changes a result."""
-    settings = json.loads(settings_key(options, "pictures"))
-    if options.min_side is not None:
-        settings["min_side"] = options.min_side
-    return json.dumps(settings, sort_keys=True, separators=(",", ":"))

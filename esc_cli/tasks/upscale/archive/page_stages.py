@@ -34,6 +34,7 @@ def decoded_page(archive: Archive, page: Page, work: Work, options: UpscaleOptio
     """With its pixels and its network. Raises the errors of `media.confined`, naming the entry."""
     with naming(archive.path, page.entry), work.timed("decode"):
         content = archive.picture(page.entry, options.max_pixels)
+        work.source_sha256 = hashlib.sha256(content).hexdigest()
         work.picture = decode(content, page.header, bounds(options))
         if work.picture.header != page.header:
             raise ReadError("changed while the batch ran", advice="run again")
@@ -46,6 +47,8 @@ def decoded_page(archive: Archive, page: Page, work: Work, options: UpscaleOptio
 
 def finished_page(page: Page, work: Work, options: UpscaleOptions, folder: Path) -> Finished:
     """Encode the result and write it to the folder of the journal. Raises WriteError, DiskError."""
+    if options.provenance:
+        work.state_provenance()
     work.note_losses()
     with naming(work.job.source.path, page.entry), work.timed("encode"):
         content = encode(work.take_picture(), page.form, options.quality)

@@ -12,6 +12,7 @@ from esc_cli.errors import DeadlineError, ReadError, UnsupportedError
 from esc_cli.files.atomic import atomic_file
 from esc_cli.files.digest import sha256_of
 from esc_cli.files.source import status_of
+from esc_cli.media.provenance import next_name
 from esc_cli.media.video.codecs import GROUPING
 from esc_cli.media.video.encoder import SegmentEncoder, StoredPacket
 from esc_cli.media.video.frames import RawFrame
@@ -20,12 +21,14 @@ from esc_cli.media.video.mux import Muxer, Window
 from esc_cli.media.video.reader import Part, Reader
 from esc_cli.media.video.scan import count_frames, structural_damage
 from esc_cli.media.video.segments import SEGMENT, STEP, write_segment
+from esc_cli.media.video.source import tags_of_file
 from esc_cli.media.video.verify import Expected, verify
 from esc_cli.tasks.models import Models
 from esc_cli.tasks.stop import Stop
 from esc_cli.tasks.upscale.events import Item, ItemEvent, Progress, Remark
 from esc_cli.tasks.upscale.job import check_overwriting, item_of, safest, smallest_tile
 from esc_cli.tasks.upscale.options import UpscaleOptions
+from esc_cli.tasks.upscale.provenance import provenance_of
 from esc_cli.tasks.upscale.records import FileState, Records
 from esc_cli.tasks.upscale.video.deinterlace import with_fields_decided
 from esc_cli.tasks.upscale.video.frames import FrameUpscaler
@@ -162,6 +165,7 @@ class VideoRun:
             window,
             reader.pts[0] * job.facts.time_base - self._shift(window),
             job.held,
+            self._provenance(source.sha256),
         )
         digest = ""
 
@@ -197,7 +201,16 @@ class VideoRun:
             intact=not (reader.damage or reader.hidden),
             part=reader.part,
             held=self.job.held,
+            added=muxer.added,
         )
+
+    def _provenance(self, source_sha256: str) -> dict[str, str]:
+        """The tag that says how the result came about, if one is asked for."""
+        if not self.options.provenance:
+            return {}
+        job, width = self.job, self.job.header.width
+        step = provenance_of(job.choice, job.settings, source_sha256, (width, job.size[0]))
+        return {next_name(tags_of_file(job.source.path)): step.text}
 
     @staticmethod
     def _shift(window: Window | None) -> Fraction:

@@ -11,6 +11,7 @@ import torch
 from esc_cli.files.source import status_of
 from esc_cli.media.video.source import load_av
 from esc_cli.tasks.upscale.options import UpscaleOptions
+from esc_cli.tasks.upscale.settings_key import of_frames
 from esc_cli.tasks.upscale.video.deinterlace import fingerprint_of
 from esc_cli.tasks.upscale.video.frames import batch_size, device_name, reason_against
 from esc_cli.tasks.upscale.video.journal import Settled
@@ -54,7 +55,7 @@ def fingerprint(job: VideoJob, options: UpscaleOptions, status: os.stat_result) 
     return {
         "version": JOURNAL_VERSION,
         "input": [str(job.source.path.absolute()), status.st_size, status.st_mtime_ns],
-        "settings": job.settings,
+        "settings": of_frames(job.settings),
         "size": list(job.size),
         "weights": None if job.choice is None else job.choice.digest,
         "segment_frames": options.video.segment_frames,

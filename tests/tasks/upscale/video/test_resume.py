@@ -102,6 +102,17 @@ def test_a_run_that_was_left_goes_on(clip, whole):
     assert not list(clip.parent.glob(".out.mkv.*"))
 
 
+def test_what_is_written_beside_the_frames_is_no_reason_to_do_them_again(clip, whole):
+    before = start(clip, "out.mkv")
+    options = UpscaleOptions(
+        (str(clip),), output=str(clip.with_name("out.mkv")), video=VIDEO, provenance=True
+    )
+    events = list(upscale(options, Stop()))
+    assert remarks_of(events) == []
+    assert min(e.done - e.done_now for e in events if isinstance(e, Progress)) >= 4 * len(before)
+    assert look(clip.with_name("out.mkv")).hashes == whole.hashes
+
+
 def test_a_damaged_last_segment_is_named_alone(clip, whole):
     before = start(clip, "out.mkv")
     segments(clip, "out.mkv")[-1].write_bytes(b"damaged")
