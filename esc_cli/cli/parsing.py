@@ -155,6 +155,15 @@ Share = Annotated[
     ),
 ]
 
+ShareVideos = Annotated[
+    bool,
+    typer.Option(
+        "--shard-videos",
+        rich_help_panel="Batch",
+        help="With --shard: long videos by segments, each share its own; the last joins them.",
+    ),
+]
+
 Word = TypeVar("Word", bound=str)
 
 
