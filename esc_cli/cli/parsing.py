@@ -160,7 +160,7 @@ ShareVideos = Annotated[
     typer.Option(
         "--shard-videos",
         rich_help_panel="Batch",
-        help="With --shard: long videos by segments, each share its own; the last joins them.",
+        help="Long videos by segments, each share or worker its own; the last joins them.",
     ),
 ]
 
