@@ -163,6 +163,15 @@ Share = Annotated[
     ),
 ]
 
+ShareVideos = Annotated[
+    bool,
+    typer.Option(
+        "--shard-videos",
+        rich_help_panel="Batch",
+        help="Long videos by segments, each share or worker its own; the last joins them.",
+    ),
+]
+
 Word = TypeVar("Word", bound=str)
 
 

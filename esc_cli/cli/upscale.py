@@ -36,6 +36,7 @@ from esc_cli.cli.parsing import (
     Quality,
     Quiet,
     Share,
+    ShareVideos,
 )
 from esc_cli.tasks import defaults
 
@@ -141,6 +142,7 @@ def upscale_options(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per o
     backup: Backup = None,
     fail_fast: FailFast = False,
     shard: Share = None,
+    shard_videos: ShareVideos = False,
     cluster: Cluster = None,
     dry_run: DryRun = False,
     report: Annotated[
@@ -295,6 +297,7 @@ def upscale_options(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per o
         min_side=min_side,
         large=large,
         shard=None if shard is None else parse_shard(shard, os.environ),
+        shard_videos=shard_videos,
         cluster=cluster,
         include_outputs=include_outputs,
         existing=existing,

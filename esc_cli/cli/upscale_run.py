@@ -120,8 +120,8 @@ class Renderer:
             self.items.append(item.as_json())
         if item.status == "failed":
             print_line(f"failed: {shown(item.input)}: {item.reason}", "red")
-        elif item.status == "planned":
-            self._say_planned(item)
+        elif item.status in ("planned", "shared"):
+            self._say_undone(item)
         elif item.status == "done":
             self.models.extend([item.model] if item.model else [])
             if item.output is not None and not self.quiet:
@@ -141,7 +141,10 @@ class Renderer:
             self._last_line = time.monotonic()
             self._say(text)
 
-    def _say_planned(self, item: Item) -> None:
+    def _say_undone(self, item: Item) -> None:
+        if item.status == "shared":
+            self._say(f"shared: {shown(item.input)}: {item.reason}")
+            return
         width, height = item.output_size or (0, 0)
         name = "" if item.output is None else shown(item.output)
         expected = _bytes(item.output_bytes or 0)
@@ -160,6 +163,7 @@ class Renderer:
         if summary.stopped:
             print_line(f"stopped: {summary.stopped}", "bold red")
         counts = f"{summary.done} done, {summary.skipped} skipped, {summary.failed} failed"
+        counts += f", {summary.shared} shared" if summary.shared else ""
         left = f", {summary.left} left" if summary.left else ""
         if not self.dry_run:
             self._say(f"{counts}{left} in {summary.seconds:.1f} s")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from array import array
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
@@ -26,7 +27,7 @@ REFUSED = frozenset(f".{name}" for name in _REFUSED_NAMES.split())
 """Suffixes of pictures that are not supported: a folder scan names them instead of passing by."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Source:
     """A file to do: `path` as the user gave it, `folder` the input folder it was found in.
 
@@ -59,18 +60,23 @@ class Selection:
 
 @dataclass
 class Found:
-    """The files to do in order, the inputs that cannot be done, and how many were left out."""
+    """The files to do in order, the inputs that cannot be done, and how many were left out.
+
+    others: of the files that others do, `place_hash` alone: there may be millions of them.
+    """
 
     sources: list[Source] = field(default_factory=list)
     problems: list[tuple[Path, ItemError]] = field(default_factory=list)
     no_pictures: int = 0
     earlier_outputs: list[Path] = field(default_factory=list)
     empty_folders: list[Path] = field(default_factory=list)
+    others: array[int] = field(default_factory=lambda: array("q"))
 
     @property
     def count(self) -> int:
         """Everything that was found, done or not."""
-        return len(self.sources) + len(self.problems) + len(self.earlier_outputs)
+        files = len(self.sources) + len(self.others)
+        return files + len(self.problems) + len(self.earlier_outputs)
 
 
 def find_sources(
@@ -79,8 +85,9 @@ def find_sources(
     *,
     output_root: Path | None,
     source_of: Callable[[Path], str | None],
+    is_own: Callable[[Source], bool] = lambda _: True,
 ) -> Found:
-    """The files that the inputs, files and folders, stand for.
+    """The files that the inputs, files and folders, stand for; those that are not own are `others`.
 
     Hidden files, what lies below `output_root`, and earlier outputs (those of which `source_of`
     knows the input) are left out; but a file that is named without that input is meant. Links are
@@ -91,7 +98,7 @@ def find_sources(
     if len(missing) == len(inputs):
         raise UsageError(f"{_missing(missing[0])}: '{shown(missing[0])}'")
     named = {str(absolute(Path(name))) for name in inputs if name}
-    scan = _Scan(selection, output_root, source_of, named, Found())
+    scan = _Scan(selection, output_root, source_of, is_own, named, Found(), len(inputs) > 1)
     for name in inputs:
         scan.add(name)
     found = scan.found
@@ -101,6 +108,11 @@ def find_sources(
         what = "holds nothing but earlier outputs"
         raise UsageError(what, Path(inputs[0]), "--include-outputs enlarges them once more")
     return found
+
+
+def place_hash(place: Path) -> int:
+    """64 bits that stand for an absolute path in this process."""
+    return hash(os.fspath(place))
 
 
 class Resolver:
@@ -128,8 +140,10 @@ class _Scan:
     selection: Selection
     output_root: Path | None
     source_of: Callable[[Path], str | None]
+    is_own: Callable[[Source], bool]
     named: set[str]
     found: Found
+    may_repeat: bool
     _seen: set[str] = field(default_factory=set)
     _resolve: Resolver = field(default_factory=Resolver)
 
@@ -148,12 +162,15 @@ class _Scan:
     def _add_file(self, source: Source) -> None:
         own = self._resolve(source.path)
         # By name, not by content: two links to one file are two pictures of their folder.
-        place = os.path.abspath(source.path)  # noqa: PTH100
-        if place in self._seen:
-            return
-        self._seen.add(place)
+        if self.may_repeat:
+            place = os.path.abspath(source.path)  # noqa: PTH100
+            if place in self._seen:
+                return
+            self._seen.add(place)
         if self._is_earlier_output(source, own):
             self.found.earlier_outputs.append(source.path)
+        elif not self.is_own(source):
+            self.found.others.append(place_hash(own))
         else:
             self.found.sources.append(replace(source, resolved=own))
 

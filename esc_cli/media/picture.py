@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -37,7 +38,7 @@ C-contiguous as decoded; results on their way to `encode` need not be.
 """
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Header:
     """What the header alone tells.
 
@@ -60,6 +61,12 @@ class Header:
     def has_alpha(self) -> bool:
         """Whether the last channel is opacity."""
         return self.channels in (2, 4)
+
+
+@lru_cache(maxsize=4096)
+def held_once(header: Header) -> Header:
+    """The first that equals it: many pictures of a batch have the same."""
+    return header
 
 
 @dataclass(frozen=True)

@@ -199,3 +199,10 @@ def test_a_folder_that_moved_still_has_its_shares(esc, photos):
     shutil.copytree(photos, moved)
     held = [esc(moved, "--shard", f"{i}/{COUNT}", "-n").out for i in (1, 2, 3)]
     assert sum(len(lines.splitlines()) for lines in held) == 9
+
+
+def test_an_output_that_is_an_input_of_another_share_is_refused(esc, photos):
+    """A share knows of the inputs of the others by a few bytes each."""
+    shares = [esc(photos, "-o", photos, "--shard", f"{i}/2", "--dry-run") for i in (1, 2)]
+    assert [ran.code for ran in shares] == [2, 2]
+    assert all("is an input and would be overwritten" in ran.err for ran in shares)

@@ -16,6 +16,9 @@ WORST_FIRST = (3, 2, 1, 143, 130, 75)
 """Exit codes by what needs looking at first: the machine, the command, pictures, stops, time."""
 
 
+NOT_JOINED = "its segments are not joined yet: run once more, with or without shares"
+
+
 @dataclass(frozen=True)
 class Merged:
     """What reports say together.
@@ -41,17 +44,20 @@ def merge(paths: Iterable[Path]) -> Merged:
     """
     items: dict[str, dict[str, Any]] = {}
     shares: dict[str, dict[str, Any]] = {}
-    for path in paths:
-        for line in lines_of(path):
-            if "share" in line:
-                shares[str(line["share"])] = line
-            else:
-                items[str(line["input"])] = line
+    lines = [line for path in paths for line in lines_of(path)]
+    of_several = {line["input"] for line in lines if line.get("status") == "shared"}
+    for line in lines:
+        if "share" in line:
+            shares[str(line["share"])] = line
+        elif line["input"] in of_several:
+            items[line["input"]] = _better(items.get(line["input"], line), line)
+        else:
+            items[str(line["input"])] = line
     counts = Counter(str(item["status"]) for item in items.values())
     failures = tuple(
-        (name, str(item.get("reason", "")))
+        (name, str(item.get("reason", "")) if item["status"] == "failed" else NOT_JOINED)
         for name, item in items.items()
-        if item["status"] == "failed"
+        if item["status"] in ("failed", "shared")
     )
     unfinished = tuple(_open(shares))
     codes = {int(one["exit_code"]) for one in shares.values() if one["event"] == ENDED}
@@ -64,6 +70,14 @@ def merge(paths: Iterable[Path]) -> Merged:
         unfinished,
         next((code for code in WORST_FIRST if code in codes), max(codes, default=0)),
     )
+
+
+def _better(earlier: dict[str, Any], line: dict[str, Any]) -> dict[str, Any]:
+    """Which of two lines about a video that several share counts: that of the result."""
+    return max(earlier, line, key=lambda one: _WORTH.index(one["status"]))
+
+
+_WORTH = ("planned", "shared", "failed", "skipped", "done")
 
 
 def lines_of(path: Path) -> Iterator[dict[str, Any]]:

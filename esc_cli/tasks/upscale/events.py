@@ -40,7 +40,7 @@ class Report:
         self._lines.close()
 
 
-Status = Literal["done", "skipped", "failed", "planned"]
+Status = Literal["done", "skipped", "failed", "planned", "shared"]
 
 
 @dataclass(frozen=True)
@@ -49,9 +49,10 @@ class Item:
 
     `reason` says why an item failed, was skipped, or is not yet finished; `notes` what memory or
     precision forced on the way. `network`: why this one of the networks for clean pictures and for
-    photographs was chosen; empty where the user chose. `planned` stands for a dry run. `frames` of
-    a video, and how many of them repeated the one before and took over its result; of an archive
-    its pictures.
+    photographs was chosen; empty where the user chose. `planned` stands for a dry run, `shared` for
+    a video whose segments of this share are done, and whose result another share or the next run
+    makes. `frames` of a video, and how many of them repeated the one before and took over its
+    result; of an archive its pictures.
     """
 
     input: Path
@@ -128,6 +129,7 @@ class Summary:
     seconds: float
     exit_code: int
     stopped: str = ""
+    shared: int = 0
 
 
 ItemEvent = Remark | Progress | Item

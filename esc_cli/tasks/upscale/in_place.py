@@ -124,7 +124,11 @@ class InPlacePlanner(Planner):
         """All: what is a result is known by its content, not by its name."""
         options = self.options
         return find_sources(
-            options.inputs, options.selection, output_root=None, source_of=lambda _: None
+            options.inputs,
+            options.selection,
+            output_root=None,
+            source_of=lambda _: None,
+            is_own=options.owns,
         )
 
     def _drafts(self, batch: Batch, plan: Plan) -> list[Job]:

@@ -81,6 +81,10 @@ class Job:
             None if self.choice is None else self.choice.digest,
         )
 
+    def is_shared(self, options: UpscaleOptions) -> bool:  # noqa: ARG002 - of long videos
+        """Whether all shares of the batch do it together."""
+        return False
+
     def problem(self) -> str:
         """Why the encoder would refuse the result, found by trying; "" if it does not.
 

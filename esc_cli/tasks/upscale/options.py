@@ -9,8 +9,9 @@ from typing import Literal, get_args
 from esc_cli.checkpoints.fetch import SILENT_SUPPLY, Supply
 from esc_cli.engine.options import EngineOptions, no_effect
 from esc_cli.errors import UsageError
-from esc_cli.media.paths import Selection
+from esc_cli.media.paths import Selection, Source
 from esc_cli.media.video.codecs import container_of
+from esc_cli.media.video_suffixes import VIDEOS
 from esc_cli.tasks.defaults import MAX_PIXELS
 from esc_cli.tasks.models import AUTO
 from esc_cli.tasks.upscale.shard import Shard
@@ -168,6 +169,8 @@ class UpscaleOptions:
         default_factory=Selection, metadata=no_effect("says which inputs there are")
     )
     shard: Shard | None = field(default=None, metadata=no_effect("says who does which inputs"))
+    # long videos by segments, each share its own
+    shard_videos: bool = field(default=False, metadata=no_effect("says who does which segments"))
     # the address of a Ray cluster, or auto
     cluster: str | None = field(default=None, metadata=no_effect("says where the work is done"))
     # of the shorter side, from which on an input is left alone
@@ -222,6 +225,7 @@ class UpscaleOptions:
             raise UsageError(f"--denoise is a share from 0 to 1, and not {self.denoise:g}")
         self._check_devices()
         self._check_in_place()
+        self._check_shares()
 
     def _check_in_place(self) -> None:
         if self.in_place != bool(self.backup):
@@ -236,6 +240,7 @@ class UpscaleOptions:
             "--include-outputs": self.include_outputs,
             "--large copy": self.large == "copy",
             "--cluster": self.cluster is not None,
+            "--shard-videos": self.shard_videos,
             "--start, --duration and --frames": any(one is not None for one in part),
             "--no-verify": not video.verify,
             "stdin": STANDARD_STREAM in self.inputs,
@@ -243,6 +248,20 @@ class UpscaleOptions:
         given = next((name for name, is_given in refused.items() if is_given), "")
         if self.in_place and given:
             raise UsageError(f"--in-place and {given} exclude each other")
+
+    def _check_shares(self) -> None:
+        if self.shard_videos and self.shard is None and self.cluster is None:
+            advice = "such as --shard 3/8"
+            raise UsageError("--shard-videos needs --shard or --cluster", advice=advice)
+        if self.shard_videos and self.shard is not None and self.cluster is not None:
+            what = "--shard-videos takes --shard or --cluster, not both"
+            raise UsageError(what, advice="a cluster shares videos by itself")
+        if self.shard_videos and self.existing == "overwrite":
+            what = "--shard-videos and --existing overwrite exclude each other"
+            raise UsageError(what, advice="remove the results that are to be made anew")
+        if self.shard_videos and self.video.discard_unfinished:
+            what = "--shard-videos and --discard-unfinished exclude each other"
+            raise UsageError(what, advice="run once without shares to discard")
 
     def _check_devices(self) -> None:
         if not all(self.devices) or "auto" in self.devices:
@@ -258,6 +277,14 @@ class UpscaleOptions:
         """How to run networks on each device."""
         each = tuple(replace(self.engine, device=device) for device in self.devices)
         return each or (self.engine,)
+
+    def owns(self, source: Source) -> bool:
+        """Whether an input is of the share that is asked for."""
+        return self.shard is None or self.shard.holds(source)
+
+    def looks_at(self, source: Source) -> bool:
+        """The same, or whether it may be a video that all shares do together."""
+        return self.owns(source) or (self.shard_videos and source.path.suffix.lower() in VIDEOS)
 
     @property
     def container(self) -> str | None:

@@ -9,7 +9,7 @@ from esc_cli.media.confined import probe
 from esc_cli.media.decode import check_pixels
 from esc_cli.media.formats import SUFFIXES, OutputPlan, plan_output
 from esc_cli.media.paths import Source
-from esc_cli.media.picture import Header
+from esc_cli.media.picture import Header, held_once
 from esc_cli.tasks.upscale.input_kind import Batch
 from esc_cli.tasks.upscale.job import Job
 from esc_cli.tasks.upscale.memory_limit import bounds
@@ -46,7 +46,7 @@ class PictureKind:
         if record is not None and record.source.fits(source.path, options.checksum):
             check_pixels(record.header, options.max_pixels)
             return record.header
-        return probe(source.path, bounds(options))
+        return held_once(probe(source.path, bounds(options)))
 
     def _format(self, source: Source, header: Header, size: tuple[int, int]) -> OutputPlan:
         """The format that is asked for, by --format or the name in -o, or that of the input."""

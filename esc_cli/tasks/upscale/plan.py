@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from esc_cli.media.naming import (
     folder_for,
     resolve_collisions,
 )
-from esc_cli.media.paths import Found, Resolver, Source, find_sources
+from esc_cli.media.paths import Found, Resolver, Source, find_sources, place_hash
 from esc_cli.tasks.models import Models
 from esc_cli.tasks.upscale.archive.kind import ArchiveKind
 from esc_cli.tasks.upscale.events import Item
@@ -75,18 +75,17 @@ class Planner:
             check_pattern(options.name)
         chosen = destination(options.inputs, options.output)
         found = self._found(chosen) if found is None else found
-        everything = found.sources
-        if options.shard is not None:
-            found = replace(found, sources=[s for s in found.sources if options.shard.holds(s)])
         problems = [Item(p, "failed", reason=error.reason) for p, error in found.problems]
-        others = len(everything) - len(found.sources)
-        plan = Plan(settled=problems, found=found, of_other_shares=others)
+        plan = Plan(settled=problems, found=found, of_other_shares=len(found.others))
         batch = Batch(options, self.models, self.shelf, chosen)
         drafts = [self._identified(job) for job in self._drafts(batch, plan)]
         outputs = resolve_collisions((job.source, job.output) for job in drafts)
-        _refuse_inputs(everything, [job.source for job in drafts], outputs)
+        _refuse_inputs(found, [job.source for job in drafts], outputs)
         for job, output in zip(drafts, outputs, strict=True):
-            self._settle(replace(job, output=output), plan)
+            if options.owns(job.source) or job.is_shared(options):
+                self._settle(replace(job, output=output), plan)
+            else:  # it was needed for the names of the others
+                plan.of_other_shares += 1
         return plan
 
     def _found(self, chosen: Destination | None) -> Found:
@@ -96,6 +95,7 @@ class Planner:
             options.selection,
             output_root=None if chosen is None or chosen.file else chosen.root,
             source_of=_nothing_known if options.include_outputs else self.shelf.source_of,
+            is_own=options.looks_at,
         )
 
     def _drafts(self, batch: Batch, plan: Plan) -> list[Job]:
@@ -112,10 +112,15 @@ class Planner:
             except EscError as error:
                 if _concerns_all(error, batch):
                     raise
+                if not self.options.owns(source):
+                    plan.of_other_shares += 1
+                    continue
                 plan.settled.append(Item(source.path, "failed", reason=error.reason))
                 continue
             if not is_large_enough(job, self.options):
                 jobs.append(job)
+            elif not self.options.owns(source):
+                plan.of_other_shares += 1
             elif self.options.large == "copy":
                 jobs.append(copy_of(job))
             else:
@@ -217,14 +222,14 @@ def _mode(path: Path) -> int:
         return 0
 
 
-def _refuse_inputs(
-    sources: Iterable[Source], wanted: Iterable[Source], outputs: Iterable[Path]
-) -> None:
+def _refuse_inputs(found: Found, wanted: Iterable[Source], outputs: Sequence[Path]) -> None:
     """Raise UsageError when an output is an input, even one that cannot be read."""
-    inputs, resolve = {source.absolute for source in sources}, Resolver()
-    for source, output in zip(wanted, outputs, strict=True):
-        place = resolve(output)
-        if place in inputs:
+    inputs, resolve = {source.absolute for source in found.sources}, Resolver()
+    places = list(map(resolve, outputs))
+    hashes = set(map(place_hash, places))
+    of_others = hashes.intersection(found.others)
+    for source, output, place in zip(wanted, outputs, places, strict=True):
+        if place in inputs or place_hash(place) in of_others:
             what = "is an input and would be overwritten"
             if place != source.absolute:
                 what += f" by the result of {shown(source.path)}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 import time
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
@@ -17,14 +18,14 @@ from typing import Any
 
 from esc_cli.errors import DiskError
 from esc_cli.files.digest import has_content
-from esc_cli.files.jsonl import append_line, read_lines
-from esc_cli.media.picture import Header
+from esc_cli.files.jsonl import append_line, each_line
+from esc_cli.media.picture import Header, held_once
 
 RECORDS_NAME = ".esc-records.jsonl"
 _OF_A_WRITER = re.compile(r"\.esc-records\.[0-9a-z-]+\.jsonl")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class FileState:
     """A file as it was: size in bytes, modification time in ns, sha256 of its content."""
 
@@ -43,7 +44,7 @@ class FileState:
         return (status.st_size, status.st_mtime_ns) == (self.size, self.mtime_ns)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class OutputRecord:
     """How one output came about. `output` is relative to the folder of the records.
 
@@ -110,15 +111,14 @@ class Records:
 
     def _read(self, path: Path) -> list[OutputRecord]:
         try:
-            entries = read_lines(path)
+            entries = map(OutputRecord.from_entry, each_line(path))
+            return [_sharing(record) for record in entries if record is not None]
         except (FileNotFoundError, NotADirectoryError):
             return []
         except OSError as error:
             if not os.access(self.root, os.X_OK):
                 return []  # a locked folder: its pictures or the disk check will say so
             raise DiskError(f"cannot be read: {error.strerror}", path) from error
-        records = map(OutputRecord.from_entry, entries)
-        return [record for record in records if record is not None]
 
     @cached_property
     def by_input(self) -> dict[str, OutputRecord]:
@@ -143,6 +143,17 @@ class Records:
         append_line(self.path, asdict(record), sync=sync)
         if "by_output" in self.__dict__:
             self.by_output[record.output] = record
+
+
+def _sharing(record: OutputRecord) -> OutputRecord:
+    """The record with what is the same in many held once."""
+    weights = record.weights_sha256
+    return replace(
+        record,
+        header=held_once(record.header),
+        settings=sys.intern(record.settings),
+        weights_sha256=None if weights is None else sys.intern(weights),
+    )
 
 
 class RecordShelf:

@@ -160,4 +160,5 @@ def _summary(counts: Counter[str], total: int, seconds: float, runner: Runner) -
         seconds=seconds,
         exit_code=code,
         stopped=reason,
+        shared=counts["shared"],
     )

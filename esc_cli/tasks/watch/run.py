@@ -123,11 +123,10 @@ class _Watcher:
                 options.selection,
                 output_root=None if chosen is None else chosen.root,
                 source_of=self.session.shelf.source_of,
+                is_own=options.owns,
             )
         except UsageError:  # nothing is there, or nothing any more
             found = Found()
-        if options.shard is not None:
-            found.sources = [one for one in found.sources if options.shard.holds(one)]
         self.arrivals.look(found.sources, now)
         return found
 

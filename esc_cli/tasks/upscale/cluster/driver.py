@@ -20,6 +20,7 @@ from esc_cli.tasks.models import Choice
 from esc_cli.tasks.stop import Stop
 from esc_cli.tasks.upscale.cluster.agreement import Greeting, versions
 from esc_cli.tasks.upscale.cluster.crew import Crew
+from esc_cli.tasks.upscale.cluster.films import Attempt, attempts
 from esc_cli.tasks.upscale.cluster.ray_cluster import Heard, Idle, Lost, Place, RayCluster
 from esc_cli.tasks.upscale.cluster.shared_folders import marked, unmoved
 from esc_cli.tasks.upscale.cluster.worker import Brief
@@ -31,15 +32,6 @@ MOST_LOSSES = 3
 """Workers that may be lost with an item before it has failed."""
 TICK_S = 0.2
 """Longest wait for a word of the workers: a signal or a deadline is seen after that."""
-
-
-@dataclass
-class Attempt:
-    """A job, the machines whose workers were lost with it, and whether its item was told."""
-
-    job: Job
-    nodes: list[str] = field(default_factory=list)
-    told: bool = False
 
 
 @dataclass
@@ -71,7 +63,8 @@ class ClusterPipeline:
         cluster = self._cluster
         if cluster is None:
             raise ValueError("the cluster must be joined first")
-        self._queue.extend(map(Attempt, jobs))
+        places = cluster.places(self.options.engine.device)
+        self._queue.extend(attempts(jobs, self.options, max(1, len(places))))
         with marked(jobs) as sight:
             networks = tuple(_network_from_anywhere(one) for one in self._networks)
             crew = Crew(cluster, Brief(_portable(self.options), networks, sight), versions())
@@ -101,12 +94,15 @@ class ClusterPipeline:
             if attempt is not None:
                 crew.idle.remove(place)
                 self._at_work[place] = attempt
-                cluster.give(place, _from_anywhere(attempt.job), self.stop.seconds_left)
+                job = _from_anywhere(attempt.job)
+                cluster.give(place, job, self.stop.seconds_left, attempt.share)
 
     def _next_for(self, place: Place, crew: Crew) -> Attempt | None:
         """The next item that no worker of this machine was lost with, if another could take it."""
-        for attempt in self._queue:
-            if place.node not in attempt.nodes or crew.nodes <= set(attempt.nodes):
+        for attempt in tuple(self._queue):
+            if not attempt.is_needed:
+                self._queue.remove(attempt)
+            elif place.node not in attempt.nodes or crew.nodes <= set(attempt.nodes):
                 self._queue.remove(attempt)
                 return attempt
         return None
@@ -120,6 +116,7 @@ class ClusterPipeline:
         elif isinstance(heard, Idle):
             del self._at_work[place]
             crew.idle.add(place)
+            self._queue.extend(attempt.end())
         elif isinstance(heard, DeadlineError):
             self.late = self.late or heard
         elif isinstance(heard, (Lost, EscError)):
@@ -127,13 +124,13 @@ class ClusterPipeline:
             crew.lose(place, heard.reason if isinstance(heard, EscError) else "")
             yield from self._again(attempt, place, heard)
         elif not isinstance(heard, Greeting):
-            attempt.told = attempt.told or isinstance(heard, Item)
-            yield _as_here(heard, attempt.job)
+            yield from attempt.hear(_as_here(heard, attempt.job))
 
     def _again(self, attempt: Attempt, place: Place, lost: Lost | EscError) -> Iterator[ItemEvent]:
         """Put an item back, or end it: with an error of the machines the batch ends, too."""
         attempt.nodes.append(place.node)
         if attempt.told:
+            self._queue.extend(attempt.end())
             return
         if len(attempt.nodes) < MOST_LOSSES:
             self._queue.appendleft(attempt)
@@ -141,7 +138,7 @@ class ClusterPipeline:
             self.fatal = self.fatal or lost
         else:
             what = f"{MOST_LOSSES} workers were lost with it, the last on {place.host}"
-            yield item_of(attempt.job, "failed", f"{what}: {lost.reason}")
+            yield from attempt.hear(item_of(attempt.job, "failed", f"{what}: {lost.reason}"))
 
 
 def _portable(options: UpscaleOptions) -> UpscaleOptions:

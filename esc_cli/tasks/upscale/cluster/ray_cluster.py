@@ -19,6 +19,7 @@ from esc_cli.tasks.upscale.cluster.agreement import Greeting
 from esc_cli.tasks.upscale.cluster.worker import Brief, ClusterWorker
 from esc_cli.tasks.upscale.events import ItemEvent
 from esc_cli.tasks.upscale.job import Job
+from esc_cli.tasks.upscale.shard import Shard
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -110,10 +111,12 @@ class RayCluster:
         self._workers[place] = worker
         self._talks[worker.greet.options(num_returns="streaming").remote()] = place
 
-    def give(self, place: Place, job: Job, seconds: float | None) -> None:
+    def give(
+        self, place: Place, job: Job, seconds: float | None, share: Shard | None = None
+    ) -> None:
         """Give an idle worker an item; see `ClusterWorker.work`."""
         work = self._workers[place].work.options(num_returns="streaming")
-        self._talks[work.remote(job, seconds)] = place
+        self._talks[work.remote(job, seconds, share)] = place
 
     def hear(self, timeout_s: float) -> list[tuple[Place, Heard]]:
         """What workers have told since, waiting for the first word at most so long."""

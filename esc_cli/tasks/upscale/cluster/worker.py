@@ -19,12 +19,14 @@ from esc_cli.files.atomic import remove_stale_parts
 from esc_cli.tasks.models import Choice, Models
 from esc_cli.tasks.stop import Stop
 from esc_cli.tasks.upscale.cluster.agreement import Greeting, as_here, difference, versions
+from esc_cli.tasks.upscale.cluster.films import sharing
 from esc_cli.tasks.upscale.cluster.shared_folders import Sight
 from esc_cli.tasks.upscale.events import Item, ItemEvent
 from esc_cli.tasks.upscale.job import Job
 from esc_cli.tasks.upscale.options import UpscaleOptions
 from esc_cli.tasks.upscale.pipeline import Pipeline
 from esc_cli.tasks.upscale.records import RecordShelf
+from esc_cli.tasks.upscale.shard import Shard
 from esc_cli.tasks.upscale.step import LocalStep
 
 
@@ -80,8 +82,12 @@ class ClusterWorker:
             device, precision = upscaler.device.type, upscaler.precision
         return Greeting(host, device, precision)
 
-    def work(self, job: Job, seconds: float | None) -> Iterator[ItemEvent | EscError]:
+    def work(
+        self, job: Job, seconds: float | None, share: Shard | None = None
+    ) -> Iterator[ItemEvent | EscError]:
         """The events of a job, at last its item, or the error of this machine, or DeadlineError.
+
+        `share`: of a video that several workers do.
 
         `seconds`: the time that the batch has left, None for all it needs.
         """
@@ -94,7 +100,7 @@ class ClusterWorker:
             yield error
             return
         self._tidy(job.output.parent)
-        options = self._brief.options
+        options = sharing(self._brief.options, share)
         step = LocalStep(self._models, options, self._shelf, stop)
         pipeline = Pipeline(options, (step,), self._shelf, stop)
         item: Item | None = None

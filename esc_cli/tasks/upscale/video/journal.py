@@ -6,8 +6,8 @@ import json
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
-from itertools import takewhile
+from dataclasses import asdict, dataclass, field, replace
+from itertools import chain, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -57,9 +57,12 @@ class Journal:
     `Settled`, each further one a part. A line is written after its part has its name, so that at
     any moment the journal names whole parts only.
 
-    entries: the steps, each of as many frames. For most codecs they are the segments of the result;
+    entries: the steps by their number, each but the last of as many frames; some may be missing
+    between them, as where others do those. For most codecs they are the segments of the result;
     else they hold frames, from which `groups` were encoded, and go when all their frames were.
     dropped: which of them could not be used again, and why; empty if all could.
+    writer: whose lines are added, where several processes have a journal in the folder; those of
+    `""` are in the first, which alone names groups.
     """
 
     folder: Path
@@ -68,16 +71,27 @@ class Journal:
     entries: list[Entry] = field(default_factory=list)
     groups: list[SegmentState] = field(default_factory=list)
     dropped: str = ""
+    writer: str = ""
 
     @property
     def path(self) -> Path:
         """The file of the journal."""
-        return self.folder / JOURNAL_NAME
+        return self.folder / (f"journal.{self.writer}.jsonl" if self.writer else JOURNAL_NAME)
 
     @property
     def frames(self) -> int:
         """Frames in finished steps."""
         return sum(entry.segment.frames for entry in self.entries)
+
+    @property
+    def numbers(self) -> set[int]:
+        """Of finished steps."""
+        return {entry.segment.number for entry in self.entries}
+
+    @property
+    def leading_frames(self) -> int:
+        """Frames in finished steps before the first that is missing."""
+        return sum(entry.segment.frames for entry in self._leading())
 
     @property
     def encoded_frames(self) -> int:
@@ -108,7 +122,8 @@ class Journal:
         entry = Entry(segment, repeated)
         with folder_failures(self.folder):
             append_line(self.path, asdict(entry), sync=True)
-        self.entries.append(entry)
+        kept = [one for one in self.entries if one.segment.number != segment.number]
+        self.entries = sorted([*kept, entry], key=lambda one: one.segment.number)
 
     def append_group(self, group: SegmentState) -> None:
         """Note a finished group, and remove the steps that no later one needs; as `append`."""
@@ -126,12 +141,18 @@ class Journal:
                 yield state.path(self.folder), max(0, frame - (end - state.frames))
 
     def _steps(self) -> Iterator[tuple[SegmentState, int]]:
-        """Each step of frames, and the number of frames up to its end."""
+        """Each step of frames before the first that is missing, and the frames up to its end."""
         end = 0
-        for entry in self.entries:
+        for entry in self._leading():
             end += entry.segment.frames
             if entry.segment.kind == STEP:
                 yield entry.segment, end
+
+    def _leading(self) -> Iterator[Entry]:
+        numbered = takewhile(
+            lambda pair: pair[0] == pair[1].segment.number, enumerate(self.entries)
+        )
+        return (entry for _, entry in numbered)
 
     def rewrite(self) -> None:
         """Bring file and folder to what the journal holds, whatever lay there before.
@@ -145,7 +166,7 @@ class Journal:
         with folder_failures(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
             write_atomic(self.path, content)
-            steps = [path for path, _ in self.steps_from(self.encoded_frames)]
+            steps = {entry.segment.path(self.folder) for entry in self.entries}
             known = {self.path, *self.segments, *steps}
             for path in self.folder.iterdir():
                 if path not in known and not path.is_dir():
@@ -178,34 +199,40 @@ _ADVICE = "the finished parts of this video lie there; make it writable, or choo
 
 
 def stored_journal(folder: Path) -> Journal | None:
-    """The journal of a folder as its lines say, whole or not; None where it cannot be read."""
+    """The journal of a folder as the lines of all its writers say, whole or not.
+
+    None where it cannot be read.
+    """
     try:
         lines = read_lines(folder / JOURNAL_NAME)
         journal = Journal(folder, dict(lines[0]["fingerprint"]), Settled(**lines[0]["settled"]))
+        others = [read_lines(path) for path in sorted(folder.glob("journal.*.jsonl"))]
     except (OSError, IndexError, KeyError, TypeError, ValueError):
         return None
-    for line in lines[1:]:
+    entries: dict[int, Entry] = {}
+    for line in chain(lines[1:], *others):
         try:
             if "group" in line:
                 journal.groups.append(SegmentState(**line["group"]))
             else:
                 entry = Entry(SegmentState(**line["segment"]), int(line["repeated"]))
-                journal.entries.append(entry)
+                entries[entry.segment.number] = entry
         except (KeyError, TypeError, ValueError):
-            break
+            continue
+    journal.entries = [entries[number] for number in sorted(entries)]
     return journal
 
 
 def continued(stored: Journal) -> Journal:
-    """The journal up to the first part that is not whole; `dropped` says what that costs."""
+    """The journal with the parts that are whole; `dropped` says what the others cost."""
     folder = stored.folder
-    journal = Journal(folder, stored.fingerprint, stored.settled, stored.entries, stored.groups)
+    journal = replace(stored, entries=stored.entries, groups=stored.groups, dropped="")
     journal.groups = list(takewhile(lambda group: group.stands(folder), _in_place(stored.groups)))
-    journal.entries = list(_standing(journal))
-    while journal.encoded_frames > journal.frames:  # of steps that are not known
+    while journal.encoded_frames > journal.leading_frames:  # of steps that are not known
         journal.groups = journal.groups[:-1]
-        journal.entries = list(_standing(journal))
-    journal.dropped = _redone(len(journal.entries), len(stored.entries))
+    journal.entries = list(_standing(journal))
+    damaged = sorted(stored.numbers - journal.numbers)
+    journal.dropped = _redone(damaged)
     return journal
 
 
@@ -216,21 +243,22 @@ def _in_place(states: Iterable[SegmentState]) -> Iterator[SegmentState]:
 
 
 def _standing(journal: Journal) -> Iterator[Entry]:
-    """The first steps, up to one that is needed and not whole."""
-    end, encoded = 0, journal.encoded_frames
-    places = _in_place(entry.segment for entry in journal.entries)
-    for entry, state in zip(journal.entries, places, strict=False):
-        end += state.frames
+    """The steps that are whole, or no longer needed."""
+    encoded = journal.encoded_frames
+    for entry in journal.entries:
+        state = entry.segment
+        end = state.number * journal.settled.segment_frames + state.frames
         is_encoded = state.kind == STEP and end <= encoded
-        if not is_encoded and not state.stands(journal.folder):
-            return
-        yield entry
+        if is_encoded or state.stands(journal.folder):
+            yield entry
 
 
-def _redone(kept: int, finished: int) -> str:
-    """What to say when not all steps that were finished are whole; empty if they are."""
-    if kept == finished:
+def _redone(damaged: list[int]) -> str:
+    """What to say of finished steps that are not whole, by their numbers; empty without any."""
+    if not damaged:
         return ""
-    others = counted(finished - kept - 1, "finished segment")
-    more = f" and {others} after it" if finished > kept + 1 else ""
-    return f"finished segment {kept + 1} is damaged or missing: it{more} will be done again"
+    others = counted(len(damaged) - 1, "other")
+    more = f" and {others}" if len(damaged) > 1 else ""
+    verb = "are" if len(damaged) > 1 else "is"
+    end = "they will be done again" if len(damaged) > 1 else "it will be done again"
+    return f"finished segment {damaged[0] + 1}{more} {verb} damaged or missing: {end}"

@@ -72,16 +72,16 @@ class Stages:
 class FrameStream:
     """Runs the stages over all frames, segment after segment.
 
-    skip: frames that finished segments hold already, a whole number of segments. `seconds` is the
-    time that each stage worked. `is_due` ends it at a border of segments with DeadlineError.
+    wanted: whether a segment, by its number from 0 on, is to be done; the frames of others are
+    decoded and passed over. `seconds` is the time that each stage worked. `is_due` ends it at a
+    border of segments with DeadlineError.
     join_s: how long to wait at the end for a decoder that itself may wait for ever, on a pipe.
     """
 
     stages: Stages
     batch: int
     segment_frames: int
-    skip: int = 0
-    first_segment: int = 0
+    wanted: Callable[[int], bool] = lambda _: True
     is_due: Callable[[], bool] = lambda: False
     join_s: float | None = None
     seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(_STAGES, 0.0))
@@ -118,12 +118,15 @@ class FrameStream:
 
     def _decode(self, decoded: Channel[Any]) -> None:
         try:
-            frames = self.stages.frames()
-            for _ in range(self.skip):
-                if self._closed.is_set() or next(frames, None) is None:
-                    break
+            frames, index, is_wanted = self.stages.frames(), 0, False
             while (frame := self._timed("decode", lambda: next(frames, None))) is not None:
-                decoded.put(frame)
+                number, place = divmod(index, self.segment_frames)
+                is_wanted = is_wanted if place else self.wanted(number)
+                if is_wanted:
+                    decoded.put((number, frame))
+                elif self._closed.is_set():
+                    return
+                index += 1
             decoded.put(None)
         except _Closed:
             return
@@ -141,7 +144,8 @@ class FrameStream:
             if isinstance(value, _Crash):
                 raise value.error
             if value is not None:
-                segment.add(value)
+                segment.number, frame = value
+                segment.add(frame)
             at_border = value is None or segment.count == self.segment_frames
             if segment.is_full or at_border:
                 yield from self._pass(segment, results)
@@ -162,19 +166,17 @@ class FrameStream:
             segment.results.extend(self._timed("network", lambda: self.stages.network(fresh)))
         for frame, index, is_repeat in segment.take():
             planes = segment.results[index]
-            results.put((RawFrame(frame.pts, frame.duration, planes), is_repeat))
+            results.put((segment.number, RawFrame(frame.pts, frame.duration, planes), is_repeat))
             self.done += 1
         segment.forget()
         yield self.done
 
     def _encode(self, results: Channel[Any], failures: list[BaseException]) -> None:
-        number = self.first_segment
         try:
             while (first := results.get()) is not None:
-                repeated = [0]
+                number, repeated = first[0], [0]
                 frames = self._of_segment(first, results, repeated)
                 self._timed("encode", lambda: self.stages.write_segment(number, frames, repeated))  # noqa: B023
-                number += 1
         except _Closed:
             return
         except BaseException as error:  # noqa: BLE001 - raised again on the main thread
@@ -186,7 +188,7 @@ class FrameStream:
     ) -> Iterator[RawFrame]:
         value = first
         while not isinstance(value, _Border):
-            frame, is_repeat = value
+            _, frame, is_repeat = value
             repeated[0] += is_repeat
             yield frame
             start = time.perf_counter()
@@ -210,6 +212,7 @@ class _Segment:
     """The frames of one segment that wait for the network, and the results they may share."""
 
     batch: int
+    number: int = 0
     count: int = 0
     results: list[Result] = field(default_factory=list)
     _fresh: list[RawFrame] = field(default_factory=list)

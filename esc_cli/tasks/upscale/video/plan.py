@@ -43,6 +43,7 @@ from esc_cli.tasks.upscale.job import Outlook, StreamedJob
 from esc_cli.tasks.upscale.memory_limit import picture_bytes
 from esc_cli.tasks.upscale.options import Streams, UpscaleOptions
 from esc_cli.tasks.upscale.records import RecordShelf
+from esc_cli.tasks.upscale.video.segment_length import LEAST_STEPS, segment_frames
 from esc_cli.tasks.upscale.video.streams import fitted
 from esc_cli.tasks.upscale.video.streams import told as streams_told
 
@@ -98,6 +99,13 @@ class VideoJob(StreamedJob):
         samples = sum(h * w for h, w in layout.plane_sizes(encoding.width, encoding.height))
         frames = min(self.header.frames, FRAMES_ON_THE_WAY)
         return frames * samples * layout.bytes_per_sample // 2
+
+    def is_shared(self, options: UpscaleOptions) -> bool:
+        """Whether it is long: of some segments for each share."""
+        if options.shard is None or not options.shard_videos:
+            return False
+        length = segment_frames(self.encoding.format, options.video.segment_frames)
+        return self.header.frames >= length * LEAST_STEPS * options.shard.count
 
     def discard_unfinished(self) -> None:
         """As `unfinished.discard_unfinished`."""

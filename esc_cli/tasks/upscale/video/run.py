@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import partial
 
 from esc_cli.errors import DeadlineError, ReadError, UnsupportedError
 from esc_cli.files.atomic import atomic_file
@@ -30,6 +31,7 @@ from esc_cli.tasks.upscale.job import check_overwriting, item_of, safest, smalle
 from esc_cli.tasks.upscale.options import UpscaleOptions
 from esc_cli.tasks.upscale.provenance import provenance_of
 from esc_cli.tasks.upscale.records import FileState, Records
+from esc_cli.tasks.upscale.shard import Shard
 from esc_cli.tasks.upscale.video.deinterlace import with_fields_decided
 from esc_cli.tasks.upscale.video.frames import FrameUpscaler
 from esc_cli.tasks.upscale.video.groups import Groups
@@ -37,7 +39,8 @@ from esc_cli.tasks.upscale.video.journal import Journal
 from esc_cli.tasks.upscale.video.pipeline import FrameStream, Stages
 from esc_cli.tasks.upscale.video.plan import VideoJob
 from esc_cli.tasks.upscale.video.settling import wanted_of
-from esc_cli.tasks.upscale.video.unfinished import open_unfinished
+from esc_cli.tasks.upscale.video.sharing import Shared, open_shared
+from esc_cli.tasks.upscale.video.unfinished import Unfinished, Wanted, open_unfinished
 
 PROGRESS_INTERVAL_S = 0.5
 
@@ -53,6 +56,7 @@ class VideoRun:
     stop: Stop
     _seconds: dict[str, float] = field(default_factory=dict)
     _notes: list[str] = field(default_factory=list)
+    _groups: Groups | None = None
 
     def run(self) -> Iterator[ItemEvent]:
         """`Remark` before the work, `Progress` while it runs, at last the `Item`.
@@ -61,13 +65,12 @@ class VideoRun:
         how much is left. Finished segments stay for the next run, whatever is raised.
         """
         check_overwriting(self.job)
+        share = self.options.shard if self.job.is_shared(self.options) else None
         job = self.job = with_fields_decided(self.job, self.options, self.stop.check)
         status = status_of(job.source.path)
         upscaler = None if job.choice is None else self.models.upscaler(job.choice)
         wanted = wanted_of(job, self.options, status, upscaler)
-        unfinished = open_unfinished(
-            job.output, wanted, discard=self.options.video.discard_unfinished
-        )
+        unfinished = self._opened(wanted, share)
         journal = unfinished.journal
         try:
             for text in (*job.warnings, *unfinished.told):
@@ -79,13 +82,25 @@ class VideoRun:
             )
             hwaccel = self.options.video.hwaccel
             reader = Reader(job.source.path, job.facts, self._part, hwaccel)
-            yield from self._encode(journal, reader, network)
+            yield from self._encode(unfinished, reader, network)
             self._check(reader, status)
+            waits = unfinished.waits_for(len(reader.pts))
+            if waits:
+                yield item_of(job, "shared", waits)
+                return
+            self._encode_rest(journal)
             size = self._finish(journal, reader, status)
             self._notes += filter(None, [unfinished.finish()])
         finally:
             unfinished.close()
         yield self._item(journal, reader, network, size)
+
+    def _opened(self, wanted: Wanted, share: Shard | None) -> Unfinished | Shared:
+        job = self.job
+        if share is None:
+            discard = self.options.video.discard_unfinished
+            return open_unfinished(job.output, wanted, discard=discard)
+        return open_shared(job.output, wanted, share, partial(share.holds_step, job.source))
 
     @property
     def _part(self) -> Part:
@@ -93,13 +108,14 @@ class VideoRun:
         return Part(wish.start, wish.duration, wish.frames)
 
     def _encode(
-        self, journal: Journal, reader: Reader, network: FrameUpscaler
+        self, unfinished: Unfinished | Shared, reader: Reader, network: FrameUpscaler
     ) -> Iterator[Progress]:
-        encoding = self.job.encoding
+        encoding, journal = self.job.encoding, unfinished.journal
         groups: Groups | None = None
         kept, kind = encoding, SEGMENT
         if encoding.encoder in GROUPING:
-            groups = Groups(journal, encoding, self.stop.check)
+            if isinstance(unfinished, Unfinished):  # of several, one encodes them in the end
+                groups = self._groups = Groups(journal, encoding, self.stop.check)
             kept, kind = lossless(encoding), STEP
 
         def write(number: int, frames: Iterator[RawFrame], repeated: list[int]) -> None:
@@ -116,8 +132,7 @@ class VideoRun:
             Stages(reader.frames, network.run, write),
             journal.settled.batch,
             journal.settled.segment_frames,
-            skip=before,
-            first_segment=len(journal.entries),
+            wanted=unfinished.is_wanted,
             is_due=lambda: self.stop.is_due,
         )
         shown = 0.0
@@ -131,11 +146,17 @@ class VideoRun:
             left = "" if whole is None else f"about {whole - journal.frames} of {whole} "
             what = f"the time is up with {left}frames left"
             raise DeadlineError(what, path, "run again to go on") from error
-        if groups is not None:
-            start = time.perf_counter()
-            groups.finish()
-            stream.seconds["encode"] += time.perf_counter() - start
         self._seconds = {name: round(value, 4) for name, value in stream.seconds.items()}
+
+    def _encode_rest(self, journal: Journal) -> None:
+        """What is left to be encoded from steps, which are all there."""
+        encoding = self.job.encoding
+        if encoding.encoder in GROUPING:
+            start = time.perf_counter()
+            groups = self._groups or Groups(journal, encoding, self.stop.check)
+            groups.finish()
+            took = self._seconds["encode"] + time.perf_counter() - start
+            self._seconds["encode"] = round(took, 4)
 
     def _check(self, reader: Reader, status: os.stat_result) -> None:
         """Raise ReadError for a source that has changed, holds no frame, or is damaged."""

@@ -15,6 +15,9 @@ SEGMENT_FRAMES = (24, 240)
 GROUPED_FRAMES = 120
 """Of a group that is a segment: each costs the encoder's look ahead, some 50 frames, once more."""
 
+LEAST_STEPS = 4
+"""Steps that a video must have for each share of a batch, or one share does all of it."""
+
 
 def segment_frames(result: FrameFormat, wanted: int | None) -> int:
     """Frames in a segment: what a kill may cost, and the distance of the key frames."""

@@ -25,12 +25,28 @@ from esc_cli.tasks.upscale.video.journal import (
     stored_journal,
 )
 
-_LOCK = "lock"
+LOCK = "lock"
+"""Of the folder as a whole; those of shares have a suffix."""
 
 
 def home_of(output: Path) -> Path:
     """Where the finished parts of an output lie until it is complete."""
     return hidden_sibling(output, ".esc-segments")
+
+
+def is_only_locks(home: Path) -> bool:
+    """Whether nothing but locks is left. Raises OSError where that cannot be seen."""
+    return all(path.name.partition(".")[0] == LOCK for path in home.iterdir())
+
+
+def is_shared_now(home: Path) -> bool:
+    """Whether shares work on the output, as their locks tell."""
+    for path in sorted(home.glob(f"{LOCK}.*")):
+        lock = Lock(path)
+        if not lock.take():
+            return True
+        lock.release()
+    return False
 
 
 @dataclass(frozen=True)
@@ -74,6 +90,14 @@ class Unfinished:
         """What a user should know before the work."""
         return tuple(filter(None, (self.unlocked, self.journal.dropped, *map(str, self.others))))
 
+    def is_wanted(self, number: int) -> bool:
+        """Whether a step, by its number from 0 on, is still to be done."""
+        return number not in self.journal.numbers
+
+    def waits_for(self, frames: int) -> str:  # noqa: ARG002 - as that of several
+        """Nobody is waited for: all steps are done."""
+        return ""
+
     def close(self) -> None:
         """Let others work on this output; where nothing was finished, nothing stays."""
         if not self.journal.entries:
@@ -97,9 +121,8 @@ class Unfinished:
         if self._lock is not None:
             self._lock.release()
         with suppress(OSError):  # where something else lies in it, it stays
-            if {path.name for path in self.home.iterdir()} <= {_LOCK}:
-                (self.home / _LOCK).unlink(missing_ok=True)
-                self.home.rmdir()
+            if is_only_locks(self.home):
+                shutil.rmtree(self.home)
 
 
 @dataclass(frozen=True)
@@ -119,14 +142,16 @@ def open_unfinished(output: Path, wanted: Wanted, *, discard: bool = False) -> U
     for a full disk.
     """
     home = home_of(output)
-    lock = Lock(home / _LOCK)
+    lock = Lock(home / LOCK)
     with folder_failures(home):
         if not lock.take():
-            raise _busy(output, wanted.fingerprint)
+            raise busy(output, wanted.fingerprint)
         try:
-            for folder in _folders(home):
+            if is_shared_now(home):
+                raise busy(output, wanted.fingerprint)
+            for folder in folders_of(home):
                 remove_stale_parts(folder)
-            journal, others = _chosen(home, wanted)
+            journal, others = chosen_journal(home, wanted)
             if discard:
                 for other in others:
                     shutil.rmtree(other.folder)
@@ -145,23 +170,24 @@ def discard_unfinished(output: Path) -> None:
     """
     home = home_of(output)
     if home.is_dir():
-        lock = Lock(home / _LOCK)
+        lock = Lock(home / LOCK)
         with folder_failures(home):
             if lock.take():
                 lock.release()
-                shutil.rmtree(home)
+                if not is_shared_now(home):
+                    shutil.rmtree(home)
 
 
 def leftovers_of(output: Path, wanted: Wanted) -> list[Leftover]:
     """What is there of an output and cannot be used; nothing is held or changed."""
     with folder_failures(home_of(output)):
-        return _chosen(home_of(output), wanted)[1]
+        return chosen_journal(home_of(output), wanted)[1]
 
 
-def _chosen(home: Path, wanted: Wanted) -> tuple[Journal, list[Leftover]]:
+def chosen_journal(home: Path, wanted: Wanted) -> tuple[Journal, list[Leftover]]:
     """The journal to go on with, the fullest that fits or a new one; the others."""
     usable, others = [], []
-    for folder in _folders(home):
+    for folder in folders_of(home):
         stored = stored_journal(folder)
         reason = _reason_against(stored, wanted)
         if reason or stored is None:
@@ -177,7 +203,7 @@ def _chosen(home: Path, wanted: Wanted) -> tuple[Journal, list[Leftover]]:
     return Journal(own, wanted.fingerprint, wanted.fresh), others
 
 
-def _folders(home: Path) -> list[Path]:
+def folders_of(home: Path) -> list[Path]:
     """Folders that hold a journal, or parts without one."""
     if not home.is_dir():
         return []
@@ -232,7 +258,7 @@ def _changed(earlier: dict[str, Any], own: dict[str, Any]) -> list[str]:
     return [key for key in _CAUSES if earlier.get(key) != own.get(key)]
 
 
-def _busy(output: Path, fingerprint: dict[str, Any]) -> WriteError:
+def busy(output: Path, fingerprint: dict[str, Any]) -> WriteError:
     """The error for an output that another process makes, perhaps from another input."""
     own, other = _input_of(fingerprint), _input_at_work(home_of(output))
     if other in {"", own}:

@@ -1,0 +1,158 @@
+"""What a batch takes before its first picture: listing, planning, records; in fresh processes."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+SIDE, IN_A_FOLDER, SHARES = 8, 1000, 64
+FULL = 10_000_000
+MODEL = "esc-tiny"
+
+
+def draw(root: Path, count: int) -> None:
+    """So many pictures of 8 x 8, a thousand in a folder."""
+    values = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 3), np.uint8)
+    stream = io.BytesIO()
+    Image.fromarray(values).save(stream, "PNG")
+    for number in range(count):
+        folder = root / f"{number // IN_A_FOLDER:05}"
+        if number % IN_A_FOLDER == 0:
+            folder.mkdir(parents=True)
+        (folder / f"{number:08}.png").write_bytes(stream.getvalue())
+
+
+def finish(root: Path) -> None:
+    """Results, which are no pictures, and the records that esc would have kept of them."""
+    from esc_cli.tasks.upscale.records import FileState
+
+    plan = _planner(root, "").plan()
+    records = _planner(root, "").shelf.at(plan.jobs[0].root)
+    records.root.mkdir(exist_ok=True)
+    with records.path.open("w") as lines:
+        for job in plan.jobs:
+            job.output.parent.mkdir(parents=True, exist_ok=True)
+            job.output.write_bytes(b"result")
+            own, made = job.source.path.stat(), job.output.stat()
+            states = [FileState(one.st_size, one.st_mtime_ns, "0" * 64) for one in (own, made)]
+            record = job.record(*states, records.relative(job.output))
+            line = asdict(record) | {"at_ns": time.time_ns()}
+            lines.write(json.dumps(line, separators=(",", ":")) + "\n")
+
+
+def _planner(root: Path, share: str):
+    from esc_cli.tasks.upscale.options import UpscaleOptions
+    from esc_cli.tasks.upscale.plan import Planner
+    from esc_cli.tasks.upscale.run import Session
+    from esc_cli.tasks.upscale.shard import parse_shard
+
+    shard = parse_shard(share, {}) if share else None
+    options = UpscaleOptions((os.fspath(root),), model=MODEL, shard=shard)
+    session = Session.of(options)
+    return Planner(options, session.models, session.shelf)
+
+
+def list_all(root: Path) -> int:
+    """Walk the folder, as a plan begins."""
+    from esc_cli.media.paths import Selection, find_sources
+
+    shelf = _planner(root, "").shelf
+    found = find_sources(
+        (os.fspath(root),), Selection(), output_root=None, source_of=shelf.source_of
+    )
+    return len(found.sources)
+
+
+def plan_all(root: Path) -> int:
+    """Plan all of it."""
+    plan = _planner(root, "").plan()
+    return len(plan.jobs) + len(plan.settled)
+
+
+def plan_share(root: Path) -> int:
+    """Plan one of 64 shares."""
+    plan = _planner(root, f"1/{SHARES}").plan()
+    return len(plan.jobs) + len(plan.settled)
+
+
+def read_records(root: Path) -> int:
+    """Read the records of all."""
+    shelf = _planner(root, "").shelf
+    return len(shelf.at(root.with_name(f"{root.name}_x4")).by_output)
+
+
+STEPS: dict[str, Callable[[Path], int]] = {
+    "list": list_all,
+    "plan": plan_all,
+    "plan a share of 64": plan_share,
+    "read records": read_records,
+    "plan again": plan_all,
+    "plan a share again": plan_share,
+}
+
+
+def measured(step: str, root: Path) -> tuple[float, float]:
+    """(seconds, MB above what an empty process has), in a process of its own."""
+    command = [sys.executable, __file__, step, os.fspath(root)]
+    paths = os.pathsep.join(filter(None, (str(Path(__file__).parents[3]), *sys.path)))
+    ran = subprocess.run(
+        command, capture_output=True, text=True, check=True, env=os.environ | {"PYTHONPATH": paths}
+    )
+    seconds, megabytes = json.loads(ran.stdout.splitlines()[-1])
+    return seconds, megabytes
+
+
+def measure(count: int) -> None:
+    """Print a table, with what it comes to at ten million."""
+    print(f"\n{count:,} pictures, and what follows for {FULL:,}\n")
+    print("| step | s | MB | kB an item | hours, all | GB, all |")
+    print("|---|---|---|---|---|---|")
+    with tempfile.TemporaryDirectory() as name:
+        root = Path(name) / "in"
+        draw(root, count)
+        for number, step in enumerate(STEPS):
+            if number == 3:
+                finish(root)
+            seconds, megabytes = measured(step, root)
+            growth = FULL / count
+            print(
+                f"| {step} | {seconds:.1f} | {megabytes:.0f} | {megabytes / count * 1e3:.2f} "
+                f"| {seconds * growth / 3600:.1f} | {megabytes * growth / 1e3:.1f} |",
+                flush=True,
+            )
+        records = next((root.parent / "in_x4").glob(".esc-records*"))
+        size = records.stat().st_size
+        print(f"\nrecords on disk: {size / count:.0f} bytes an item, {size / count * 1e-2:.1f} GB")
+
+
+def _memory_mb(name: str) -> float:
+    """VmRSS or VmHWM, its peak: those of `getrusage` go on from the parent's."""
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) / 1e3 for line in lines if line.startswith(name))
+
+
+def main() -> None:
+    """One step, in this process; what is loaded anyway is loaded before."""
+    step, root = sys.argv[1], Path(sys.argv[2])
+    with tempfile.TemporaryDirectory() as name:
+        draw(Path(name) / "few", 2)
+        plan_all(Path(name) / "few")
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # the peak begins anew
+    before, start = _memory_mb("VmRSS"), time.perf_counter()
+    STEPS[step](root)
+    print(json.dumps([time.perf_counter() - start, _memory_mb("VmHWM") - before]))
+
+
+if __name__ == "__main__":
+    main()

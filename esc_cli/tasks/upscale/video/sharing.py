@@ -1,0 +1,156 @@
+"""A video whose segments are shared by several processes, perhaps of several machines.
+
+All have a journal of their own in the folder of the finished parts, because appending from several
+hosts to one file of a network share is not safe. Who first comes settles for all; who finds all
+segments finished and holds the lock of joining makes the result of them.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from esc_cli.errors import WriteError
+from esc_cli.files.atomic import remove_stale_parts
+from esc_cli.files.lock import Lock
+from esc_cli.tasks.upscale.shard import Shard
+from esc_cli.tasks.upscale.video.journal import (
+    JOURNAL_NAME,
+    Journal,
+    continued,
+    folder_failures,
+    stored_journal,
+)
+from esc_cli.tasks.upscale.video.unfinished import (
+    LOCK,
+    Leftover,
+    Wanted,
+    busy,
+    chosen_journal,
+    folders_of,
+    home_of,
+    is_only_locks,
+    is_shared_now,
+)
+
+PATIENCE_S = 10.0
+"""How long another may take to open the folder."""
+_PAUSE_S = 0.05
+
+
+@dataclass
+class Shared:
+    """What is there of an output, as one share of it sees it; see `Unfinished`, also for errors.
+
+    is_own: whether a step, by its number, is of this share.
+    """
+
+    home: Path
+    journal: Journal
+    is_own: Callable[[int], bool]
+    others: list[Leftover]
+    _own: Lock
+    _join: Lock
+    told: tuple[str, ...] = field(default=())
+
+    def is_wanted(self, number: int) -> bool:
+        """Whether a step is to be done here."""
+        return self.is_own(number) and number not in self.journal.numbers
+
+    def waits_for(self, frames: int) -> str:
+        """Why the result of so many frames is left to others; "" if it is to be joined here."""
+        with folder_failures(self.home):
+            joining, folder = self._join.take(), self.journal.folder
+            if not folder.exists():
+                return f"{_DONE}, and another share has joined all"
+            stored = stored_journal(folder)
+            if stored is None:
+                raise WriteError("the journal cannot be read", folder, "remove that folder")
+            if not joining:
+                return f"{_DONE}, and another share joins all"
+            whole = continued(stored)
+        self.journal.entries, self.journal.groups = whole.entries, whole.groups
+        steps = -(-frames // self.journal.settled.segment_frames)
+        missing = steps - len(whole.numbers & set(range(steps)))
+        if not missing:
+            self.journal.writer = ""
+            return ""
+        self._join.release()
+        return f"{_DONE}; {missing} of all {steps} are left to other shares, or to the next run"
+
+    def close(self) -> None:
+        """Let others join, and have the locks; finished parts stay."""
+        self._join.release()
+        self._own.release()
+        with suppress(OSError):  # another may have removed it
+            if is_only_locks(self.home) and not is_shared_now(self.home):
+                shutil.rmtree(self.home)
+
+    def finish(self) -> str:
+        """As `Unfinished.finish`."""
+        self.journal.remove()
+        for other in self.others:
+            if other.is_stale:
+                shutil.rmtree(other.folder, ignore_errors=True)
+        path = self.journal.folder
+        return f"{path} could not be removed" if path.exists() else ""
+
+
+_DONE = "the segments of this share are done"
+
+
+def open_shared(
+    output: Path, wanted: Wanted, share: Shard, is_own: Callable[[int], bool]
+) -> Shared:
+    """What is there of an output, for one share of it.
+
+    Raises as `open_unfinished`; and WriteError where the same share is at work, or where other
+    shares have settled what this one cannot do.
+    """
+    home = home_of(output)
+    own, join = (Lock(home / f"{LOCK}.{name}") for name in (share.name, "join"))
+    with folder_failures(home):
+        if not own.take():
+            what = f"another esc works on share {share.text} of this video"
+            raise WriteError(what, output, "wait for it")
+        try:
+            with _alone(home, lambda: busy(output, wanted.fingerprint)):
+                journal, others = _adopted(home, wanted)
+        except BaseException:
+            own.release()
+            raise
+    journal.writer = share.name
+    told = tuple(filter(None, (own.missing, journal.dropped, *map(str, others))))
+    return Shared(home, journal, is_own, others, own, join, told)
+
+
+@contextmanager
+def _alone(home: Path, error: Callable[[], WriteError]) -> Iterator[None]:
+    """Within, no other process opens or has the folder as a whole."""
+    lock, end = Lock(home / LOCK), time.monotonic() + PATIENCE_S
+    while not lock.take():
+        if time.monotonic() > end:
+            raise error()
+        time.sleep(_PAUSE_S)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _adopted(home: Path, wanted: Wanted) -> tuple[Journal, list[Leftover]]:
+    """The journal of all shares, begun if this is the first of them; what others are at stays."""
+    for folder in folders_of(home):
+        remove_stale_parts(folder)
+    journal, others = chosen_journal(home, wanted)
+    for other in others:
+        if other.journal is not None and other.journal.fingerprint == wanted.fingerprint:
+            advice = "give all shares the same --device and --precision, or remove that folder"
+            raise WriteError(f"segments of other shares: {other.reason}", other.folder, advice)
+    if not (journal.folder / JOURNAL_NAME).exists():
+        journal.rewrite()
+    return journal, others

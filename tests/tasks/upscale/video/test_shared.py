@@ -1,0 +1,136 @@
+"""A long video whose segments are shared: the bytes of one run, whoever is killed on the way."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from clips import Clip, finished_steps
+
+from esc_cli.errors import UsageError
+from esc_cli.files.lock import Lock
+from esc_cli.media.paths import Source
+from esc_cli.tasks.report.merge import merge
+from esc_cli.tasks.stop import Stop
+from esc_cli.tasks.upscale.options import UpscaleOptions, VideoOptions
+from esc_cli.tasks.upscale.run import upscale
+from esc_cli.tasks.upscale.shard import Shard
+
+FRAMES = 34
+KINDS = {
+    "prores": VideoOptions(codec="prores", segment_frames=4),
+    "h264": VideoOptions(segment_frames=4),
+}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """(the folder of a clip and of what one run makes of it in each codec)."""
+    folder = tmp_path_factory.mktemp("shared")
+    clip = Clip(frames=FRAMES, size=(32, 16), audio=("eng",)).write(folder / "in" / "clip.mov")
+    for codec, video in KINDS.items():
+        run(clip.parent, folder / codec, video, None)
+    return folder
+
+
+@pytest.fixture
+def clips(made, tmp_path):
+    # The input is the same for all: MOV keeps no names of files.
+    return Path(shutil.copytree(made / "in", tmp_path / "in"))
+
+
+def run(folder, output, video, shard, stop=None):
+    options = UpscaleOptions(
+        (str(folder),), output=str(output), video=video, shard=shard, shard_videos=shard is not None
+    )
+    *_, item, summary = upscale(options, Stop() if stop is None else stop)
+    return item, summary
+
+
+@pytest.mark.parametrize("codec", KINDS)
+def test_the_last_share_joins_what_all_have_done(made, clips, tmp_path, codec):
+    out = tmp_path / codec
+    first, ended = run(clips, out, KINDS[codec], Shard(2, 2))
+    assert (first.status, ended.exit_code, ended.shared) == ("shared", 0, 1)
+    steps = finished_steps(out / "clip.mov")
+    assert 0 < len(steps) < 9
+    assert f"{9 - len(steps)} of all 9 are left" in first.reason
+    last, _ = run(clips, out, KINDS[codec], Shard(1, 2))
+    assert last.status == "done", last.reason
+    assert (out / "clip.mov").read_bytes() == (made / codec / "clip.mov").read_bytes()
+    assert not list(out.glob(".clip*"))
+    again, _ = run(clips, out, KINDS[codec], Shard(2, 2))
+    assert again.status == "skipped"
+
+
+@pytest.mark.parametrize("codec", KINDS)
+def test_a_share_that_was_killed_is_completed_by_a_run_without_shares(made, clips, tmp_path, codec):
+    """Killed with a segment that is on disk and has no line, and another cut short."""
+    out = tmp_path / codec
+    run(clips, out, KINDS[codec], Shard(1, 2))
+    (journal,) = out.glob(".clip*/*/journal.1of2.jsonl")
+    journal.write_bytes(journal.read_bytes()[:-40])
+    steps = finished_steps(out / "clip.mov")
+    steps[0].write_bytes(steps[0].read_bytes()[:-9])
+    last, _ = run(clips, out, KINDS[codec], None)
+    assert last.status == "done", last.reason
+    assert (out / "clip.mov").read_bytes() == (made / codec / "clip.mov").read_bytes()
+    assert not list(out.glob(".clip*"))
+
+
+def test_a_run_and_a_share_do_not_work_at_the_same_time(clips, tmp_path):
+    home = tmp_path / "out" / ".clip.mov.esc-segments"
+    for held, shard in ((home / "lock.3of4", None), (home / "lock.1of2", Shard(1, 2))):
+        lock = Lock(held)
+        assert lock.take()
+        item, summary = run(clips, tmp_path / "out", KINDS["prores"], shard)
+        assert (item.status, summary.exit_code) == ("failed", 1)
+        assert "another esc works on" in item.reason
+        lock.release()
+
+
+def test_a_short_video_is_of_one_share(clips, tmp_path):
+    options = UpscaleOptions(
+        (str(clips),), output=str(tmp_path / "out"), video=KINDS["prores"], shard_videos=True,
+        shard=Shard(1, 3), dry_run=True,
+    )  # fmt: skip
+    found = [next(iter(upscale(replace(options, shard=Shard(i, 3))))) for i in (1, 2, 3)]
+    assert sorted(plan.to_do for plan in found) == [0, 0, 1]
+    assert sum(plan.of_other_shares for plan in found) == 2
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {},
+        {"shard": Shard(1, 2), "existing": "overwrite"},
+        {"shard": Shard(1, 2), "video": VideoOptions(discard_unfinished=True)},
+    ],
+)
+def test_what_does_not_go_with_shared_videos_is_refused(more):
+    with pytest.raises(UsageError, match="--shard-videos"):
+        UpscaleOptions(("in",), shard_videos=True, **more)
+
+
+def test_segments_are_shared_about_equally_and_each_once():
+    source = Source(Path("films/one.mkv"), Path("films"))
+    shares = [Shard(i, 5) for i in range(1, 6)]
+    own = [[n for n in range(1000) if share.holds_step(source, n)] for share in shares]
+    assert sorted(n for numbers in own for n in numbers) == list(range(1000))
+    assert min(map(len, own)) > 150
+
+
+def test_merged_reports_tell_of_a_video_that_nobody_has_joined(tmp_path):
+    def merged(*statuses):
+        path = tmp_path / "report.jsonl"
+        lines = [json.dumps({"input": "a.mkv", "status": status}) for status in statuses]
+        path.write_text("\n".join(lines) + "\n")
+        return merge([path])
+
+    assert (merged("shared", "shared").failures, merged("shared").exit_code) != ((), 0)
+    for statuses in (("done", "shared"), ("shared", "done"), ("done", "failed", "shared")):
+        found = merged(*statuses)
+        assert (found.done, found.failures, found.exit_code) == (1, (), 0)
