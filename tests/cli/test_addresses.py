@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import io
+import signal
 
 import fsspec
 import numpy as np
 import pytest
+from clips import Clip
 from command import Command
 from PIL import Image
 
+from esc_cli.files.remote.address import Address
+from esc_cli.tasks.stop import Stop
+from esc_cli.tasks.upscale.events import Progress
+from esc_cli.tasks.upscale.options import UpscaleOptions, VideoOptions
 from esc_cli.tasks.upscale.remote import ledger
+from esc_cli.tasks.upscale.run import upscale
+from esc_cli.tasks.upscale.video import run as video_run
 
 
 @pytest.fixture
@@ -156,6 +164,36 @@ def test_shares_of_a_store(esc, memory):
         assert esc(*words, "--shard", share).code == 0
     assert len(results(memory, "/out")) == 6
     assert "0 done, 6 skipped" in esc(*words).err
+
+
+def test_a_stopped_video_goes_on_from_its_finished_parts(memory, tmp_path, monkeypatch):
+    monkeypatch.setattr(video_run, "PROGRESS_INTERVAL_S", 0.0)
+    clip = Clip(frames=18, size=(32, 24)).write(tmp_path / "clip.mkv")
+    memory.pipe_file("/in/clip.mkv", clip.read_bytes())
+    video = VideoOptions(codec="ffv1", segment_frames=3)
+    alone = UpscaleOptions((str(clip),), str(tmp_path / "alone.mkv"), video=video)
+    assert list(upscale(alone))[-1].done == 1
+    options = UpscaleOptions(
+        ("memory://in",), "memory://out", video=video, staging=str(tmp_path / "staging")
+    )
+    stop, events = Stop(), []
+    for event in upscale(options, stop):
+        events.append(event)
+        if isinstance(event, Progress):
+            assert event.input == Address("memory://in/clip.mkv")
+            if list(tmp_path.glob("staging/*/out/*/*/*.segment")):
+                stop.set(signal.SIGTERM)
+    assert (events[-1].exit_code, events[-1].left) == (143, 1)
+    assert memory.find("/out/.esc-records") != []
+    assert not memory.exists("/out/clip.mkv")
+    assert not list(tmp_path.glob("staging/*/in"))
+    assert list(tmp_path.glob("staging/*/out/.clip.mkv.esc-segments"))
+    again = list(upscale(options))
+    assert [one.done_now < 18 for one in again if isinstance(one, Progress)][-1]
+    assert again[-1].done == 1
+    assert memory.cat_file("/out/clip.mkv") == (tmp_path / "alone.mkv").read_bytes()
+    assert list((tmp_path / "staging").iterdir()) == []
+    assert list(upscale(options))[-1].skipped == 1
 
 
 @pytest.mark.parametrize(
