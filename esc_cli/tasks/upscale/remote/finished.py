@@ -17,6 +17,7 @@ from esc_cli.tasks.upscale.records import OutputRecord, RecordShelf
 from esc_cli.tasks.upscale.remote.entries import Entry
 from esc_cli.tasks.upscale.remote.places import Place
 from esc_cli.tasks.upscale.settings_key import current_form, settings_key
+from esc_cli.tasks.upscale.video.plan import scale_alone
 
 
 def source_fits(record: OutputRecord, entry: Entry, *, by_content: bool) -> bool | None:
@@ -58,7 +59,9 @@ class Finished:
             if not source_fits(record, entry, by_content=with_content):
                 continue
             try:
-                fits = self._fits(record, entry, alone=alone)
+                fits = any(
+                    self._fits(record, entry, one, alone=alone) for one in self._scales(entry)
+                )
             except EscError:  # of the network: the plan raises it
                 fits = False
             if fits and self.place.stands(record, by_content=with_content):
@@ -66,9 +69,14 @@ class Finished:
                 return Item(entry.shown, "skipped", output, "finished earlier")
         return None
 
-    def _fits(self, record: OutputRecord, entry: Entry, *, alone: bool) -> bool:
+    def _scales(self, entry: Entry) -> set[float]:
+        """Those that count when none is asked for; a video by itself has another."""
+        own: set[float] = {self.models.default_scale}
+        return own if entry.source.folder else own | {scale_alone(self.options, self.models)}
+
+    def _fits(self, record: OutputRecord, entry: Entry, scale: float, *, alone: bool) -> bool:
         """Whether today's options would make this result of the input, under this name."""
-        header, options, scale = record.header, self.options, self.models.default_scale
+        header, options = record.header, self.options
         size = options.target.size(header.width, header.height, scale)
         enlargement = self._batch.enlargement((header.width, header.height), size, scale)
         large = (

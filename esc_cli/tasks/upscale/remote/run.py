@@ -56,6 +56,7 @@ def upscale_remote(options: UpscaleOptions, stop: Stop) -> Iterator[Event]:
         run = _Run(_staged(options, inputs, folder, one_file), stop, place, folder, inputs)
         run.others = shared_out(inputs, options)
         yield from run.events()
+        place.write()  # what --fail-fast has left unwritten
         yield run.summary(time.perf_counter() - start)
 
 
