@@ -32,6 +32,10 @@ class _Folder(http.server.SimpleHTTPRequestHandler):
             return
         super().do_GET()
 
+    def send_header(self, name: str, value: str) -> None:
+        if not (self.server.taciturn and name in {"Content-Length", "Last-Modified"}):
+            super().send_header(name, value)
+
     def log_message(self, *_) -> None:
         pass
 
@@ -45,7 +49,7 @@ def web(tmp_path, monkeypatch):
         Image.new("RGB", (12, 9), (seed * 50, 90, 30)).save(tmp_path / "served" / name)
     handler = functools.partial(_Folder, directory=str(tmp_path / "served"))
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    server.asked, server.refusals, server.redirect = [], 0, ""
+    server.asked, server.refusals, server.redirect, server.taciturn = [], 0, "", False
     threading.Thread(target=server.serve_forever, daemon=True).start()
     server.url = f"http://127.0.0.1:{server.server_address[1]}"
     yield server
@@ -77,6 +81,16 @@ def test_a_folder_is_listed_where_the_server_lists_it(esc, web, tmp_path):
     found = {p.name for p in (tmp_path / "out").rglob("*") if p.suffix in {".png", ".jpg"}}
     assert found == {"one photo.png", "two.jpg"}
     assert (tmp_path / "out" / "sub" / "two.jpg").is_file()
+
+
+def test_what_tells_neither_size_nor_version_is_compared_by_content(esc, web, tmp_path):
+    web.taciturn = True
+    words = (f"{web.url}/one%20photo.png", "-o", tmp_path / "out")
+    for done in ("1 done, 0 skipped", "0 done, 1 skipped"):
+        ran = esc(*words)
+        assert (ran.code, done in ran.err) == (0, True), ran.err
+    Image.new("RGB", (12, 9), (5, 6, 7)).save(tmp_path / "served" / "one photo.png")
+    assert "1 done" in esc(*words).err
 
 
 def test_what_is_missing_ends_at_once(esc, web, tmp_path):
@@ -117,7 +131,7 @@ def tls_server(web, tmp_path, authority):
     import ssl
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), web.RequestHandlerClass)
-    server.asked, server.refusals = [], 0
+    server.asked, server.refusals, server.taciturn = [], 0, False
     server.redirect = f"{web.url}/one%20photo.png"
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(context)

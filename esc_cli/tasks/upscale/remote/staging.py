@@ -224,6 +224,8 @@ class Stager:
 
         state = entry.store.fetch(entry.held, target, check)
         os.utime(target, ns=(state.mtime_ns, state.mtime_ns))
+        with self._change:  # of one whose size nobody had told, room for all had been kept
+            self._held[target] = target.stat().st_size
         return state
 
 
