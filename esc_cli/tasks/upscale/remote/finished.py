@@ -8,7 +8,6 @@ from pathlib import Path, PurePosixPath
 from esc_cli.errors import EscError
 from esc_cli.media.naming import destination, folder_for
 from esc_cli.tasks.models import Models
-from esc_cli.tasks.upscale.archive.kind import archive_settings
 from esc_cli.tasks.upscale.events import Item
 from esc_cli.tasks.upscale.input_kind import Batch, Enlargement
 from esc_cli.tasks.upscale.large_enough import COPIED
@@ -16,7 +15,7 @@ from esc_cli.tasks.upscale.options import UpscaleOptions
 from esc_cli.tasks.upscale.records import OutputRecord, RecordShelf
 from esc_cli.tasks.upscale.remote.entries import Entry
 from esc_cli.tasks.upscale.remote.places import Place
-from esc_cli.tasks.upscale.settings_key import current_form, settings_key
+from esc_cli.tasks.upscale.settings_key import archive_settings_key, current_form, settings_key
 from esc_cli.tasks.upscale.video.plan import scale_alone
 
 
@@ -48,7 +47,7 @@ class Finished:
         chosen = destination(options.inputs, options.output)
         self._batch = Batch(options, self.models, RecordShelf(), chosen)
         pictures, videos = settings_key(options, "pictures"), settings_key(options, "videos")
-        self._settings = {pictures, videos, archive_settings(options)}
+        self._settings = {pictures, videos, archive_settings_key(options)}
 
     def item(self, entry: Entry, *, alone: bool) -> Item | None:
         """The item of an input that is finished; `alone`: no other may want the same name."""

@@ -26,6 +26,7 @@ def check_addresses(options: UpscaleOptions) -> None:
     """Raise UsageError for options that do not go with addresses."""
     refused = {
         "--in-place": options.in_place,
+        "--shard-videos": options.shard_videos,
         "--cluster": options.cluster is not None,
         "--include-outputs": options.include_outputs,
         "--offline": options.supply.link.offline,
