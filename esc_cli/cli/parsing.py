@@ -81,6 +81,15 @@ MaxMemory = Annotated[
         help="Refuse inputs that would take more memory: 4G, 500M. Default: half of all.",
     ),
 ]
+Staging = Annotated[
+    Path | None,
+    typer.Option(
+        rich_help_panel="Batch", help="Where files of addresses lie meanwhile. Default: the cache."
+    ),
+]
+StagingLimit = Annotated[
+    str, typer.Option(rich_help_panel="Batch", help="How much of them lies there at once.")
+]
 Nice = Annotated[
     int,
     typer.Option(
@@ -228,7 +237,7 @@ def byte_count(text: str, option: str) -> int:
     match = re.fullmatch(r"(\d+\.?\d*|\.\d+) ?([KMGT]?)(?:i?B)?", text.strip(), re.IGNORECASE)
     count = int(float(match[1]) * _UNITS[match[2].upper()]) if match else 0
     if count < 1:
-        raise UsageError(f"{option} {text!r} is no size of memory", advice="e.g. 4G or 500M")
+        raise UsageError(f"{option} {text!r} is no size", advice="e.g. 4G or 500M")
     return count
 
 

@@ -37,12 +37,14 @@ from esc_cli.cli.parsing import (
     Quiet,
     Share,
     ShareVideos,
+    Staging,
+    StagingLimit,
 )
 from esc_cli.tasks import defaults
 
 EPILOG = (
     "Exit codes: 0 all done or skipped; 1 at least one item failed; 2 wrong usage or no input; "
-    "3 the environment (weights, device, disk); 75 --deadline or --max-minutes reached; "
+    "3 the environment (weights, device, disk, a store); 75 --deadline or --max-minutes reached; "
     "130 and 143 after SIGINT and SIGTERM."
 )
 _SIZE, _RESULT, _BATCH, _VIDEO = "Size", "Result", "Batch", "Videos"
@@ -51,11 +53,13 @@ _SIZE, _RESULT, _BATCH, _VIDEO = "Size", "Result", "Batch", "Videos"
 def upscale_options(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per option
     inputs: Annotated[
         list[str],
-        typer.Argument(help="Pictures, videos, archives, folders; - is stdin.", metavar="INPUT..."),
+        typer.Argument(
+            help="Pictures, videos, archives, folders, addresses; - is stdin.", metavar="INPUT..."
+        ),
     ],
     output: Annotated[
         str | None,
-        typer.Option("--output", "-o", help="Folder, or file for one input; - is stdout."),
+        typer.Option("--output", "-o", help="Folder, address, or file for one input; - is stdout."),
     ] = None,
     model: Annotated[
         str,
@@ -156,6 +160,8 @@ def upscale_options(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per o
     ] = defaults.MAX_PIXELS,
     max_memory: MaxMemory = None,
     nice: Nice = 0,
+    staging: Staging = None,
+    staging_limit: StagingLimit = defaults.STAGING_LIMIT_TEXT,
     device: Annotated[str, DEVICE(NETWORK)] = "auto",
     devices: Annotated[
         str | None,
@@ -309,6 +315,8 @@ def upscale_options(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per o
         fail_fast=fail_fast,
         max_pixels=max_pixels,
         max_memory=None if max_memory is None else byte_count(max_memory, "--max-memory"),
+        staging=None if staging is None else str(staging),
+        staging_limit=byte_count(staging_limit, "--staging-limit"),
         dry_run=dry_run,
         devices=several,
         video=VideoOptions(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -61,7 +62,7 @@ class Renderer:
     """The name of the network of each item that was done."""
     _total: int = 0
     _seen: int = 0
-    _told: set[tuple[Path, str]] = field(default_factory=set)
+    _told: set[tuple[os.PathLike[str], str]] = field(default_factory=set)
     _start: float = field(default_factory=time.monotonic)
     _last_line: float = field(default_factory=time.monotonic)
 
@@ -97,8 +98,8 @@ class Renderer:
         self._total = plan.total
         for path in plan.earlier_outputs:
             self._say(f"left out, an earlier output: {shown(path)}")
-        for path in plan.empty_folders:
-            print_line(f"no pictures or videos found in {shown(path)}", "yellow")
+        for folder in plan.empty_folders:
+            print_line(f"no pictures or videos found in {shown(folder)}", "yellow")
         if plan.of_other_shares:
             others = counted(plan.of_other_shares, "input")
             self._say(f"share {self.share}: {others} of other shares left to them")
@@ -225,6 +226,10 @@ class Run:
 def run(options: UpscaleOptions, how: Run) -> None:
     """Run a batch or a pipe; ends in typer.Exit with the exit code, or in an EscError."""
     options = replace(options, supply=supply(offline=how.offline, quiet=how.quiet))
+    if options.has_addresses and how.html:
+        raise UsageError("--html shows local files, and does not go with addresses")
+    if options.has_addresses and STANDARD_STREAM in (*options.inputs, options.output):
+        raise UsageError("- is a pipe, and does not go with addresses")
     if STANDARD_STREAM in (*options.inputs, options.output):
         if how.report or how.html or options.dry_run or how.seconds is not None:
             raise UsageError(

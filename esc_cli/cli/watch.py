@@ -26,6 +26,8 @@ _ONE_BATCH = (
     "discard_unfinished",
     "in_place",
     "backup",
+    "staging",
+    "staging_limit",
 )
 """Options of one batch, which mean nothing for those that never end."""
 _PANEL = "Watching"

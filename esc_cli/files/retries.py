@@ -1,4 +1,4 @@
-"""What is tried again, how often, and how long is waited in between: downloads and renames."""
+"""What is tried again, how often, and how long is waited in between: downloads, stores, renames."""
 
 from __future__ import annotations
 
@@ -6,17 +6,22 @@ import email.utils
 import errno
 import socket
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 from esc_cli.errors import SetupError, UnreachableError
 
 DOWNLOAD_PAUSES_S = (1.0, 2.0, 4.0, 8.0)
 """Before each further attempt at an address."""
+STORE_PAUSES_S = (1.0, 2.0, 4.0, 8.0)
+"""Before each further attempt at a file of a store."""
 RENAME_PAUSES_S = (0.05, 0.1, 0.2, 0.4, 0.8)
 """Before each further attempt at a rename."""
 
+T = TypeVar("T")
 _LONGEST_WAIT_S = 60.0  # that a server may ask for
 _GAIN_BYTES = 1 << 20  # a break after this much news does not count against the attempts
 _FOR_A_MOMENT = (errno.EACCES, errno.EPERM, errno.EBUSY)
@@ -95,6 +100,19 @@ class Patience:
         what = f"cannot be downloaded from {self.url}: {why}"
         advice = "look at the connection, or the proxy, and run it again"
         return UnreachableError(what, self.target, advice)
+
+
+def patiently(attempt: Callable[[], T], pause: Callable[[float], None]) -> T:
+    """What an attempt returns at last: it is made again, after a `pause`, when it was broken.
+
+    Raises the BrokenError of the last attempt, and what `pause` raises to end them.
+    """
+    for pause_s in STORE_PAUSES_S:
+        try:
+            return attempt()
+        except BrokenError as error:
+            pause(min(pause_s if error.wait_s is None else error.wait_s, _LONGEST_WAIT_S))
+    return attempt()
 
 
 def retry_after(header: str | None) -> float | None:

@@ -8,7 +8,7 @@ from array import array
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from esc_cli.errors import ItemError, ReadError, UsageError, shown
 from esc_cli.media.formats import INPUT_SUFFIXES, SUFFIXES
@@ -208,20 +208,24 @@ class _Scan:
             self._add_file(Source(path, root))
 
     def _wanted(self, path: Path, root: Path) -> bool:
-        relative = path.relative_to(root)
-        if _matches(relative, self.selection.exclude):
+        chosen = chosen_by_name(path.relative_to(root), self.selection)
+        if chosen is None or (chosen and not self.selection.include and is_only_sound(path)):
+            self.found.no_pictures += 1
             return False
-        if self.selection.include:
-            return _matches(relative, self.selection.include)
-        suffix = path.suffix.lower()
-        known = PICTURES | INPUT_SUFFIXES | VIDEOS | ARCHIVES | REFUSED | REFUSED_VIDEOS
-        if suffix in known and not is_only_sound(path):
-            return True
-        self.found.no_pictures += 1
-        return False
+        return chosen
 
     def _problem(self, path: Path, what: str) -> None:
         self.found.problems.append((path, ReadError(what, path)))
+
+
+def chosen_by_name(relative: PurePath, selection: Selection) -> bool | None:
+    """Whether a file of a folder, by its path below it, is to be done; None for no picture."""
+    if _matches(relative, selection.exclude):
+        return False
+    if selection.include:
+        return _matches(relative, selection.include)
+    known = PICTURES | INPUT_SUFFIXES | VIDEOS | ARCHIVES | REFUSED | REFUSED_VIDEOS
+    return True if relative.suffix.lower() in known else None
 
 
 def _missing(name: str) -> str:
@@ -250,7 +254,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _matches(relative: Path, patterns: tuple[str, ...]) -> bool:
+def _matches(relative: PurePath, patterns: tuple[str, ...]) -> bool:
     texts = (relative.name, relative.as_posix())
     return any(fnmatch(text, pattern) for pattern in patterns for text in texts)
 

@@ -24,3 +24,7 @@ LOOK_EVERY_S = 2.0
 
 COMPARED_PICTURES = 100
 """--limit: of a page of `esc compare`, which holds them all: a few hundred kB each."""
+
+STAGING_LIMIT_TEXT = "4G"
+STAGING_LIMIT = 4 * 2**30
+"""--staging-limit: of inputs and results that lie here meanwhile, as a text and in bytes."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from esc_cli.files.jsonl import LineFile
+from esc_cli.files.remote.address import Address
 
 BEGUN, ENDED = "begun", "ended"
 """What a report tells of a share, besides its items."""
@@ -52,12 +53,12 @@ class Item:
     photographs was chosen; empty where the user chose. `planned` stands for a dry run, `shared` for
     a video whose segments of this share are done, and whose result another share or the next run
     makes. `frames` of a video, and how many of them repeated the one before and took over its
-    result; of an archive its pictures.
+    result; of an archive its pictures. What lies in a store has an `Address` in place of a path.
     """
 
-    input: Path
+    input: Path | Address
     status: Status
-    output: Path | None = None
+    output: Path | Address | None = None
     reason: str = ""
     input_size: tuple[int, int] | None = None
     output_size: tuple[int, int] | None = None
@@ -86,7 +87,7 @@ class Progress:
     frames that this run did. Or an archive: then `unit` says that it is pictures that are counted.
     """
 
-    input: Path
+    input: Path | Address
     done: int
     total: int | None
     done_now: int
@@ -97,7 +98,7 @@ class Progress:
 class Remark:
     """What ought to be known about an input while there is time to stop, e.g. what will be lost."""
 
-    input: Path
+    input: Path | Address
     text: str
 
 
@@ -114,7 +115,7 @@ class Planned:
     bytes_estimate: int
     no_pictures: int
     earlier_outputs: tuple[Path, ...]
-    empty_folders: tuple[Path, ...]
+    empty_folders: tuple[Path | Address, ...]
     of_other_shares: int = 0
 
 

@@ -65,19 +65,20 @@ class InPlace:
     ) -> Iterator[ItemEvent]:
         """The events of the staged batch; before a result's item, it has taken its place."""
         places = self.places
-        own, staged = shelf.at(places.root), shelf.at(places.staging)
-        replacing = Replacing(places, self.options, staged, own)
+        own, on_the_way = shelf.at(places.root), shelf.at(places.staging)
+        replacing = Replacing(places, self.options, on_the_way, own)
         for event in items:
             if not isinstance(event, Item) or event.output is None or not places.is_staged(event):
                 yield event
                 continue
-            item = replace(event, output=places.root / event.output.relative_to(places.staging))
+            staged = Path(event.output)
+            item = replace(event, output=places.root / staged.relative_to(places.staging))
             if self.options.dry_run:
                 yield replace(item, status="planned") if item.status == "skipped" else item
             elif item.status == "failed":
                 yield item
             else:
-                yield self._replaced(replacing, item, event.output, runner)
+                yield self._replaced(replacing, item, staged, runner)
         if not self.options.dry_run:
             _clear(places.staging)
 

@@ -9,10 +9,11 @@ from typing import Literal, get_args
 from esc_cli.checkpoints.fetch import SILENT_SUPPLY, Supply
 from esc_cli.engine.options import EngineOptions, no_effect
 from esc_cli.errors import UsageError
+from esc_cli.files.remote.address import any_address
 from esc_cli.media.paths import Selection, Source
 from esc_cli.media.video.codecs import container_of
 from esc_cli.media.video_suffixes import VIDEOS
-from esc_cli.tasks.defaults import MAX_PIXELS
+from esc_cli.tasks.defaults import MAX_PIXELS, STAGING_LIMIT
 from esc_cli.tasks.models import AUTO
 from esc_cli.tasks.upscale.shard import Shard
 
@@ -186,6 +187,11 @@ class UpscaleOptions:
     max_pixels: int = field(default=MAX_PIXELS, metadata=no_effect("says what is refused"))
     # bytes that one input may take; None: half of what the machine has
     max_memory: int | None = field(default=None, metadata=no_effect("says what is refused"))
+    # where files of addresses lie meanwhile, and how many bytes of them
+    staging: str | None = field(default=None, metadata=no_effect("says where inputs lie meanwhile"))
+    staging_limit: int = field(
+        default=STAGING_LIMIT, metadata=no_effect("says how many inputs lie here at once")
+    )
     dry_run: bool = field(default=False, metadata=no_effect("makes no results"))
     supply: Supply = field(
         default=SILENT_SUPPLY, metadata=no_effect("says how weights are fetched")
@@ -221,6 +227,7 @@ class UpscaleOptions:
         _check_range("max-pixels", self.max_pixels, 1)
         _check_range("max-memory", self.max_memory, 1)
         _check_range("batch-pixels", self.batch_pixels, 0)
+        _check_range("staging-limit", self.staging_limit, 1)
         if self.denoise is not None and not 0 <= self.denoise <= 1:
             raise UsageError(f"--denoise is a share from 0 to 1, and not {self.denoise:g}")
         self._check_devices()
@@ -271,6 +278,11 @@ class UpscaleOptions:
             raise UsageError("--cluster takes --device auto, cpu or cuda, and no --devices")
         if self.devices and self.engine.device not in ("auto", self.devices[0]):
             raise UsageError("--device and --devices exclude each other")
+
+    @property
+    def has_addresses(self) -> bool:
+        """Whether an input, or where results go, is an address."""
+        return any_address((*self.inputs, self.output))
 
     @property
     def engines(self) -> tuple[EngineOptions, ...]:

@@ -27,11 +27,15 @@ _OF_A_WRITER = re.compile(r"\.esc-records\.[0-9a-z-]+\.jsonl")
 
 @dataclass(frozen=True, slots=True)
 class FileState:
-    """A file as it was: size in bytes, modification time in ns, sha256 of its content."""
+    """A file as it was: size in bytes, modification time in ns, sha256 of its content.
+
+    `version`: of one in a store, what changes with its content, such as its ETag.
+    """
 
     size: int
     mtime_ns: int
     sha256: str
+    version: str = ""
 
     def fits(self, path: Path, by_content: bool) -> bool:
         """Whether the file still is what it was, by size and time or by content."""
@@ -59,6 +63,14 @@ class OutputRecord:
     settings: str
     weights_sha256: str | None
     at_ns: int = 0
+
+    def as_entry(self) -> dict[str, Any]:
+        """The entry of a file of JSON lines, as also versions read it that knew no stores."""
+        entry = asdict(self)
+        for state in (entry["source"], entry["result"]):
+            if not state["version"]:
+                del state["version"]
+        return entry
 
     @classmethod
     def from_entry(cls, entry: dict[str, Any]) -> OutputRecord | None:
@@ -140,7 +152,7 @@ class Records:
         Raises DiskError when that fails.
         """
         record = replace(record, at_ns=time.time_ns())
-        append_line(self.path, asdict(record), sync=sync)
+        append_line(self.path, record.as_entry(), sync=sync)
         if "by_output" in self.__dict__:
             self.by_output[record.output] = record
 

@@ -41,7 +41,7 @@ class Places:
 
     def is_staged(self, item: Item) -> bool:
         """Whether an item has an output on its way."""
-        return item.output is not None and item.output.is_relative_to(self.staging)
+        return item.output is not None and Path(item.output).is_relative_to(self.staging)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 from esc_cli.files.atomic import remove_stale_parts
 from esc_cli.media.paths import Found
@@ -23,13 +23,29 @@ from esc_cli.tasks.upscale.records import RecordShelf
 from esc_cli.tasks.upscale.step import local_steps
 
 
+class Detour(Protocol):
+    """What becomes of a batch whose results do not go where they belong at once."""
+
+    @property
+    def options(self) -> UpscaleOptions:
+        """Of the batch that is staged."""
+
+    def planner(self, models: Models, shelf: RecordShelf) -> Planner:
+        """What plans it."""
+
+    def finish(
+        self, items: Iterator[ItemEvent], shelf: RecordShelf, runner: Runner
+    ) -> Iterator[ItemEvent]:
+        """Its events, when results are where they belong."""
+
+
 @dataclass(frozen=True)
 class Session:
     """What one batch after the other shares: the networks that are loaded, and the records."""
 
     models: Models
     shelf: RecordShelf
-    in_place: InPlace | None = None
+    detour: Detour | None = None
 
     @classmethod
     def of(cls, options: UpscaleOptions) -> Session:
@@ -50,7 +66,13 @@ def upscale(options: UpscaleOptions, stop: Stop | None = None) -> Iterator[Event
     and StoppedError while a network is fetched; later errors are in the items, and in the summary's
     exit code.
     """
-    yield from batch(options, Session.of(options), Stop() if stop is None else stop)
+    stop = Stop() if stop is None else stop
+    if options.has_addresses:
+        from esc_cli.tasks.upscale.remote.run import upscale_remote
+
+        yield from upscale_remote(options, stop)
+        return
+    yield from batch(options, Session.of(options), stop)
 
 
 def batch(
@@ -59,12 +81,12 @@ def batch(
     """As `upscale`; `found` stands for the inputs where they have been looked for already."""
     start = time.perf_counter()
     shelf, models = session.shelf, session.models
-    in_place = session.in_place
-    if in_place is None:
+    detour = session.detour
+    if detour is None:
         plan = Planner(options, models, shelf).plan(found)
     else:
-        options = in_place.options
-        plan = in_place.planner(models, shelf).plan(found)
+        options = detour.options
+        plan = detour.planner(models, shelf).plan(found)
     check_disk(plan.jobs)
     if not options.dry_run:
         _fetch_networks(plan, models)
@@ -73,8 +95,8 @@ def batch(
     counts: Counter[str] = Counter()
     items: Iterator[ItemEvent]
     items = _planned_items(plan, models, options) if options.dry_run else _items(plan, runner)
-    if in_place is not None:
-        items = in_place.finish(items, shelf, runner)
+    if detour is not None:
+        items = detour.finish(items, shelf, runner)
     for item in items:
         yield item
         if not isinstance(item, Item):

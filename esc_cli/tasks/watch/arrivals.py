@@ -68,11 +68,12 @@ class Arrivals:
 
     def ended(self, item: Item) -> bool:
         """Keep what became of a file. False if that was known."""
-        state = self._seen.get(item.input, (None, 0.0))[0]
-        old = self._ended.get(item.input)
+        path = Path(item.input)
+        state = self._seen.get(path, (None, 0.0))[0]
+        old = self._ended.get(path)
         if old is not None and old[0] == state and item.status == "skipped":
             return False
-        self._ended[item.input] = state, item
+        self._ended[path] = state, item
         return True
 
     @property

@@ -67,6 +67,10 @@ def watch(options: WatchOptions, stop: Stop) -> Iterator[Event]:
 
 def _checked(options: UpscaleOptions) -> list[Path]:
     """The folders, and that results will not land among what is watched."""
+    if options.has_addresses:
+        raise UsageError(
+            "esc watch and addresses exclude each other", advice="esc upscale takes them"
+        )
     if options.name is not None:
         check_pattern(options.name)
     folders = [Path(name) for name in options.inputs]
@@ -149,8 +153,9 @@ class _Watcher:
                 yield event
 
     def _item(self, item: Item) -> Iterator[Event]:
-        if item.status != "skipped" and self.arrivals.has_changed(item.input):
-            if item.input.exists():
+        path = Path(item.input)
+        if item.status != "skipped" and self.arrivals.has_changed(path):
+            if path.exists():
                 yield Remark(item.input, "changed while it was done, and is done again")
             return
         if self.arrivals.ended(item):

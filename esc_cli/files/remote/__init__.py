@@ -1,0 +1,1 @@
+"""Files behind addresses: object stores, web servers, and whatever else fsspec reaches."""

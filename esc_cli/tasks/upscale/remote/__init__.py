@@ -1,0 +1,1 @@
+"""`esc upscale` with addresses: inputs are staged, results uploaded, records kept beside them."""
