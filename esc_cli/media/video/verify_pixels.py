@@ -33,7 +33,7 @@ FRAMES = (0, 12, 48)
 """Which frames are compared, counted from the first of the result."""
 GRID = 8
 """Most blocks along a side; a network changes details, not the mean colour of a block."""
-_BLOCK = 4
+_BLOCK = 8
 """Pixels of the source along the side of a block, at least: between fewer, a network draws edges of
 its own."""
 SAMPLES = 256

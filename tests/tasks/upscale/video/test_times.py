@@ -50,6 +50,7 @@ def check_steps(result, frames, step=TENTH):
         ("h264.h264", "libx264", {"bf": "3", "b_strategy": "0"}),
         ("hevc.hevc", "libx265", {"x265-params": "log-level=none:bframes=3"}),
         ("es.m2v", "mpeg2video", REORDERED),
+        ("raw.drc", "vc2", {"strict": "-1", "b": "2M"}),
     ],
 )
 def test_reordered_frames_of_files_without_their_times_come_in_order(
