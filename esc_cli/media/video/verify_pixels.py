@@ -43,6 +43,8 @@ TOLERANCE = 0.06
 _SHARE = 0.9
 _CLEARLY = 0.003
 """Of [0, 1], on the mean of all blocks; less cannot be seen."""
+_ENOUGH = 16
+"""Blocks by which tags are told apart; by fewer, others fit better by chance."""
 _MATRICES = (BT709, BT601, BT2020)
 
 
@@ -71,7 +73,7 @@ def _better_tags(
     frame: RawFrame, form: FrameFormat, wanted: NDArray[np.float64], grid: tuple[int, int]
 ) -> str:
     """Other tags with which the samples are clearly nearer to what is wanted; empty for none."""
-    if form.layout.kind == "rgb":
+    if form.layout.kind == "rgb" or grid[0] * grid[1] < _ENOUGH:
         return ""
     own = float(np.abs(blocks(frame, form, grid) - wanted).mean())
     for matrix, full_range in product(_MATRICES, (LIMITED_RANGE, FULL_RANGE)):
