@@ -2,8 +2,10 @@
 
     python docs/benchmarks/video.py [--size 320x180] [--scale 2] [--frames 48] [--repeats 3]
 
-Prints frames per second. "together" runs the same three stages as `esc upscale` does, over the
-same frames; its share of the slowest stage alone is what the pipeline loses. The runs alternate,
+Prints frames per second. "encode" is all that a run does with finished frames: they are kept
+without a loss, and groups are encoded from them. "together" runs the same three stages as `esc
+upscale` does, over the same frames; its share of the slowest stage alone is what the pipeline
+loses. The runs alternate,
 so that a machine that others use as well slows all of them down alike; the median of each counts,
 and all are printed. How long the network waits for the others is measured within each run, and
 processor time beside the rate, because both tell something on a busy machine too.
@@ -14,27 +16,36 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import av
 import numpy as np
 
 from esc_cli.engine.options import EngineOptions
+from esc_cli.files.source import status_of
 from esc_cli.media.video.encoder import SegmentEncoder
 from esc_cli.media.video.frames import RawFrame
+from esc_cli.media.video.lossless import lossless
 from esc_cli.media.video.reader import Reader
-from esc_cli.media.video.segments import write_segment
+from esc_cli.media.video.segments import STEP, write_segment
 from esc_cli.tasks.environment import environment_facts
 from esc_cli.tasks.models import Models
 from esc_cli.tasks.upscale.options import Target, UpscaleOptions
 from esc_cli.tasks.upscale.plan import Planner
 from esc_cli.tasks.upscale.records import RecordShelf
 from esc_cli.tasks.upscale.video.frames import FrameUpscaler, batch_size
+from esc_cli.tasks.upscale.video.groups import Groups
 from esc_cli.tasks.upscale.video.pipeline import FrameStream, Stages
-from esc_cli.tasks.upscale.video.plan import VideoJob, encoder_threads
+from esc_cli.tasks.upscale.video.plan import VideoJob
+from esc_cli.tasks.upscale.video.settling import wanted_of
+from esc_cli.tasks.upscale.video.unfinished import open_unfinished
 
 
 def make_clip(path: Path, size: tuple[int, int], frames: int) -> None:
@@ -64,12 +75,11 @@ def make_clip(path: Path, size: tuple[int, int], frames: int) -> None:
 class Bench:
     """The stages of one video, alone and together."""
 
-    def __init__(self, job: VideoJob, models: Models, folder: Path) -> None:
-        self.job, self.folder = job, folder
-        upscaler = models.upscaler(job.choice)
+    def __init__(self, job: VideoJob, options: UpscaleOptions, models: Models) -> None:
+        self.job, self.options = job, options
+        self.upscaler = upscaler = models.upscaler(job.choice)
         self.network = FrameUpscaler(job.facts.format, job.encoding.format, upscaler, lambda: None)
         self.batch = batch_size(upscaler, job.facts.format)
-        self.threads = encoder_threads()
         self.frames = list(Reader(job.source.path, job.facts).frames())
         self.network.run(self.frames[: self.batch])
         self.results: list[RawFrame] = []
@@ -90,26 +100,41 @@ class Bench:
 
     def encode(self) -> None:
         """The encoder alone."""
-        self._write(0, iter(self.results), [0])
+        with self._kept() as write:
+            write(0, iter(self.results), [0])
 
-    def _write(self, number, frames, _repeated) -> None:
-        encoder = SegmentEncoder(self.job.encoding, self.threads)
+    @contextmanager
+    def _kept(self) -> Iterator[Any]:
+        """What writes a step, as `VideoRun` does; at the end the last groups are encoded."""
+        job = self.job
+        wanted = wanted_of(job, self.options, status_of(job.source.path), self.upscaler)
+        unfinished = open_unfinished(job.output, wanted, discard=True)
+        journal = unfinished.journal
+        groups, kept = Groups(journal, job.encoding, lambda: None), lossless(job.encoding)
 
-        def packets():
-            for frame in frames:
-                yield from encoder.encode(frame)
-            yield from encoder.finish()
+        def write(number: int, frames: Iterator[RawFrame], repeated: list[int]) -> None:
+            encoder = SegmentEncoder(kept, journal.settled.threads)
+            packets = chain(chain.from_iterable(map(encoder.encode, frames)), encoder.finish())
+            state = write_segment(journal.folder, number, encoder.headers, packets, STEP)
+            journal.append(state, repeated[0])
+            groups.advance()
 
-        write_segment(self.folder, number, encoder.headers, packets())
+        try:
+            yield write
+            groups.finish()
+            unfinished.finish()
+        finally:
+            unfinished.close()
 
     def together(self) -> float:
         """All at once; returns the share of the time in which the network waited."""
         reader = Reader(self.job.source.path, self.job.facts)
-        stages = Stages(reader.frames, self.network.run, self._write)
-        stream = FrameStream(stages, self.batch, len(self.frames))
         start = time.perf_counter()
-        for _ in stream.run():
-            pass
+        with self._kept() as write:
+            stages = Stages(reader.frames, self.network.run, write)
+            stream = FrameStream(stages, self.batch, len(self.frames))
+            for _ in stream.run():
+                pass
         return 1 - stream.seconds["network"] / (time.perf_counter() - start)
 
 
@@ -152,7 +177,7 @@ def main() -> None:
         )
         models = Models(options.model, options.engine)
         (job,) = Planner(options, models, RecordShelf()).plan().jobs
-        bench = Bench(job, models, folder)
+        bench = Bench(job, options, models)
         report(bench, wish)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Any
 
+import av
 import numpy as np
 import pytest
 from clips import Clip
@@ -17,6 +19,16 @@ from esc_cli.media.video.reader import WHOLE
 from esc_cli.media.video.verify_pixels import TOLERANCE, blocks, colour_difference
 
 RED = (81, 90, 240)  # BT.601, limited
+
+
+@dataclass
+class Drawn(Clip):
+    """A clip of one grey picture."""
+
+    picture: Any = None
+
+    def frame(self, _number):
+        return av.VideoFrame.from_ndarray(self.picture, "gray")
 
 
 def facts_of(path):
@@ -67,3 +79,22 @@ def test_blocks_of_a_constant_frame_are_that_colour_at_every_size(name, size):
     found = blocks(frame, FrameFormat(layout, *size, ColourTags(matrix=1, full_range=2)))
     assert found.shape == (8, 8, 4)  # red, green, blue, opacity
     assert np.abs(found - (0.5, 0.5, 0.5, 1)).max() < 0.01
+
+
+def test_of_a_few_pixels_only_the_mean_is_compared(tmp_path):
+    """Blocks of less than a pixel would be compared with what a network draws between two."""
+    black, white = 16, 235
+    across = np.array([1, 0.75, 0.25, 0])  # between the middles of two pixels
+    corner = np.array([[white, black], [black, black]], np.uint8)
+    smooth = (black + (white - black) * np.outer(across, across)).astype(np.uint8)
+
+    def written(name, picture):
+        clip = Drawn(1, picture.shape[::-1], "gray", "ffv1", {}, picture=picture)
+        return clip.write(tmp_path / f"{name}.mkv")
+
+    source = written("source", corner)
+    wrong = white + black - smooth
+    for name, picture, is_seen in (("result", smooth, False), ("wrong", wrong, True)):
+        path = written(name, picture)
+        found = colour_difference(path, facts_of(path), source, facts_of(source), WHOLE)
+        assert bool(found) == is_seen, found

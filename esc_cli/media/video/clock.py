@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Generic, TypeVar
@@ -33,7 +33,9 @@ class FrameClock(Generic[T]):
     A frame is shown at its PTS; at its DTS where it has none or where those of the file have gone
     back less often than its PTS; after the frame before where it has neither (AVI, raw streams). A
     few frames out of order are spread evenly up to the next that is in order; `mended` holds their
-    times in seconds. Where the times stand still, frames follow each other; `still` is that time.
+    times in seconds. Where units are too coarse for that, frames of one time follow each other, and
+    the next give way until there is a gap. Where the times stand still, frames follow each other;
+    `still` is that time.
     base: seconds per unit. nominal: units that a frame lasts if nobody says.
     """
 
@@ -47,6 +49,7 @@ class FrameClock(Generic[T]):
     _length: int = 0
     _late: list[tuple[T, int]] = field(default_factory=list)
     _behind: int = 0
+    _given_way: int = 0
 
     def push(
         self, frame: T, pts: int | None, dts: int | None, duration: int
@@ -59,14 +62,23 @@ class FrameClock(Generic[T]):
         if time is None or time == self.still:
             time = 0 if self._last is None else self._expected()
             duration = duration if 2 * duration >= self.nominal else 0
+        else:
+            time = self._given(time)
         if self._last is not None and time <= self._last:
             self._late.append((frame, duration))
             self._behind += time < self._last
             if len(self._late) > _MOST:
                 yield from self._stood_still()
             return
-        yield from self._between(time)
+        time = yield from self._between(time)
         yield self._shown(frame, time, duration)
+
+    def _given(self, time: int) -> int:
+        """A time of the file, later by what frames before it took, until there is a gap for it."""
+        if self._given_way:
+            gap = time + self._given_way - self._expected()
+            self._given_way -= min(self._given_way, max(0, gap))
+        return time + self._given_way
 
     def finish(self) -> Iterator[tuple[T, int, int]]:
         """The rest."""
@@ -104,17 +116,25 @@ class FrameClock(Generic[T]):
             return dts
         return pts
 
-    def _between(self, end: int) -> Iterator[tuple[T, int, int]]:
-        """The late frames, evenly between the last and the next, as far as units allow."""
+    def _between(self, end: int) -> Generator[tuple[T, int, int], None, int]:
+        """The late frames, evenly between the last and the next, as far as units allow.
+
+        Returns the time of the next: `end`, or later where there is no unit for a frame that has
+        the time of the one before.
+        """
         late, self._late = self._late, []
         begin, parts = self._last or 0, len(late) + 1
         if late and end - begin < parts:
-            raise self._disorder()
+            self._given_way += begin + parts - end
+            if self._behind or self._given_way > _MOST * self.nominal:
+                raise self._disorder()
+            end = begin + parts
         self._behind = 0
         for number, (frame, duration) in enumerate(late, start=1):
             time = begin + (end - begin) * number // parts
             self.mended.append(float(time * self.base))
             yield self._shown(frame, time, duration)
+        return end
 
     def _shown(self, frame: T, time: int, duration: int) -> tuple[T, int, int]:
         self._last, self._length = time, duration

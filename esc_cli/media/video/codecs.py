@@ -125,6 +125,16 @@ def codec_options(
     return tuple(options)
 
 
+def unused_options(codec: Codec, crf: int | None, preset: str | None) -> tuple[str, ...]:
+    """A sentence for each option that `codec_options` leaves out."""
+    asked = (("--crf", crf, codec.quality_option), ("--preset", preset, codec.preset))
+    return tuple(
+        f"{option} {value} is left out: {codec.encoder}, for the opacity, has no such option"
+        for option, value, known in asked
+        if value is not None and known is None
+    )
+
+
 @dataclass(frozen=True)
 class Encoding:
     """Everything that makes one encoder produce the same stream headers as another.

@@ -25,6 +25,9 @@ _CYCLE = 5
 MATCHED = ("yuv420p", "yuv422p", "yuv444p", "yuv411p", "yuv410p")
 """Formats whose fields fieldmatch can match. With more bits (its option ppsrc) it weaves only the
 left half of the rows (libavfilter 11.14)."""
+_THROUGH_16_BITS = ("yuva422p12le", "yuva444p12le")
+"""What bwdif does not take, and FFmpeg brings to 16 bits and back without a loss: ProRes 4444. Grey
+and RGB of such depths come back changed."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,8 @@ class FilterChain:
         last = self._added(source, ("format", pixel_format))
         for filter_ in filters:
             last = self._added(last, filter_)
+        if pixel_format in _THROUGH_16_BITS:
+            last = self._added(last, ("format", pixel_format))
         last.link_to(self._graph.add("buffersink"))
         self._graph.configure()
         self._number = 0

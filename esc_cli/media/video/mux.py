@@ -19,6 +19,7 @@ from esc_cli.media.video.held import UNTRIED, Held
 from esc_cli.media.video.info import VideoFacts
 from esc_cli.media.video.interleave import Peekable, mux_until
 from esc_cli.media.video.matroska_aspect import PLACEHOLDER, state_aspect
+from esc_cli.media.video.packet_order import PacketOrder
 from esc_cli.media.video.quicktime_keys import add_keys
 from esc_cli.media.video.segments import read_pts, read_segment
 from esc_cli.media.video.source import is_ffmpeg_error, load_av, open_video
@@ -29,6 +30,7 @@ from esc_cli.media.video.tracks import (
     tags_of_pictures,
     without,
 )
+from esc_cli.media.video.window import Window
 
 if TYPE_CHECKING:
     from av.container import InputContainer, OutputContainer
@@ -39,23 +41,6 @@ if TYPE_CHECKING:
 QUICKTIME = ("mp4", "mov")
 """Containers of one muxer."""
 _MULTILAYER = 1 << 21  # AV_DISPOSITION_MULTILAYER: of several views, of which one is enlarged
-
-
-@dataclass(frozen=True)
-class Window:
-    """The seconds of the source that the result shows, in its own time; `shift_s` becomes 0.
-
-    start_s and stop_s are None where nothing is cut off.
-    """
-
-    start_s: float | None
-    stop_s: float | None
-    shift_s: Fraction
-
-    def holds(self, time_s: float) -> bool:
-        """Whether a packet of this time belongs to the result."""
-        begun = self.start_s is None or time_s >= self.start_s
-        return begun and (self.stop_s is None or time_s < self.stop_s)
 
 
 class _Watched:
@@ -93,9 +78,13 @@ class Muxer:
     held: Held = UNTRIED
     added: dict[str, str] = field(default_factory=dict)
     copied: dict[int, int] = field(default_factory=dict)
+    order: PacketOrder = field(init=False)
     _is_stereo: bool = False
     _converters: dict[int, Converter] = field(default_factory=dict)
     earliest_s: Fraction = Fraction(0)
+
+    def __post_init__(self) -> None:
+        self.order = PacketOrder(strict=self._is_quicktime)
 
     def write(self, target: BinaryIO, segments: Iterable[Path]) -> None:
         """Write the file. Raises ReadError and WriteError; OSError of the target passes through."""
@@ -143,7 +132,8 @@ class Muxer:
         self, source: InputContainer, result: OutputContainer, segments: Iterable[Path]
     ) -> None:
         result.metadata.update(without(source.metadata, OWN_TAGS) | self.added)
-        result.set_chapters(self._chapters(source))
+        chapters = source.chapters()
+        result.set_chapters(chapters if self.window is None else self.window.chapters(chapters))
         outputs = self._outputs(source, result)
         result.start_encoding()
         video = outputs[self.facts.stream]
@@ -154,6 +144,7 @@ class Muxer:
                 mux_until(result, packets, float(limit * packet.time_base))
             index, converter = packet.stream_index, self._converters.get(packet.stream_index)
             if converter is None:
+                self.order.put(packet, index, outputs[index])
                 packet.stream = outputs[index]
             self._mux(result, index, [packet] if converter is None else converter.convert(packet))
         for index, converter in self._converters.items():
@@ -286,24 +277,6 @@ class Muxer:
     @property
     def _shift(self) -> Fraction:
         return Fraction(0) if self.window is None else self.window.shift_s
-
-    def _chapters(self, source: InputContainer) -> list[Any]:
-        chapters = source.chapters()
-        if self.window is None:
-            return chapters
-        return [c for chapter in chapters if (c := self._chapter(dict(chapter)))]
-
-    def _chapter(self, chapter: dict[str, Any]) -> dict[str, Any] | None:
-        base, window = chapter["time_base"], self.window
-        if window is None:
-            return chapter
-        start, end = chapter["start"] * base, chapter["end"] * base
-        stop = end if window.stop_s is None else min(end, Fraction(window.stop_s))
-        start = start if window.start_s is None else max(start, Fraction(window.start_s))
-        if start >= stop:
-            return None
-        moved = {"start": round((start - self._shift) / base)}
-        return chapter | moved | {"end": round((stop - self._shift) / base)}
 
 
 def _beside(content: bytes) -> Any:

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 _MOST_PACKETS = 600
 """How far a whole frame is looked for, once there is one that is damaged."""
+NUMBERED = ("dirac",)
+"""Demuxers of raw streams that give numbers of pictures for times."""
 _MOST_TIMES = 4
 """By which an average rate may exceed the one that FFmpeg finds in the first frames."""
 _INTERLACED_ORDERS = (2, 3, 4, 5)  # AV_FIELD_TT, BB, TB, BT
@@ -139,7 +141,7 @@ def _rate(container: InputContainer, stream: VideoStream) -> Fraction:
     average, guessed = stream.average_rate, stream.guessed_rate
     if average and guessed and average > _MOST_TIMES * guessed:
         return guessed
-    has_clock = container.start_time is not None
+    has_clock = container.start_time is not None and container.format.name not in NUMBERED
     return (average if has_clock else guessed) or average or guessed or Fraction(25)
 
 

@@ -21,7 +21,7 @@ from esc_cli.media.video.hardware import accelerator
 from esc_cli.media.video.info import VideoFacts
 from esc_cli.media.video.packed import is_packed, packed_planes
 from esc_cli.media.video.pixel_formats import Layout, planar, step_to_planar
-from esc_cli.media.video.probe import main_stream, riding_on
+from esc_cli.media.video.probe import NUMBERED, main_stream, riding_on
 from esc_cli.media.video.seeking import starts_at
 from esc_cli.media.video.source import is_ffmpeg_error, open_video, sought, without_guesses
 
@@ -148,7 +148,8 @@ class Reader:
         clock = self._clock = FrameClock(base, max(1, nominal))
         for frame in self._decoded(container):
             self._check(frame, base)
-            yield from clock.push(frame, frame.pts, frame.dts, int(frame.duration or 0))
+            times = (None, None) if self.facts.demuxer in NUMBERED else (frame.pts, frame.dts)
+            yield from clock.push(frame, *times, int(frame.duration or 0))
         yield from clock.finish()
 
     def _check(self, frame: VideoFrame, base: Fraction) -> None:

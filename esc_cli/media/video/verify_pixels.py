@@ -32,7 +32,10 @@ from esc_cli.media.video.reader import WHOLE, Part, Reader
 FRAMES = (0, 12, 48)
 """Which frames are compared, counted from the first of the result."""
 GRID = 8
-"""Blocks along a side; a network changes details, not the mean colour of a block."""
+"""Most blocks along a side; a network changes details, not the mean colour of a block."""
+_BLOCK = 8
+"""Pixels of the source along the side of a block, at least: between fewer, a network draws edges of
+its own."""
 SAMPLES = 256
 """Pixels along a side that are looked at."""
 TOLERANCE = 0.06
@@ -40,6 +43,8 @@ TOLERANCE = 0.06
 _SHARE = 0.9
 _CLEARLY = 0.003
 """Of [0, 1], on the mean of all blocks; less cannot be seen."""
+_ENOUGH = 16
+"""Blocks by which tags are told apart; by fewer, others fit better by chance."""
 _MATRICES = (BT709, BT601, BT2020)
 
 
@@ -47,25 +52,33 @@ def colour_difference(
     part: Path, found: VideoFacts, source: Path, facts: VideoFacts, wanted: Part
 ) -> str:
     """How the colours differ, in words; empty if they do not. `wanted`: what was done."""
+    grid = _grid(facts.height), _grid(facts.width)
     pairs = zip(_chosen(part, found, WHOLE), _chosen(source, facts, wanted), strict=False)
     for number, (one, other) in zip(FRAMES, pairs, strict=False):
-        mine, its = blocks(one, found.format), blocks(other, facts.format)
+        mine, its = blocks(one, found.format, grid), blocks(other, facts.format, grid)
         difference = float(np.quantile(np.abs(mine - its).max(axis=2), _SHARE))
         if difference > TOLERANCE:
             return f"the colours of frame {number} differ by {100 * difference:.0f} %"
-        if fitting := _better_tags(one, found.format, its):
+        if fitting := _better_tags(one, found.format, its, grid):
             return f"the colours of frame {number} would be right with {fitting}"
     return ""
 
 
-def _better_tags(frame: RawFrame, form: FrameFormat, wanted: NDArray[np.float64]) -> str:
+def _grid(side: int) -> int:
+    """Blocks along a side of the source: 1, 2, 4 or 8."""
+    return next(count for count in (GRID, 4, 2, 1) if count == 1 or side >= count * _BLOCK)
+
+
+def _better_tags(
+    frame: RawFrame, form: FrameFormat, wanted: NDArray[np.float64], grid: tuple[int, int]
+) -> str:
     """Other tags with which the samples are clearly nearer to what is wanted; empty for none."""
-    if form.layout.kind == "rgb":
+    if form.layout.kind == "rgb" or grid[0] * grid[1] < _ENOUGH:
         return ""
-    own = float(np.abs(blocks(frame, form) - wanted).mean())
+    own = float(np.abs(blocks(frame, form, grid) - wanted).mean())
     for matrix, full_range in product(_MATRICES, (LIMITED_RANGE, FULL_RANGE)):
         tags = replace(form.tags, matrix=matrix, full_range=full_range)
-        other = float(np.abs(blocks(frame, replace(form, tags=tags)) - wanted).mean())
+        other = float(np.abs(blocks(frame, replace(form, tags=tags), grid) - wanted).mean())
         if own > 2 * other and own - other > _CLEARLY:
             return f"the matrix {matrix} and the range {full_range}"
     return ""
@@ -79,8 +92,10 @@ def _chosen(path: Path, facts: VideoFacts, part: Part) -> Iterator[RawFrame]:
             return
 
 
-def blocks(frame: RawFrame, form: FrameFormat) -> NDArray[np.float64]:
-    """(GRID, GRID, 4) mean of the blocks of a frame, in [0, 1], as a player sees it.
+def blocks(
+    frame: RawFrame, form: FrameFormat, grid: tuple[int, int] = (GRID, GRID)
+) -> NDArray[np.float64]:
+    """(*grid, 4) mean of the blocks of a frame, in [0, 1], as a player sees it.
 
     RGB times the opacity, and the opacity, which is 1 where there is none.
     """
@@ -95,7 +110,8 @@ def blocks(frame: RawFrame, form: FrameFormat) -> NDArray[np.float64]:
     opacity = planes.pop() / (2**own.bits - 1) if own.alpha else np.ones_like(planes[0])
     rgb = _rgb(planes, form).clip(0, 1)  # (rows, columns, 3)
     seen = np.dstack((rgb * opacity[..., None], opacity))
-    cut = seen.reshape(GRID, len(rows) // GRID, GRID, len(columns) // GRID, 4)
+    down, across = grid
+    cut = seen.reshape(down, len(rows) // down, across, len(columns) // across, 4)
     return np.asarray(cut.mean(axis=(1, 3)), np.float64)
 
 

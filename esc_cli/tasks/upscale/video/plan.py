@@ -23,6 +23,7 @@ from esc_cli.media.video.codecs import (
     container_of,
     transparency_refused,
     transparent_codec,
+    unused_options,
 )
 from esc_cli.media.video.colour_tags import (
     FULL_RANGE,
@@ -255,6 +256,7 @@ def draft(found: Found, options: UpscaleOptions, suffix: str, own: Path | None) 
         facts.display_matrix,
     )
     facts, encoding, held = _tried(found, encoding, candidates, wish.streams)
+    held = replace(held, notes=held.notes + unused_options(codec, wish.crf, wish.preset))
     container = encoding.container
     known = CONTAINERS[container]
     ending = own.suffix if own is not None else suffix

@@ -18,12 +18,13 @@ from esc_cli.media.video.codecs import GROUPING
 from esc_cli.media.video.encoder import SegmentEncoder, StoredPacket
 from esc_cli.media.video.frames import RawFrame
 from esc_cli.media.video.lossless import lossless
-from esc_cli.media.video.mux import Muxer, Window
+from esc_cli.media.video.mux import Muxer
 from esc_cli.media.video.reader import Part, Reader
 from esc_cli.media.video.scan import count_frames, structural_damage
 from esc_cli.media.video.segments import SEGMENT, STEP, write_segment
 from esc_cli.media.video.source import tags_of_file
 from esc_cli.media.video.verify import Expected, verify
+from esc_cli.media.video.window import Window
 from esc_cli.tasks.models import Models
 from esc_cli.tasks.stop import Stop
 from esc_cli.tasks.upscale.events import Item, ItemEvent, Progress, Remark
@@ -206,7 +207,7 @@ class VideoRun:
                 if late_s:
                     name = job.encoding.container
                     self._notes.append(f"{name} has no times below 0: all is {late_s:.3f} s later")
-        self._notes += self._empty(muxer)
+        self._notes += [*muxer.order.told(), *self._empty(muxer)]
         self._seconds["join"] = round(time.perf_counter() - start, 4)
         return part.written.st_size
 

@@ -153,3 +153,14 @@ def test_progressive_videos_give_what_they_gave_before_and_say_nothing(tmp_path)
     assert not remarks
     assert not item.notes
     assert look(item.output).pts_s == look(path).pts_s
+
+
+def test_transparent_prores_of_12_bits_is_deinterlaced_and_keeps_its_depth(tmp_path):
+    """FFmpeg gives the samples of ProRes 4444 with 12 bits, which bwdif does not take."""
+    clip = Woven(codec="prores_ks", pix_fmt="yuva444p10le", options={})
+    item, _ = done(clip.write(tmp_path / "title.mov", interlaced(AT, 8)), "title.mkv")
+    with av.open(str(item.output)) as container:
+        frames = list(container.decode(video=0))
+    assert len(frames) == 8
+    assert {frame.format.name for frame in frames} == {"yuva444p12le"}
+    assert any("deinterlaced by bwdif" in note for note in item.notes)

@@ -50,6 +50,7 @@ def check_steps(result, frames, step=TENTH):
         ("h264.h264", "libx264", {"bf": "3", "b_strategy": "0"}),
         ("hevc.hevc", "libx265", {"x265-params": "log-level=none:bframes=3"}),
         ("es.m2v", "mpeg2video", REORDERED),
+        ("raw.drc", "vc2", {"strict": "-1", "b": "2M"}),
     ],
 )
 def test_reordered_frames_of_files_without_their_times_come_in_order(
@@ -65,10 +66,10 @@ def test_reordered_frames_of_files_without_their_times_come_in_order(
     check_steps(item.output, 14, base)
 
 
-def moved(path, changes):
+def moved(path, changes, track=b"\x81"):
     """A Matroska file whose blocks have other times, in milliseconds."""
     content = path.read_bytes()
-    places = {old: content.index(b"\x81" + old.to_bytes(2, "big") + b"\x80") for old in changes}
+    places = {old: content.index(track + old.to_bytes(2, "big") + b"\x80") for old in changes}
     for old, new in changes.items():
         at = places[old]
         content = content[: at + 1] + new.to_bytes(2, "big") + content[at + 3 :]
@@ -97,6 +98,20 @@ def test_where_the_clock_stands_still_frames_follow_each_other(tmp_path):
     item = done(moved(intra(tmp_path / "clip.mkv"), {100 * n: 400 for n in range(5, 12)}))
     check_steps(item.output, 12)
     assert any("stand still at 0.400 s" in note for note in item.notes)
+
+
+@pytest.mark.parametrize(("to", "moved_there"), [("mp4", 3), ("mkv", 2)])
+def test_sound_whose_times_stand_still_or_go_back_goes_into_every_container(
+    tmp_path, to, moved_there
+):
+    """FFmpeg's muxers refuse such packets, in MP4 also two of one time."""
+    clip = Clip(audio=("eng",), audio_codec="ac3", sound_s=1.0).write(tmp_path / "clip.mkv")
+    item = done(moved(clip, {64: 0, 160: 96, 224: 192}, b"\x82"), format=to)
+    sound, own = packets(item.output, "audio"), packets(clip, "audio")
+    assert list(sound) == list(own)
+    assert sum(abs(sound[one] - time) > Fraction(1, 100) for one, time in own.items()) == 2
+    told = f"stream 1: {moved_there} packets out of order"
+    assert any(told in note for note in item.notes), item.notes
 
 
 def from_the_middle(path, share):

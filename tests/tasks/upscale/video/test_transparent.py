@@ -234,3 +234,5 @@ def test_options_of_the_other_videos_of_a_batch_do_not_concern_a_codec_that_has_
     wish = VideoOptions(crf=20, preset="veryfast")
     *_, item, _ = upscale(UpscaleOptions((str(source),), target=Target(1.0), video=wish), Stop())
     assert item.status == "done", item.reason
+    for name in ("--crf 20", "--preset veryfast"):
+        assert any(note.startswith(f"{name} is left out: ffv1") for note in item.notes), item.notes
