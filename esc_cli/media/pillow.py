@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image, ImageCms, UnidentifiedImageError
 
 from esc_cli.errors import ReadError, UnsupportedError
-from esc_cli.media import bmp, cut, heif, jpeg, pcx, tga, webp
+from esc_cli.media import bmp_layout, cut, heif, jpeg, pcx, tga, webp
 from esc_cli.media.avif_sequence import read_sequence
 from esc_cli.media.formats import load_heif
 from esc_cli.media.metadata import (
@@ -37,7 +37,7 @@ _CHANNELS = {
 }
 _TARGET = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 _WITHOUT_END = frozenset(("BMP", "TGA", "PCX"))
-_REWRITTEN = {"BMP": bmp.as_pillow_reads, "TGA": tga.with_plain_palette}
+_REWRITTEN = {"BMP": bmp_layout.as_pillow_reads, "TGA": tga.with_plain_palette}
 _DEEP = {"I": "32-bit integer", "F": "32-bit floating point"}
 
 
@@ -189,7 +189,7 @@ def inspect(
             notes += first.notes
             colour = first.colour if metadata.icc is None else first.levels
             metadata = replace(metadata, png_colour=colour)
-        turned = orientation(metadata.exif, metadata.xmp)
+        turned = orientation(metadata.exif)
         size = upright_size(*size, turned)
         channels = channels_of(image)
         if moving is not None and bits > 8:
@@ -319,6 +319,8 @@ def _filled_webp_frame(content: bytes, header: Header, filler: bytes) -> Frame:
 
 
 def _plain_frame(content: bytes, header: Header, truncation: Truncation) -> Frame:
+    if header.format == "BMP":
+        content = bmp_layout.without_runs(content)
     if header.format in _REWRITTEN:
         content = _REWRITTEN[header.format](content)
     for plain in (content, tga.unpacked(content)) if header.format == "TGA" else (content,):

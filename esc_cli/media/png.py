@@ -116,7 +116,7 @@ def inspect(stream: BinaryIO, truncation: Truncation | None = None) -> Contents:
     delays = tuple(_delay_ms(control) for control in chunks.controls)
     moving = len(delays) > 1 and b"acTL" in chunks.single
     metadata = _metadata(chunks, grey=channels <= 2)
-    turned = orientation(metadata.exif, metadata.xmp)
+    turned = orientation(metadata.exif)
     size = upright_size(width, height, turned)
     bits = 16 if depth == 16 else 8
     return Contents(

@@ -18,7 +18,6 @@ from esc_cli.media.metadata import (
     exif_of_tiff,
     fitting_icc,
     in_range,
-    orientation,
     upright_size,
 )
 from esc_cli.media.picture import (
@@ -62,8 +61,6 @@ def inspect(stream: BinaryIO, max_pixels: int) -> Contents:
     first = pages[0]
     _check_allocation(pages, max_pixels)
     turned = _orientation(first)
-    if tiff_tags.ORIENTATION not in first.tags:
-        turned = orientation(None, _block(first, _XMP))
     size = upright_size(first.imagewidth, first.imagelength, turned)
     if _is_direct(first):
         channels = _direct_channels(first)
