@@ -58,7 +58,7 @@ def channels_of(image: Image.Image) -> int:
 def result_icc(image: Image.Image) -> bytes | None:
     """The ICC profile that is right for the pixels of `to_frame`, from the header alone."""
     icc = image.info.get("icc_profile")
-    if image.mode == "LAB" or (image.mode == "CMYK" and _is_for_cmyk(icc)):
+    if image.mode == "LAB" or (image.mode == "CMYK" and is_for_inks(icc)):
         return srgb_profile()
     return fitting_icc(icc, grey=channels_of(image) <= 2)
 
@@ -77,14 +77,15 @@ def to_frame(image: Image.Image, channels: int) -> Frame:
     return frame[..., None] if frame.ndim == 2 else frame
 
 
-def _is_for_cmyk(icc: bytes | None) -> bool:
+def is_for_inks(icc: bytes | None) -> bool:
+    """Whether a colour profile is one of C, M, Y and K."""
     return icc is not None and icc[16:20] == b"CMYK"
 
 
 def _from_cmyk(image: Image.Image) -> Image.Image:
     """Through the embedded profile to sRGB; without one, Pillow's plain inversion."""
     icc: bytes | None = image.info.get("icc_profile")
-    if icc is None or not _is_for_cmyk(icc):
+    if icc is None or not is_for_inks(icc):
         return image.convert("RGB")
     converted = ImageCms.profileToProfile(
         image,

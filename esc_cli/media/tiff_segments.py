@@ -11,6 +11,7 @@ from PIL import Image
 from esc_cli.errors import UnsupportedError
 from esc_cli.media import jpeg
 from esc_cli.media.picture import Frame, Truncation
+from esc_cli.media.pillow import to_frame
 
 if TYPE_CHECKING:
     from tifffile import TiffPage
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
 _UNCOMPRESSED, _JPEG = 1, 7
 _JPEGS = frozenset((6, _JPEG, 34892))  # old, new, lossy of DNG
 _CHECKED = frozenset((5, 8, 32946))  # LZW and deflate
-_PALETTE, _YCBCR = 3, 6
+_PALETTE, _SEPARATED, _YCBCR = 3, 5, 6
+_INKS = 4
+_UNASSOCIATED = 2  # of ExtraSamples: straight alpha
 _COLOUR_MAP = 320
 _SEPARATE = 2
 _SUBSAMPLING = 530
@@ -43,6 +46,33 @@ def is_planar_ycbcr(page: TiffPage) -> bool:
         and subsampling is not None
         and tuple(subsampling.value) == (1, 1)
     )
+
+
+def has_inks_and_alpha(page: TiffPage) -> bool:
+    """Whether a pixel is C, M, Y, K and straight opacity, 8 bits each, which Pillow has not."""
+    return (
+        page.photometric == _SEPARATED
+        and (page.bitspersample, page.sampleformat) == (8, 1)
+        and page.samplesperpixel >= _INKS + 1
+        and tuple(page.extrasamples or ())[:1] == (_UNASSOCIATED,)
+    )
+
+
+def is_converted(page: TiffPage) -> bool:
+    """Whether its samples become RGB by `converted`."""
+    return is_planar_ycbcr(page) or has_inks_and_alpha(page)
+
+
+def converted(page: TiffPage, samples: Frame, icc: bytes | None) -> Frame:
+    """(H, W, C) samples as the file has them -> R, G, B and maybe opacity, 8 bits each."""
+    return from_inks(samples, icc) if has_inks_and_alpha(page) else from_ycbcr(samples)
+
+
+def from_inks(samples: Frame, icc: bytes | None) -> Frame:
+    """(H, W, 5 or more) C, M, Y, K, opacity -> R, G, B, opacity, by a profile for inks."""
+    image = Image.fromarray(np.ascontiguousarray(samples[..., :_INKS]), "CMYK")
+    image.info["icc_profile"] = icc
+    return np.concatenate([to_frame(image, 3), samples[..., _INKS : _INKS + 1]], axis=-1)
 
 
 def from_ycbcr(samples: Frame) -> Frame:

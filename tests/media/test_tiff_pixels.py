@@ -217,3 +217,18 @@ def test_differences_of_twelve_bits_are_refused_by_name():
     page = ((258, 3, (12,)), (317, 3, (2,)))
     with pytest.raises(UnsupportedError, match="12 bits per channel"):
         probe(tiff(bytes(12), (4, 2), *page), LIMIT)
+
+
+@pytest.mark.parametrize("predictor", [False, True])
+def test_inks_with_opacity_keep_both(predictor):
+    pixels = np.random.default_rng(0).integers(0, 256, (6, 8, 5), np.uint8)
+    target = io.BytesIO()
+    tifffile.imwrite(
+        target, pixels, photometric="separated", extrasamples=["unassalpha"],
+        compression="zlib", predictor=predictor,
+    )  # fmt: skip
+    picture = decode(target.getvalue(), LIMIT)
+    assert picture.header == probe(target.getvalue(), LIMIT)
+    inks = Image.fromarray(pixels[..., :4].copy(), "CMYK")
+    np.testing.assert_array_equal(picture.frames[0][..., :3], np.asarray(inks.convert("RGB")))
+    np.testing.assert_array_equal(picture.frames[0][..., 3], pixels[..., 4])
