@@ -27,6 +27,7 @@ from esc_cli.media.picture import (
     Metadata,
     Truncation,
     full_range,
+    straight,
 )
 from esc_cli.media.pillow import (
     channels_of,
@@ -290,13 +291,4 @@ def _direct_frame(page: TiffPage, samples: Frame) -> Frame:
     frame: Frame = np.array(full_range(used, page.bitspersample), order="C")
     if page.photometric == _MIN_IS_WHITE:
         frame[..., 0] = np.iinfo(frame.dtype).max - frame[..., 0]
-    return _straight(frame) if alpha == _ASSOCIATED else frame
-
-
-def _straight(frame: Frame) -> Frame:
-    """Premultiplied colour divided by alpha, rounded; clear pixels turn black."""
-    top = int(np.iinfo(frame.dtype).max)
-    alpha = frame[..., -1:].astype(np.uint64)
-    colour = (frame[..., :-1].astype(np.uint64) * top + alpha // 2) // np.maximum(alpha, 1)
-    frame[..., :-1] = np.minimum(colour, top)
-    return frame
+    return straight(frame) if alpha == _ASSOCIATED else frame

@@ -10,7 +10,7 @@ from PIL import Image
 
 from esc_cli.errors import UnsupportedError
 from esc_cli.media import jpeg
-from esc_cli.media.picture import Frame, Truncation
+from esc_cli.media.picture import Frame, Truncation, straight
 from esc_cli.media.pillow import to_frame
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ _JPEGS = frozenset((6, _JPEG, 34892))  # old, new, lossy of DNG
 _CHECKED = frozenset((5, 8, 32946))  # LZW and deflate
 _PALETTE, _SEPARATED, _YCBCR = 3, 5, 6
 _INKS = 4
-_UNASSOCIATED = 2  # of ExtraSamples: straight alpha
+_ASSOCIATED, _UNASSOCIATED = 1, 2  # ExtraSamples: premultiplied and straight alpha
 _COLOUR_MAP = 320
 _SEPARATE = 2
 _SUBSAMPLING = 530
@@ -49,12 +49,12 @@ def is_planar_ycbcr(page: TiffPage) -> bool:
 
 
 def has_inks_and_alpha(page: TiffPage) -> bool:
-    """Whether a pixel is C, M, Y, K and straight opacity, 8 bits each, which Pillow has not."""
+    """Whether a pixel is C, M, Y, K and opacity, 8 bits each, which Pillow does not know."""
     return (
         page.photometric == _SEPARATED
         and (page.bitspersample, page.sampleformat) == (8, 1)
         and page.samplesperpixel >= _INKS + 1
-        and tuple(page.extrasamples or ())[:1] == (_UNASSOCIATED,)
+        and tuple(page.extrasamples or ())[:1] in ((_ASSOCIATED,), (_UNASSOCIATED,))
     )
 
 
@@ -64,15 +64,20 @@ def is_converted(page: TiffPage) -> bool:
 
 
 def converted(page: TiffPage, samples: Frame, icc: bytes | None) -> Frame:
-    """(H, W, C) samples as the file has them -> R, G, B and maybe opacity, 8 bits each."""
-    return from_inks(samples, icc) if has_inks_and_alpha(page) else from_ycbcr(samples)
+    """(H, W, C) samples as the file has them -> R, G, B and maybe opacity, 8 bits each.
+
+    `icc` is a profile for inks.
+    """
+    if not has_inks_and_alpha(page):
+        return from_ycbcr(samples)
+    inks = samples[..., : _INKS + 1]
+    return _from_inks(straight(inks) if page.extrasamples[0] == _ASSOCIATED else inks, icc)
 
 
-def from_inks(samples: Frame, icc: bytes | None) -> Frame:
-    """(H, W, 5 or more) C, M, Y, K, opacity -> R, G, B, opacity, by a profile for inks."""
-    image = Image.fromarray(np.ascontiguousarray(samples[..., :_INKS]), "CMYK")
+def _from_inks(inks: Frame, icc: bytes | None) -> Frame:
+    image = Image.fromarray(np.ascontiguousarray(inks[..., :_INKS]), "CMYK")
     image.info["icc_profile"] = icc
-    return np.concatenate([to_frame(image, 3), samples[..., _INKS : _INKS + 1]], axis=-1)
+    return np.concatenate([to_frame(image, 3), inks[..., _INKS:]], axis=-1)
 
 
 def from_ycbcr(samples: Frame) -> Frame:
