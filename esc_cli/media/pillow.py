@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import io
 import logging
+import re
 import warnings
 from collections.abc import Iterator
 from dataclasses import replace
@@ -17,7 +18,7 @@ import numpy as np
 from PIL import Image, ImageCms, UnidentifiedImageError
 
 from esc_cli.errors import ReadError, UnsupportedError
-from esc_cli.media import bmp_layout, cut, heif, jpeg, pcx, tga, webp
+from esc_cli.media import bmp_layout, cut, heif, jpeg, jpeg_segments, pcx, tga, webp
 from esc_cli.media.avif_sequence import read_sequence
 from esc_cli.media.formats import load_heif
 from esc_cli.media.metadata import (
@@ -38,6 +39,7 @@ _CHANNELS = {
 _TARGET = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 _WITHOUT_END = frozenset(("BMP", "TGA", "PCX"))
 _REWRITTEN = {"BMP": bmp_layout.as_pillow_reads, "TGA": tga.with_plain_palette}
+_BESIDE = re.compile("gain map|motion photo|further picture")  # which lie behind the picture
 _DEEP = {"I": "32-bit integer", "F": "32-bit floating point"}
 
 
@@ -227,9 +229,11 @@ def _prepared(
 
 
 def _others(image: Image.Image) -> tuple[str, ...]:
-    """A note on the pictures beside the first of an MPO or HEIF file."""
+    """Notes on segments of a JPEG, and on the pictures beside the first of an MPO or HEIF file."""
     count = getattr(image, "n_frames", 1) - 1 if image.format in ("MPO", "HEIF") else 0
-    return (f"left out: {count} further picture{'s' * (count > 1)} of the file",) if count else ()
+    others = f"left out: {count} further picture{'s' * (count > 1)} of the file"
+    segments = jpeg_segments.left_out(getattr(image, "applist", ()))
+    return (*segments, *((others,) if count else ()))
 
 
 def metadata_of(image: Image.Image) -> Metadata:
@@ -338,4 +342,6 @@ def _jpeg_frame(content: bytes, header: Header, truncation: Truncation) -> Frame
     with open_image(io.BytesIO(stream.content), "JPEG") as image:
         if not jpeg.is_complete(stream, image):
             truncation.found()
+        if stream.behind and not any(_BESIDE.search(note) for note in truncation.notes):
+            truncation.notes.append(f"left out: {stream.behind:,} bytes behind the picture")
         return to_frame(image, header.channels)
