@@ -195,18 +195,17 @@ def inspect(
         turned = orientation(metadata.exif)
         size = upright_size(*size, turned)
         channels = channels_of(image)
-        if moving is not None and bits > 8:
-            raise UnsupportedError(f"animated AVIF of {bits} bits per channel is not supported")
     durations_ms: tuple[float, ...] = ()
     plays = 0
     if format_name == "WEBP":
         durations_ms, plays = webp.timing(stream)
     if moving is not None:
         durations_ms, plays, notes = moving.delays_ms, moving.plays, (*notes, *moving.notes)
-    if len(durations_ms) < 2:
-        depth = (16, 1, bits) if bits > 8 else (8, 1)
-        return Contents(Header(format_name, *size, channels, *depth), turned, metadata, notes=notes)
-    header = Header(format_name, *size, channels, 8, len(durations_ms))
+    count = max(1, len(durations_ms))
+    depth = (16, count, bits) if bits > 8 else (8, count)
+    header = Header(format_name, *size, channels, *depth)
+    if count == 1:
+        return Contents(header, turned, metadata, notes=notes)
     return Contents(header, turned, metadata, durations_ms, plays, notes=notes)
 
 
@@ -282,6 +281,8 @@ def frames(content: bytes, contents: Contents, truncation: Truncation) -> Iterat
         yield from _cut_webp_frames(content, header)
     elif header.format in _WITHOUT_END:
         yield _plain_frame(content, header, truncation)
+    elif header.bits == 16 and header.frames > 1:
+        yield from heif.moving_frames(content, header)
     elif header.bits == 16:
         yield heif.frame(content, header, truncation)
     elif header.format == "AVIF" and header.frames == 1:
