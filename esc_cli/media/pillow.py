@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import io
 import logging
 import re
-import warnings
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache, partial
-from pathlib import Path
 from typing import BinaryIO, cast
 
 import numpy as np
@@ -19,6 +16,7 @@ from PIL import Image, ImageCms, UnidentifiedImageError
 
 from esc_cli.errors import ReadError, UnsupportedError
 from esc_cli.media import bmp_layout, cut, heif, jpeg, jpeg_segments, pcx, tga, webp
+from esc_cli.media.avif_mended import as_libavif_reads
 from esc_cli.media.avif_sequence import read_sequence
 from esc_cli.media.formats import load_heif
 from esc_cli.media.metadata import (
@@ -30,6 +28,7 @@ from esc_cli.media.metadata import (
 )
 from esc_cli.media.picture import Contents, Frame, Header, Metadata, Truncation
 from esc_cli.media.profiles import PHOTOSHOP, iptc_of
+from esc_cli.media.quiet_decoders import quiet
 
 _CHANNELS = {
     **{"1": 1, "L": 1, "LA": 2, "La": 2, "P": 3, "PA": 4, "RGB": 3, "RGBX": 3, "RGBA": 4},
@@ -38,7 +37,11 @@ _CHANNELS = {
 }
 _TARGET = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 _WITHOUT_END = frozenset(("BMP", "TGA", "PCX"))
-_REWRITTEN = {"BMP": bmp_layout.as_pillow_reads, "TGA": tga.with_plain_palette}
+_REWRITTEN = {
+    "BMP": bmp_layout.as_pillow_reads,
+    "TGA": tga.with_plain_palette,
+    "AVIF": as_libavif_reads,
+}
 _BESIDE = re.compile("gain map|motion photo|further picture")  # which lie behind the picture
 _DEEP = {"I": "32-bit integer", "F": "32-bit floating point"}
 
@@ -114,30 +117,6 @@ def _srgb() -> ImageCms.ImageCmsProfile:
 def srgb_profile() -> bytes:
     """An sRGB profile, as Little CMS writes it."""
     return _srgb().tobytes()
-
-
-def quiet() -> None:
-    """Decoders warn about oddities; what matters becomes an error, the rest stays off the terminal.
-
-    catch_warnings is not safe with threads, and where other code leaves one, filters set since are
-    gone: so it is set each time.
-    """
-    warnings.filterwarnings("ignore", module=r"PIL\.|pillow_heif")
-    _quiet_libtiff()
-
-
-@lru_cache(maxsize=1)
-def _quiet_libtiff() -> None:
-    """libtiff writes to stderr, without the file's name, what Pillow learns from its results too.
-
-    Only the library inside Pillow's packages can be told; another one stays as its maker built it.
-    """
-    folder = Path(Image.__file__).parent
-    for library in (*folder.glob("../pillow.libs/libtiff*"), *folder.glob(".dylibs/libtiff*")):
-        loaded = ctypes.CDLL(str(library.resolve()))
-        for setter in (loaded.TIFFSetErrorHandler, loaded.TIFFSetWarningHandler):
-            setter.restype = ctypes.c_void_p
-            setter(None)
 
 
 logging.getLogger("PIL").addHandler(logging.NullHandler())
@@ -275,6 +254,7 @@ def clean_dpi(dpi: object) -> tuple[float, float] | None:
 def frames(content: bytes, contents: Contents, truncation: Truncation) -> Iterator[Frame]:
     """The composed (H, W, C) uint8 frames, not yet turned upright."""
     header = contents.header
+    content = as_libavif_reads(content) if header.format == "AVIF" else content
     if header.format == "JPEG":
         yield _jpeg_frame(content, header, truncation)
     elif header.format == "WEBP" and cut.is_cut_webp(content):

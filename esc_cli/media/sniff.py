@@ -47,8 +47,8 @@ _REFUSED = (
     (b"FLV\x01", "FLV videos"),
     (b"\0\0\1\xba", "MPEG videos"),
     (b"\0\0\1\xb3", "MPEG videos"),
-    (b"OggS", "Ogg media"),
-    (b"ID3", "MP3 music"),
+    (b"OggS", "Ogg files"),
+    (b"ID3", "MP3 files"),
 )
 _PNM = tuple(b"P%d" % number for number in range(1, 8))
 _HEIF_BRANDS = frozenset(
