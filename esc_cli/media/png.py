@@ -102,6 +102,11 @@ class _Chunks:
     xmp: bytes | None = None
     apart: bool = False  # the default image is no frame of the animation
 
+    def keep(self, kind: bytes, payload: bytes) -> None:
+        """Keep the first of its kind; acTL behind the image announces nothing (PNG, 11.3.6)."""
+        if kind != b"acTL" or b"IDAT" not in self.single:
+            self.single.setdefault(kind, payload)
+
 
 def inspect(stream: BinaryIO, truncation: Truncation | None = None) -> Contents:
     """Everything but the pixels; ReadError where the chunks do not add up."""
@@ -147,7 +152,7 @@ def _collect(stream: BinaryIO, truncation: Truncation) -> _Chunks:
             else:
                 chunks.raw.notes.append("left out: a text, which is damaged")
         else:
-            chunks.single.setdefault(kind, payload)
+            chunks.keep(kind, payload)
     if len(chunks.single.get(b"IHDR", b"")) != 13:
         raise ReadError("the picture is damaged: it has no header")
     return chunks
