@@ -1,7 +1,4 @@
-"""BMP (BITMAPINFOHEADER and later): bit fields (BI_BITFIELDS) and palettes unknown to Pillow.
-
-Pixels of two bits are of Windows CE.
-"""
+"""BMP (BITMAPINFOHEADER and later) with bit fields (BI_BITFIELDS) and masks unknown to Pillow."""
 
 from __future__ import annotations
 
@@ -11,16 +8,20 @@ from typing import BinaryIO
 
 import numpy as np
 
+from esc_cli.media.bmp_layout import with_file_header
 from esc_cli.media.picture import Frame, Truncation
 
+_PLAIN = 0
 _BIT_FIELDS = frozenset((3, 6))  # without and with a mask for alpha
 _HEAD_BYTES = 14 + 56
+_WITH_ALPHA = 56  # bytes of the header from which on it has a mask for alpha
+_USUAL = 0xFF0000, 0xFF00, 0xFF
 # Pillow reads these, at (bits, R, G, B): 5-6-5, 5-5-5 and 8-8-8 in the usual order.
 _OF_PILLOW = frozenset(
     (
         (16, 0xF800, 0x7E0, 0x1F),
         (16, 0x7C00, 0x3E0, 0x1F),
-        (32, 0xFF0000, 0xFF00, 0xFF),
+        (32, *_USUAL),
     )
 )
 
@@ -40,16 +41,24 @@ class BitFields:
 def bit_fields(stream: BinaryIO) -> BitFields | None:
     """The layout if it is one of those, or has a mask for alpha, else None."""
     stream.seek(0)
-    head = stream.read(_HEAD_BYTES).ljust(_HEAD_BYTES, b"\0")
+    stored = stream.read(_HEAD_BYTES)
     stream.seek(0)
+    head = with_file_header(stored)
+    added = len(head) - len(stored)
+    head = head.ljust(_HEAD_BYTES, b"\0")
     (start, size, width, height, _, bits, kind) = struct.unpack_from("<IIiiHHI", head, 10)
-    if size < 40 or kind not in _BIT_FIELDS or bits not in (16, 32) or width <= 0:
+    if size < 40 or bits not in (16, 32) or width <= 0:
         return None
-    has_alpha = size >= 56 or kind == 6
+    has_alpha = size >= _WITH_ALPHA or kind == 6
     masks = struct.unpack_from("<4I", head, 54)[: 4 if has_alpha else 3]
     has_alpha = has_alpha and masks[3] > 0
-    if not all(masks[:3]) or (not has_alpha and (bits, *masks[:3]) in _OF_PILLOW):
+    if kind == _PLAIN and has_alpha and bits == 32 and not masks[3] & 0xFFFFFF:
+        masks = (*_USUAL, masks[3])  # browsers see to this mask alone then
+    elif kind not in _BIT_FIELDS:
         return None
+    if not any(masks[:3]) or (not has_alpha and (bits, *masks[:3]) in _OF_PILLOW):
+        return None
+    start -= added
     if has_alpha and not _is_anything_visible(stream, start, bits, masks[3]):
         has_alpha = False  # browsers show these as opaque
     return BitFields(width, abs(height), height > 0, bits, start, masks[: 4 if has_alpha else 3])
@@ -61,39 +70,6 @@ def _is_anything_visible(stream: BinaryIO, start: int, bits: int, mask: int) -> 
     stream.seek(0)
     whole = len(stored) // (bits // 8) * (bits // 8)
     return bool((np.frombuffer(stored[:whole], f"<u{bits // 8}") & mask).any())
-
-
-def as_pillow_reads(content: bytes) -> bytes:
-    """The same picture with a palette that fits its pixels, and these of four bits if of two."""
-    if len(content) < _HEAD_BYTES:
-        return content
-    return _with_four_bits(_with_fitting_palette(content))
-
-
-def _with_four_bits(content: bytes) -> bytes:
-    start, size, width, height = struct.unpack_from("<IIii", content, 10)
-    bits, kind = struct.unpack_from("<HI", content, 28)
-    colours = struct.unpack_from("<I", content, 46)[0] or 4
-    if size < 40 or bits != 2 or kind != 0 or width <= 0 or start < 14 + size + 4 * colours:
-        return content
-    row = (2 * width + 31) // 32 * 4
-    rows = min(abs(height), (len(content) - start) // row)  # that are there
-    stored = np.frombuffer(content, np.uint8, rows * row, start).reshape(rows, row)
-    pairs = np.stack([stored >> shift & 3 for shift in (6, 4, 2, 0)], axis=-1).reshape(rows, -1)
-    wide = np.zeros((rows, 2 * ((4 * width + 31) // 32 * 4)), np.uint8)
-    wide[:, :width] = pairs[:, :width]
-    packed = wide[:, ::2] << 4 | wide[:, 1::2]
-    head = content[:28] + struct.pack("<H", 4) + content[30:46] + struct.pack("<I", colours)
-    return head + content[50:start] + packed.tobytes()
-
-
-def _with_fitting_palette(content: bytes) -> bytes:
-    """The same file, stating no more colours than its pixels can have; Pillow refuses more."""
-    size, bits = struct.unpack_from("<I10xH", content, 14)
-    (colours,) = struct.unpack_from("<I", content, 46)
-    if size < 40 or bits not in (1, 2, 4, 8) or colours <= 1 << bits:
-        return content
-    return content[:46] + struct.pack("<I", 1 << bits) + content[50:]
 
 
 def frame(content: bytes, fields: BitFields, truncation: Truncation) -> Frame:
@@ -110,6 +86,8 @@ def frame(content: bytes, fields: BitFields, truncation: Truncation) -> Frame:
 
 
 def _scaled(stored: Frame, mask: int) -> Frame:
+    if not mask:
+        return np.zeros(stored.shape, np.uint8)
     shift = (mask & -mask).bit_length() - 1
     top = mask >> shift
     values = (stored & np.uint32(mask)).astype(np.uint64) >> np.uint64(shift)

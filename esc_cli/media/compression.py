@@ -10,7 +10,7 @@ from PIL import Image
 
 from esc_cli.media.jxl import is_lossless
 from esc_cli.media.picture import Header
-from esc_cli.media.pillow import quiet
+from esc_cli.media.quiet_decoders import quiet
 
 _LOSSY = {"AVIF", "HEIF", "JXL"}
 

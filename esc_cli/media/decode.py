@@ -11,7 +11,7 @@ from typing import BinaryIO
 from esc_cli.errors import ReadError, TooLargeError
 from esc_cli.files.source import open_source, read_source, reading
 from esc_cli.media import bmp, exr, fits, gif, jxl, pillow, png, raw, tiff
-from esc_cli.media.metadata import upright, upright_exif, upright_xmp
+from esc_cli.media.metadata import stated_orientation, upright, upright_exif, upright_xmp
 from esc_cli.media.picture import Contents, Frame, Header, Metadata, Picture, Truncation
 from esc_cli.media.sniff import HEAD_BYTES, sniff
 from esc_cli.media.xmp import without_promises
@@ -19,6 +19,7 @@ from esc_cli.media.xmp import without_promises
 # All frames are in memory at once. Eight times the pixels of the largest still allows animations
 # of ordinary length and stops the small file that claims to hold thousands of large frames.
 FRAMES_FACTOR = 8
+_TURNED_BY_FILE = frozenset(("TIFF", "AVIF", "HEIF", "JXL", "RAW"))  # and not by EXIF alone
 
 
 def probe(source: bytes | Path, max_pixels: int, allow_truncated: bool = False) -> Header:
@@ -52,6 +53,8 @@ def decode(source: bytes | Path, max_pixels: int, allow_truncated: bool = False)
         header, metadata = contents.header, contents.metadata
         packet, promised = without_promises(metadata.xmp)
         truncation.notes.extend((*contents.notes, *promised))
+        if header.format in _TURNED_BY_FILE or stated_orientation(metadata.exif) is not None:
+            packet = upright_xmp(packet)  # else nothing heeds XMP, and it is true of the result too
         exif = tiff.exif(content) if header.format == "TIFF" else metadata.exif
         return Picture(
             header,
@@ -61,7 +64,7 @@ def decode(source: bytes | Path, max_pixels: int, allow_truncated: bool = False)
             ),
             contents.durations_ms,
             contents.loop,
-            replace(metadata, exif=upright_exif(exif), xmp=upright_xmp(packet)),
+            replace(metadata, exif=upright_exif(exif), xmp=packet),
             tuple(dict.fromkeys(truncation.notes)),
         )
 

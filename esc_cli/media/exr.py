@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from esc_cli.errors import ReadError, TooLargeError, UnsupportedError, WriteError
+from esc_cli.media import hdr_runs
 from esc_cli.media.floating import light_of
 from esc_cli.media.metadata import in_range, upright_size
 from esc_cli.media.openimageio import opened, written
@@ -137,6 +138,8 @@ def _further_parts(file: Any) -> tuple[str, ...]:
 
 def frames(content: bytes, contents: Contents, truncation: Truncation) -> Iterator[Frame]:
     """The (H, W, C) float32 picture, not yet turned upright."""
+    if contents.header.format == "HDR":
+        content = hdr_runs.unpacked(content)
     with opened(content, contents.header.format) as file:
         spec = file.spec()
         window = _window(spec)

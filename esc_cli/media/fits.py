@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import math
 import warnings
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO
@@ -23,6 +24,9 @@ _RGB = 3
 _MOST_PARTS = 1024
 _MOST_BYTES = 8  # of a number
 _BLOCK = 2880  # bytes that files are filled up to a multiple of
+_TILES = frozenset(("COMPRESSED_DATA", "GZIP_COMPRESSED_DATA"))
+_GZIP = b"\x1f\x8b"
+_MOST_AXES = 10
 _EXACT = (8, 16, -32)  # BITPIX of numbers that float32 holds as they are
 
 
@@ -101,7 +105,10 @@ def frames(
     """The (H, W, 1 or 3) float32 picture, its numbers scaled as BSCALE and BZERO say."""
     content = _whole(content, truncation)
     with _parts(content) as parts:
-        part = parts[_first_picture(parts)]
+        number = _first_picture(parts)
+        part = parts[number]
+        if isinstance(part, load_fits().CompImageHDU):
+            _check_tiles(content, number)
         planes, height, width = _shape(part)
         samples = np.asarray(part.data).reshape(planes, height, width)
         frame = light_of(samples[:, ::-1].transpose(1, 2, 0), truncation, has_alpha=False)
@@ -123,3 +130,30 @@ def _whole(content: bytes, truncation: Truncation) -> bytes:
     if end > most:
         raise ReadError("the picture is damaged: too much of it is missing to decode any")
     return content.ljust(end, b"\0")
+
+
+def _check_tiles(content: bytes, number: int) -> None:
+    """Raise ReadError where a gzip of a compressed picture holds more than the whole picture.
+
+    astropy unpacks each of them whole before it looks.
+    """
+    fits = load_fits()
+    with fits.open(io.BytesIO(content), memmap=False, disable_image_compression=True) as parts:
+        table = parts[number]
+        sides = [int(table.header.get(f"ZNAXIS{at}", 1)) for at in range(1, _MOST_AXES)]
+        most = math.prod(sides) * _MOST_BYTES + _BLOCK
+        for name in _TILES.intersection(table.columns.names):
+            for row in range(len(table.data)):
+                packed = bytes(np.asarray(table.data[name][row]).view(np.uint8))
+                if packed.startswith(_GZIP) and _holds_more(packed, most):
+                    raise ReadError(
+                        "the picture is damaged: a tile unpacks to more than the picture has"
+                    )
+
+
+def _holds_more(packed: bytes, most: int) -> bool:
+    unpacker = zlib.decompressobj(wbits=31)
+    try:
+        return len(unpacker.decompress(packed, most + 1)) > most
+    except zlib.error:
+        return False  # of which astropy tells

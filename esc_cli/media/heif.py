@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO, cast
 
 import numpy as np
 from PIL import Image
 
-from esc_cli.errors import TooLargeError, UnsupportedError
+from esc_cli.errors import ReadError, TooLargeError, UnsupportedError
 from esc_cli.media.avif_items import with_metadata
 from esc_cli.media.formats import bits_in, load_heif
 from esc_cli.media.heif_boxes import (
@@ -100,6 +101,24 @@ def frame(content: bytes, header: Header, truncation: Truncation) -> Frame:
     else:
         samples, bits = _avif_samples(content, truncation)
         samples = cropped(content, samples[..., None] if samples.ndim == 2 else samples)
+    return _wide(samples, header, bits)
+
+
+def moving_frames(content: bytes, header: Header) -> Iterator[Frame]:
+    """The frames of an animated AVIF, as `frame`; neither cropped nor turned, as libavif has them.
+
+    All are decoded at once: asked for one of them, imagecodecs breaks off on some files.
+    """
+    import imagecodecs
+
+    frames = imagecodecs.avif_decode(content)
+    if len(frames) != header.frames:
+        raise ReadError("the picture is damaged: its frames do not fit their times")
+    for samples in frames:
+        yield _wide(samples, header, header.coded_bits or 8)
+
+
+def _wide(samples: Frame, header: Header, bits: int) -> Frame:
     samples = samples[..., None] if samples.ndim == 2 else samples
     if header.channels > 2 and samples.shape[2] <= 2:
         order = (0, 0, 0) if header.channels == 3 else (0, 0, 0, samples.shape[2] - 1)

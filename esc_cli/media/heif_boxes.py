@@ -91,7 +91,7 @@ def _primary(meta: dict[bytes, bytes]) -> Primary:
     inside = children(meta.get(b"iprp", b""))
     all_of_them = inside.get(b"ipco", b"")
     container = [(kind, all_of_them[start:end]) for kind, start, end in boxes(all_of_them)]
-    places = dict(_associations(inside.get(b"ipma", b"")))
+    places = dict(associations(inside.get(b"ipma", b"")))
     own = [container[at - 1] for at in places.get(number, ()) if 0 < at <= len(container)]
     if kinds.get(number) == b"grid":
         tile = places.get(_first_tile(meta.get(b"iref", b""), number), ())
@@ -121,19 +121,22 @@ def _items(iinf: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def _first_tile(iref: bytes, grid: int) -> int:
-    """The number of the item that a grid begins with (ISO/IEC 14496-12, 8.11.12)."""
+    """The number of the item that a grid begins with."""
+    return next((first for source, first in references(iref, b"dimg") if source == grid), grid)
+
+
+def references(iref: bytes, kind: bytes) -> Iterator[tuple[int, int]]:
+    """(number of an item, the first that it refers to) of this kind (ISO/IEC 14496-12, 8.11.12)."""
     layout = ">HHH" if iref[:1] == b"\0" else ">IHI"
-    references = iref[_FULL_BYTES:]
-    for kind, start, end in boxes(references):
-        if kind == b"dimg" and end - start >= struct.calcsize(layout):
-            source, _, first = struct.unpack_from(layout, references, start)
-            if source == grid:
-                return int(first)
-    return grid
+    inside = iref[_FULL_BYTES:]
+    for found, start, end in boxes(inside):
+        if found == kind and end - start >= struct.calcsize(layout):
+            source, _, first = struct.unpack_from(layout, inside, start)
+            yield int(source), int(first)
 
 
-def _associations(ipma: bytes) -> Iterator[tuple[int, list[int]]]:
-    """(number of an item, numbers of its properties counted from 1)."""
+def associations(ipma: bytes) -> Iterator[tuple[int, list[int]]]:
+    """(number of an item, numbers of its properties counted from 1) of an ipma box."""
     version, is_wide = ipma[:1] or b"\0", bool(ipma[3:4] and ipma[3] & 1)
     (count,) = struct.unpack_from(">I", ipma, _FULL_BYTES)
     at = 8

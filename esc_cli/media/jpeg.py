@@ -33,6 +33,8 @@ _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _FILLER = bytes((37 * number * number + 91 * number + 13) % 251 for number in range(256))
 _ZEROS = bytes(64)  # behind a scan without end: a download that was never finished
 _NEAR_GREY = 8
+_FILL_BYTES = b"\0\xff \r\n"
+_LEAST_BEHIND = 16  # bytes; fewer are a marker too many, or a checksum
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,7 @@ class Stream:
     process: int
     ended: bool
     broken_off: bool = False  # inside a segment of headers
+    behind: int = 0  # bytes after the EOI marker, if not all of them are filler
 
     @property
     def content(self) -> bytes:
@@ -109,7 +112,10 @@ def split(content: bytes, tables: bytes = b"") -> Stream:
             at += len(scan)
             scans.add(len(parts))
             parts.append(scan if stop else scan.rstrip(b"\xff"))
-    return Stream(tuple(parts), frozenset(scans), process, ended=found is not None)
+    rest = content[found.end() :] if found else b""
+    behind = len(rest) if len(rest.strip(_FILL_BYTES)) > _LEAST_BEHIND else 0
+    ended = found is not None
+    return Stream(tuple(parts), frozenset(scans), process, ended, behind=behind)
 
 
 def _is_short_jfif(payload: bytes) -> bool:

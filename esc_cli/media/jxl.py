@@ -13,7 +13,15 @@ from esc_cli.media.floating import light_of, srgb_curve, srgb_light
 from esc_cli.media.jxl_header import ALPHA, BLACK, JxlHeader, read_header
 from esc_cli.media.metadata import bare_exif, damaged_exif, fitting_icc, upright_size
 from esc_cli.media.openimageio import opened
-from esc_cli.media.picture import Contents, Frame, Header, Metadata, Truncation, full_range
+from esc_cli.media.picture import (
+    Contents,
+    Frame,
+    Header,
+    Metadata,
+    Truncation,
+    full_range,
+    straight,
+)
 from esc_cli.media.profiles import MOST_BYTES
 
 _BARE = b"\xff\x0a"
@@ -145,7 +153,7 @@ def frames(
         yield _floating_frame(_decoded(content), found, truncation)
     else:
         frame = full_range(_decoded(content), found.bits)
-        yield _straight(frame) if found.premultiplied else frame
+        yield straight(frame) if found.premultiplied else frame
 
 
 def _decoded(content: bytes) -> Frame:
@@ -192,11 +200,3 @@ def _in_srgb(frame: Frame, found: JxlHeader) -> Frame:
     stored = srgb_curve(frame.astype(np.float32) / np.float32(2**bits - 1))
     levels: Frame = np.rint(stored * top).astype(kind)
     return levels
-
-
-def _straight(frame: Frame) -> Frame:
-    """Premultiplied colour divided by alpha, rounded; clear pixels turn black."""
-    top = int(np.iinfo(frame.dtype).max)
-    alpha = frame[..., -1:].astype(np.uint64)
-    colour = (frame[..., :-1].astype(np.uint64) * top + alpha // 2) // np.maximum(alpha, 1)
-    return np.concatenate([np.minimum(colour, top).astype(frame.dtype), frame[..., -1:]], axis=-1)

@@ -52,15 +52,24 @@ def damaged_exif(block: bytes | None) -> tuple[str, ...]:
     return () if empty or bare_exif(block) is not None else ("left out: EXIF, which is damaged",)
 
 
-def orientation(exif: bytes | None, xmp: bytes | None) -> int:
-    """How the picture was turned, 1 to 8 (EXIF 2.3, tag 274); EXIF goes before XMP, default 1."""
-    if exif is not None:
-        order = tiff_tags.byte_order(exif)
-        for entry in tiff_tags.read_directory(exif, tiff_tags.first_directory(exif), depth=0)[0]:
-            if entry.tag == tiff_tags.ORIENTATION:
-                return in_range(tiff_tags.number(entry, order) or 1)
-    match = _XMP_ORIENTATION.search(xmp or b"")
-    return int(match[2]) if match else 1
+def orientation(exif: bytes | None) -> int:
+    """How the picture was turned, 1 to 8 (EXIF 2.3, tag 274), 1 where EXIF does not say.
+
+    What XMP alone says turns nothing, as in browsers and other decoders.
+    """
+    stated = stated_orientation(exif)
+    return 1 if stated is None else in_range(stated)
+
+
+def stated_orientation(exif: bytes | None) -> int | None:
+    """The number in the tag as it stands, None without one."""
+    if exif is None:
+        return None
+    order = tiff_tags.byte_order(exif)
+    for entry in tiff_tags.read_directory(exif, tiff_tags.first_directory(exif), depth=0)[0]:
+        if entry.tag == tiff_tags.ORIENTATION:
+            return tiff_tags.number(entry, order) or 1
+    return None
 
 
 def in_range(value: int) -> int:

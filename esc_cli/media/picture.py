@@ -138,6 +138,14 @@ def full_range(frame: Frame, bits: int) -> Frame:
     return spread
 
 
+def straight(frame: Frame) -> Frame:
+    """Colour multiplied by alpha divided by it, rounded, whole numbers; clear pixels turn black."""
+    top = int(np.iinfo(frame.dtype).max)
+    alpha = frame[..., -1:].astype(np.uint64)
+    colour = (frame[..., :-1].astype(np.uint64) * top + alpha // 2) // np.maximum(alpha, 1)
+    return np.concatenate([np.minimum(colour, top).astype(frame.dtype), frame[..., -1:]], axis=-1)
+
+
 def to_eight_bits(frame: Frame) -> Frame:
     """The same picture in uint8; uint16 is scaled by 255 / 65535 and rounded to nearest."""
     if frame.dtype == np.uint8:

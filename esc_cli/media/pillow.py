@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import io
 import logging
-import warnings
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache, partial
-from pathlib import Path
 from typing import BinaryIO, cast
 
 import numpy as np
 from PIL import Image, ImageCms, UnidentifiedImageError
 
 from esc_cli.errors import ReadError, UnsupportedError
-from esc_cli.media import bmp, cut, heif, jpeg, pcx, tga, webp
+from esc_cli.media import bmp_layout, cut, heif, jpeg, jpeg_segments, pcx, tga, webp
+from esc_cli.media.avif_mended import as_libavif_reads
 from esc_cli.media.avif_sequence import read_sequence
 from esc_cli.media.formats import load_heif
 from esc_cli.media.metadata import (
@@ -29,6 +28,7 @@ from esc_cli.media.metadata import (
 )
 from esc_cli.media.picture import Contents, Frame, Header, Metadata, Truncation
 from esc_cli.media.profiles import PHOTOSHOP, iptc_of
+from esc_cli.media.quiet_decoders import quiet
 
 _CHANNELS = {
     **{"1": 1, "L": 1, "LA": 2, "La": 2, "P": 3, "PA": 4, "RGB": 3, "RGBX": 3, "RGBA": 4},
@@ -37,7 +37,12 @@ _CHANNELS = {
 }
 _TARGET = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 _WITHOUT_END = frozenset(("BMP", "TGA", "PCX"))
-_REWRITTEN = {"BMP": bmp.as_pillow_reads, "TGA": tga.with_plain_palette}
+_REWRITTEN = {
+    "BMP": bmp_layout.as_pillow_reads,
+    "TGA": tga.with_plain_palette,
+    "AVIF": as_libavif_reads,
+}
+_BESIDE = re.compile("gain map|motion photo|further picture")  # which lie behind the picture
 _DEEP = {"I": "32-bit integer", "F": "32-bit floating point"}
 
 
@@ -58,7 +63,7 @@ def channels_of(image: Image.Image) -> int:
 def result_icc(image: Image.Image) -> bytes | None:
     """The ICC profile that is right for the pixels of `to_frame`, from the header alone."""
     icc = image.info.get("icc_profile")
-    if image.mode == "LAB" or (image.mode == "CMYK" and _is_for_cmyk(icc)):
+    if image.mode == "LAB" or (image.mode == "CMYK" and is_for_inks(icc)):
         return srgb_profile()
     return fitting_icc(icc, grey=channels_of(image) <= 2)
 
@@ -77,14 +82,15 @@ def to_frame(image: Image.Image, channels: int) -> Frame:
     return frame[..., None] if frame.ndim == 2 else frame
 
 
-def _is_for_cmyk(icc: bytes | None) -> bool:
+def is_for_inks(icc: bytes | None) -> bool:
+    """Whether a colour profile is one of C, M, Y and K."""
     return icc is not None and icc[16:20] == b"CMYK"
 
 
 def _from_cmyk(image: Image.Image) -> Image.Image:
     """Through the embedded profile to sRGB; without one, Pillow's plain inversion."""
     icc: bytes | None = image.info.get("icc_profile")
-    if icc is None or not _is_for_cmyk(icc):
+    if icc is None or not is_for_inks(icc):
         return image.convert("RGB")
     converted = ImageCms.profileToProfile(
         image,
@@ -111,30 +117,6 @@ def _srgb() -> ImageCms.ImageCmsProfile:
 def srgb_profile() -> bytes:
     """An sRGB profile, as Little CMS writes it."""
     return _srgb().tobytes()
-
-
-def quiet() -> None:
-    """Decoders warn about oddities; what matters becomes an error, the rest stays off the terminal.
-
-    catch_warnings is not safe with threads, and where other code leaves one, filters set since are
-    gone: so it is set each time.
-    """
-    warnings.filterwarnings("ignore", module=r"PIL\.|pillow_heif")
-    _quiet_libtiff()
-
-
-@lru_cache(maxsize=1)
-def _quiet_libtiff() -> None:
-    """libtiff writes to stderr, without the file's name, what Pillow learns from its results too.
-
-    Only the library inside Pillow's packages can be told; another one stays as its maker built it.
-    """
-    folder = Path(Image.__file__).parent
-    for library in (*folder.glob("../pillow.libs/libtiff*"), *folder.glob(".dylibs/libtiff*")):
-        loaded = ctypes.CDLL(str(library.resolve()))
-        for setter in (loaded.TIFFSetErrorHandler, loaded.TIFFSetWarningHandler):
-            setter.restype = ctypes.c_void_p
-            setter(None)
 
 
 logging.getLogger("PIL").addHandler(logging.NullHandler())
@@ -189,21 +171,20 @@ def inspect(
             notes += first.notes
             colour = first.colour if metadata.icc is None else first.levels
             metadata = replace(metadata, png_colour=colour)
-        turned = orientation(metadata.exif, metadata.xmp)
+        turned = orientation(metadata.exif)
         size = upright_size(*size, turned)
         channels = channels_of(image)
-        if moving is not None and bits > 8:
-            raise UnsupportedError(f"animated AVIF of {bits} bits per channel is not supported")
     durations_ms: tuple[float, ...] = ()
     plays = 0
     if format_name == "WEBP":
         durations_ms, plays = webp.timing(stream)
     if moving is not None:
         durations_ms, plays, notes = moving.delays_ms, moving.plays, (*notes, *moving.notes)
-    if len(durations_ms) < 2:
-        depth = (16, 1, bits) if bits > 8 else (8, 1)
-        return Contents(Header(format_name, *size, channels, *depth), turned, metadata, notes=notes)
-    header = Header(format_name, *size, channels, 8, len(durations_ms))
+    count = max(1, len(durations_ms))
+    depth = (16, count, bits) if bits > 8 else (8, count)
+    header = Header(format_name, *size, channels, *depth)
+    if count == 1:
+        return Contents(header, turned, metadata, notes=notes)
     return Contents(header, turned, metadata, durations_ms, plays, notes=notes)
 
 
@@ -226,9 +207,11 @@ def _prepared(
 
 
 def _others(image: Image.Image) -> tuple[str, ...]:
-    """A note on the pictures beside the first of an MPO or HEIF file."""
+    """Notes on segments of a JPEG, and on the pictures beside the first of an MPO or HEIF file."""
     count = getattr(image, "n_frames", 1) - 1 if image.format in ("MPO", "HEIF") else 0
-    return (f"left out: {count} further picture{'s' * (count > 1)} of the file",) if count else ()
+    others = f"left out: {count} further picture{'s' * (count > 1)} of the file"
+    segments = jpeg_segments.left_out(getattr(image, "applist", ()))
+    return (*segments, *((others,) if count else ()))
 
 
 def metadata_of(image: Image.Image) -> Metadata:
@@ -271,12 +254,15 @@ def clean_dpi(dpi: object) -> tuple[float, float] | None:
 def frames(content: bytes, contents: Contents, truncation: Truncation) -> Iterator[Frame]:
     """The composed (H, W, C) uint8 frames, not yet turned upright."""
     header = contents.header
+    content = as_libavif_reads(content) if header.format == "AVIF" else content
     if header.format == "JPEG":
         yield _jpeg_frame(content, header, truncation)
     elif header.format == "WEBP" and cut.is_cut_webp(content):
         yield from _cut_webp_frames(content, header)
     elif header.format in _WITHOUT_END:
         yield _plain_frame(content, header, truncation)
+    elif header.bits == 16 and header.frames > 1:
+        yield from heif.moving_frames(content, header)
     elif header.bits == 16:
         yield heif.frame(content, header, truncation)
     elif header.format == "AVIF" and header.frames == 1:
@@ -319,6 +305,8 @@ def _filled_webp_frame(content: bytes, header: Header, filler: bytes) -> Frame:
 
 
 def _plain_frame(content: bytes, header: Header, truncation: Truncation) -> Frame:
+    if header.format == "BMP":
+        content = bmp_layout.without_runs(content)
     if header.format in _REWRITTEN:
         content = _REWRITTEN[header.format](content)
     for plain in (content, tga.unpacked(content)) if header.format == "TGA" else (content,):
@@ -335,4 +323,6 @@ def _jpeg_frame(content: bytes, header: Header, truncation: Truncation) -> Frame
     with open_image(io.BytesIO(stream.content), "JPEG") as image:
         if not jpeg.is_complete(stream, image):
             truncation.found()
+        if stream.behind and not any(_BESIDE.search(note) for note in truncation.notes):
+            truncation.notes.append(f"left out: {stream.behind:,} bytes behind the picture")
         return to_frame(image, header.channels)

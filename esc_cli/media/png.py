@@ -102,6 +102,11 @@ class _Chunks:
     xmp: bytes | None = None
     apart: bool = False  # the default image is no frame of the animation
 
+    def keep(self, kind: bytes, payload: bytes) -> None:
+        """Keep the first of its kind; acTL behind the image announces nothing (PNG, 11.3.6)."""
+        if kind != b"acTL" or b"IDAT" not in self.single:
+            self.single.setdefault(kind, payload)
+
 
 def inspect(stream: BinaryIO, truncation: Truncation | None = None) -> Contents:
     """Everything but the pixels; ReadError where the chunks do not add up."""
@@ -116,7 +121,7 @@ def inspect(stream: BinaryIO, truncation: Truncation | None = None) -> Contents:
     delays = tuple(_delay_ms(control) for control in chunks.controls)
     moving = len(delays) > 1 and b"acTL" in chunks.single
     metadata = _metadata(chunks, grey=channels <= 2)
-    turned = orientation(metadata.exif, metadata.xmp)
+    turned = orientation(metadata.exif)
     size = upright_size(width, height, turned)
     bits = 16 if depth == 16 else 8
     return Contents(
@@ -147,7 +152,7 @@ def _collect(stream: BinaryIO, truncation: Truncation) -> _Chunks:
             else:
                 chunks.raw.notes.append("left out: a text, which is damaged")
         else:
-            chunks.single.setdefault(kind, payload)
+            chunks.keep(kind, payload)
     if len(chunks.single.get(b"IHDR", b"")) != 13:
         raise ReadError("the picture is damaged: it has no header")
     return chunks

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import struct
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from esc_cli.media.metadata import EXIF_PREFIX
@@ -18,23 +19,42 @@ XMP_NAMESPACE = b"http://ns.adobe.com/xap/1.0/\0"
 MOST_BYTES = 64 << 20
 """Of a profile or a packet unpacked: no real one comes near."""
 _IPTC = 0x0404
+# IPTC and its digest, resolution, thumbnails, quality of JPEG, ICC, EXIF, XMP, version.
+_SEEN_TO = frozenset(
+    (_IPTC, 0x0425, 0x03ED, 0x0409, 0x040C, 0x0406, 0x040F, 0x0422, 0x0424, 0x0421)
+)
 _TEXT = re.compile(rb"\s*\S+\s+(\d{1,10})\s+([0-9a-fA-F\s]*)")
 _COLUMNS = 72
 _EXIF_STARTS = (EXIF_PREFIX, b"II*\0", b"MM\0*")  # some writers leave the prefix out
 
 
-def iptc_of(resources: bytes | None) -> bytes | None:
-    """The IPTC record among Photoshop's resources, with or without their name in front."""
-    block, at = (resources or b"").removeprefix(PHOTOSHOP), 0
+def _resources(block: bytes) -> Iterator[tuple[int, bytes]]:
+    """(number, value) of each resource; a value that is cut short ends them."""
+    at = 0
     while block[at : at + 4] == b"8BIM" and at + 12 <= len(block):
         (code,) = struct.unpack_from(">H", block, at + 4)
         at += 6 + (block[at + 6] + 2) // 2 * 2  # its name, a Pascal string of even length
         size = int.from_bytes(block[at : at + 4], "big")
         value = block[at + 4 : at + 4 + size]
-        if code == _IPTC and len(value) == size:
-            return value or None
+        if len(value) != size:
+            return
+        yield code, value
         at += 4 + size + size % 2
+
+
+def iptc_of(resources: bytes | None) -> bytes | None:
+    """The IPTC record among Photoshop's resources, with or without their name in front."""
+    block = (resources or b"").removeprefix(PHOTOSHOP)
+    for code, value in _resources(block):
+        if code == _IPTC:
+            return value or None
     return block if block[:1] == b"\x1c" else None  # the record alone
+
+
+def further_resources(resources: bytes) -> int:
+    """How many of Photoshop's resources are neither kept nor about the stored pixels."""
+    block = resources.removeprefix(PHOTOSHOP)
+    return sum(code not in _SEEN_TO and any(value) for code, value in _resources(block))
 
 
 def resources_of(iptc: bytes) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from esc_cli.errors import ReadError, UnsupportedError
+from esc_cli.media.bmp_layout import is_bare
 
 HEAD_BYTES = 512
 
@@ -46,8 +47,8 @@ _REFUSED = (
     (b"FLV\x01", "FLV videos"),
     (b"\0\0\1\xba", "MPEG videos"),
     (b"\0\0\1\xb3", "MPEG videos"),
-    (b"OggS", "Ogg media"),
-    (b"ID3", "MP3 music"),
+    (b"OggS", "Ogg files"),
+    (b"ID3", "MP3 files"),
 )
 _PNM = tuple(b"P%d" % number for number in range(1, 8))
 _HEIF_BRANDS = frozenset(
@@ -86,6 +87,10 @@ def _older(head: bytes) -> str | None:
     # TGA goes before CUR, whose first bytes it may share.
     if _is_tga(head):
         return "TGA"
+    if is_bare(head):
+        return "BMP"
+    if head.startswith(b"BA") and head[14:16] == b"BM":
+        raise UnsupportedError("arrays of bitmaps (OS/2) are not supported")
     return "PCX" if _is_pcx(head) else None
 
 

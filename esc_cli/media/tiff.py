@@ -18,7 +18,6 @@ from esc_cli.media.metadata import (
     exif_of_tiff,
     fitting_icc,
     in_range,
-    orientation,
     upright_size,
 )
 from esc_cli.media.picture import (
@@ -28,8 +27,17 @@ from esc_cli.media.picture import (
     Metadata,
     Truncation,
     full_range,
+    straight,
 )
-from esc_cli.media.pillow import channels_of, clean_dpi, metadata_of, open_image, to_frame
+from esc_cli.media.pillow import (
+    channels_of,
+    clean_dpi,
+    is_for_inks,
+    metadata_of,
+    open_image,
+    srgb_profile,
+    to_frame,
+)
 
 if TYPE_CHECKING:
     from tifffile import TiffPage
@@ -62,8 +70,6 @@ def inspect(stream: BinaryIO, max_pixels: int) -> Contents:
     first = pages[0]
     _check_allocation(pages, max_pixels)
     turned = _orientation(first)
-    if tiff_tags.ORIENTATION not in first.tags:
-        turned = orientation(None, _block(first, _XMP))
     size = upright_size(first.imagewidth, first.imagelength, turned)
     if _is_direct(first):
         channels = _direct_channels(first)
@@ -75,9 +81,12 @@ def inspect(stream: BinaryIO, max_pixels: int) -> Contents:
     if first.bitspersample > 8:
         raise _too_deep(first)
     tiff_segments.check_chroma(first)
-    if tiff_segments.is_planar_ycbcr(first):
-        header = Header("TIFF", *size, 3, 8, len(pages))
-        return Contents(header, turned, _metadata(first, grey=False))
+    if tiff_segments.is_converted(first):
+        channels = 3 + tiff_segments.has_inks_and_alpha(first)
+        header = Header("TIFF", *size, channels, 8, len(pages))
+        icc = srgb_profile() if is_for_inks(_block(first, _ICC)) else None
+        metadata = _metadata(first, grey=False, icc=icc)
+        return Contents(header, turned, metadata, notes=_further_samples(first))
     stream.seek(0)
     with _known(first), open_image(stream, "TIFF") as image:
         image.seek(first.index)
@@ -254,16 +263,17 @@ def frames(content: bytes, contents: Contents, truncation: Truncation) -> Iterat
     Raises ReadError when data is missing, where tifffile would leave black instead.
     """
     pages = _pages(io.BytesIO(content))
-    direct, planes = _is_direct(pages[0]), tiff_segments.is_planar_ycbcr(pages[0])
-    if direct or planes:
+    if _is_direct(pages[0]) or tiff_segments.is_converted(pages[0]):
         for page in pages:
             samples = tiff_segments.samples(page, content, truncation)  # (H, W, C)
-            if contents.header.bits == 32:
+            if tiff_segments.is_converted(page):
+                yield tiff_segments.converted(page, samples, _block(page, _ICC))
+            elif contents.header.bits == 32:
                 alpha = _alpha_kind(page)
                 used = samples[..., : contents.header.channels]
                 yield light_of(used, truncation, alpha is not None, alpha == _UNASSOCIATED)
             else:
-                yield tiff_segments.from_ycbcr(samples) if planes else _direct_frame(page, samples)
+                yield _direct_frame(page, samples)
         return
     for page in pages:
         tiff_segments.check(page, content, truncation)
@@ -281,13 +291,4 @@ def _direct_frame(page: TiffPage, samples: Frame) -> Frame:
     frame: Frame = np.array(full_range(used, page.bitspersample), order="C")
     if page.photometric == _MIN_IS_WHITE:
         frame[..., 0] = np.iinfo(frame.dtype).max - frame[..., 0]
-    return _straight(frame) if alpha == _ASSOCIATED else frame
-
-
-def _straight(frame: Frame) -> Frame:
-    """Premultiplied colour divided by alpha, rounded; clear pixels turn black."""
-    top = int(np.iinfo(frame.dtype).max)
-    alpha = frame[..., -1:].astype(np.uint64)
-    colour = (frame[..., :-1].astype(np.uint64) * top + alpha // 2) // np.maximum(alpha, 1)
-    frame[..., :-1] = np.minimum(colour, top)
-    return frame
+    return straight(frame) if alpha == _ASSOCIATED else frame

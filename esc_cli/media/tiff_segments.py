@@ -10,7 +10,8 @@ from PIL import Image
 
 from esc_cli.errors import UnsupportedError
 from esc_cli.media import jpeg
-from esc_cli.media.picture import Frame, Truncation
+from esc_cli.media.picture import Frame, Truncation, straight
+from esc_cli.media.pillow import to_frame
 
 if TYPE_CHECKING:
     from tifffile import TiffPage
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
 _UNCOMPRESSED, _JPEG = 1, 7
 _JPEGS = frozenset((6, _JPEG, 34892))  # old, new, lossy of DNG
 _CHECKED = frozenset((5, 8, 32946))  # LZW and deflate
-_PALETTE, _YCBCR = 3, 6
+_PALETTE, _SEPARATED, _YCBCR = 3, 5, 6
+_INKS = 4
+_ASSOCIATED, _UNASSOCIATED = 1, 2  # ExtraSamples: premultiplied and straight alpha
 _COLOUR_MAP = 320
 _SEPARATE = 2
 _SUBSAMPLING = 530
@@ -43,6 +46,38 @@ def is_planar_ycbcr(page: TiffPage) -> bool:
         and subsampling is not None
         and tuple(subsampling.value) == (1, 1)
     )
+
+
+def has_inks_and_alpha(page: TiffPage) -> bool:
+    """Whether a pixel is C, M, Y, K and opacity, 8 bits each, which Pillow does not know."""
+    return (
+        page.photometric == _SEPARATED
+        and (page.bitspersample, page.sampleformat) == (8, 1)
+        and page.samplesperpixel >= _INKS + 1
+        and tuple(page.extrasamples or ())[:1] in ((_ASSOCIATED,), (_UNASSOCIATED,))
+    )
+
+
+def is_converted(page: TiffPage) -> bool:
+    """Whether its samples become RGB by `converted`."""
+    return is_planar_ycbcr(page) or has_inks_and_alpha(page)
+
+
+def converted(page: TiffPage, samples: Frame, icc: bytes | None) -> Frame:
+    """(H, W, C) samples as the file has them -> R, G, B and maybe opacity, 8 bits each.
+
+    `icc` is a profile for inks.
+    """
+    if not has_inks_and_alpha(page):
+        return from_ycbcr(samples)
+    inks = samples[..., : _INKS + 1]
+    return _from_inks(straight(inks) if page.extrasamples[0] == _ASSOCIATED else inks, icc)
+
+
+def _from_inks(inks: Frame, icc: bytes | None) -> Frame:
+    image = Image.fromarray(np.ascontiguousarray(inks[..., :_INKS]), "CMYK")
+    image.info["icc_profile"] = icc
+    return np.concatenate([to_frame(image, 3), inks[..., _INKS:]], axis=-1)
 
 
 def from_ycbcr(samples: Frame) -> Frame:

@@ -5,12 +5,10 @@ from __future__ import annotations
 import io
 import itertools
 
-import imagecodecs
 import numpy as np
 import pytest
 from PIL import Image
 
-from esc_cli.errors import UnsupportedError
 from esc_cli.media.animation import changed_box, on_clock
 from esc_cli.media.decode import decode, probe
 from esc_cli.media.encode import encode
@@ -179,13 +177,6 @@ def test_a_deep_apng_keeps_its_16_bits():
     picture = decode(encode(made, OutputPlan("PNG", ".png"), None), LIMIT)
     assert picture.header == header
     assert all(map(np.array_equal, picture.frames, frames))
-
-
-def test_animated_avif_of_more_than_8_bits_is_refused_by_name():
-    stack = np.stack([frame.astype(np.uint16) * 4 for frame in squares(3)])
-    content = bytes(imagecodecs.avif_encode(stack, level=95, bitspersample=10))
-    with pytest.raises(UnsupportedError, match="animated AVIF of 10 bits"):
-        probe(content, LIMIT)
 
 
 @pytest.mark.parametrize("name", FORMATS)

@@ -88,3 +88,14 @@ def test_an_animation_of_no_frames_is_a_still(apng):
 def test_a_frame_over_the_canvas_is_a_reason(apng):
     with pytest.raises(ReadError, match="over its canvas"):
         decode(apng(None, (RED, WHOLE, 0, 0), (RED, (4, 4, 2, 2), 0, 0)), LIMIT)
+
+
+def test_frames_that_are_announced_behind_the_image_are_none(apng):
+    green = (0, 255, 0, 255)
+    content = apng(green, (RED, WHOLE, 0, 0), (BLUE, WHOLE, 0, 0))
+    start = content.index(b"acTL") - 4
+    announced, rest = content[start : start + 20], content[:start] + content[start + 20 :]
+    behind = rest.index(b"fcTL") - 4
+    picture = decode(rest[:behind] + announced + rest[behind:], LIMIT)
+    assert picture.header.frames == 1
+    assert corners(picture.frames[0]) == [green, green]

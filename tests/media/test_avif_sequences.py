@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 
+import imagecodecs
 import numpy as np
 import pytest
 from PIL import Image
@@ -97,3 +98,21 @@ def test_flipped_bits_raise_nothing_but_our_errors(animation, capfd):
         except EscError as error:
             assert error.what  # noqa: PT017 - whichever it is
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("bits", [10, 12])
+@pytest.mark.parametrize("channels", [3, 4])
+def test_frames_of_more_than_8_bits_keep_them(bits, channels):
+    shape = (3, 20, 30, channels)
+    pixels = np.random.default_rng(0).integers(0, 2**bits, shape, np.uint16)
+    content = bytes(imagecodecs.avif_encode(pixels, level=100, bitspersample=bits))
+    picture = decode(content, LIMIT)
+    assert picture.header == probe(content, LIMIT)
+    assert picture.header == Header("AVIF", 30, 20, channels, 16, 3, bits)
+    top = 2**bits - 1
+    for frame, wanted in zip(picture.frames, pixels, strict=True):
+        np.testing.assert_array_equal(frame, (wanted.astype(int) * 65535 + top // 2) // top)
+    plan = plan_output(picture.header, (30, 20), None, ".avif")
+    again = decode(encode(picture, plan, None), LIMIT)
+    assert (plan.format, again.header.bits, again.header.frames) == ("PNG", 16, 3)
+    np.testing.assert_array_equal(again.frames, picture.frames)

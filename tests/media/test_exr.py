@@ -156,3 +156,25 @@ def test_without_openimageio_reading_says_what_to_install(make, monkeypatch):
     monkeypatch.setitem(sys.modules, "OpenImageIO", None)
     with pytest.raises(MissingExtraError, match="pip install openimageio"):
         probe(make(np.abs(light())), LIMIT)
+
+
+@pytest.mark.parametrize("share", [1, 0.6])
+def test_the_runs_of_the_first_radiance_files_are_read(share):
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(2, 255, (6, 4), np.uint8)
+    pixels[:, 3] = 128
+    counts = [1, 301, 2, 40, 255, 1]  # 600 pixels in 20 rows of 30
+    packed = b""
+    for pixel, count in zip(pixels, counts, strict=True):
+        digits = [(count - 1) >> shift & 255 for shift in (0, 8) if (count - 1) >> shift]
+        packed += pixel.tobytes() + b"".join(bytes((1, 1, 1, digit)) for digit in digits)
+    head = b"#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n\n-Y 20 +X 30\n"
+    content = head + packed[: int(len(packed) * share)]
+    if share < 1:
+        with pytest.raises(ReadError, match="cut short"):
+            decode(content, LIMIT)
+        return
+    frame = decode(content, LIMIT).frames[0].reshape(-1, 3)
+    plain = decode(head + pixels.repeat(counts, axis=0).tobytes(), LIMIT).frames[0]
+    np.testing.assert_array_equal(frame, plain.reshape(-1, 3))
+    assert len(np.unique(frame, axis=0)) == 6

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import sys
 
@@ -94,6 +95,28 @@ def test_compressed_pictures_are_whole_and_cut_ones_are_not(kind):
     np.testing.assert_array_equal(decode(content, LIMIT).frames[0][..., 0], samples[::-1])
     with pytest.raises(ReadError):
         decode(content[:-5760], LIMIT)
+
+
+def test_a_tile_that_unpacks_to_more_than_the_picture_is_damage():
+    from astropy.io import fits as library
+
+    target, made = io.BytesIO(), io.BytesIO()
+    packed = library.CompImageHDU(np.zeros((20, 30), np.int16), compression_type="GZIP_1")
+    library.HDUList([library.PrimaryHDU(), packed]).writeto(target)
+    bomb = np.frombuffer(gzip.compress(bytes(1 << 24)), np.uint8)
+    with library.open(io.BytesIO(target.getvalue()), disable_image_compression=True) as parts:
+        tiles = [np.asarray(tile) for tile in parts[1].data["COMPRESSED_DATA"]]
+        column = np.empty(len(tiles), object)
+        column[:] = [bomb, *tiles[1:]]
+        form = f"1PB({len(bomb)})"
+        columns = [library.Column("COMPRESSED_DATA", form, array=column)]
+        table = library.BinTableHDU.from_columns(columns)
+        for card in parts[1].header.cards:
+            if card.keyword.startswith("Z"):
+                table.header.append(card)
+        library.HDUList([library.PrimaryHDU(), table]).writeto(made)
+    with pytest.raises(ReadError, match="unpacks to more"):
+        decode(made.getvalue(), LIMIT)
 
 
 def test_without_astropy_the_error_says_what_to_install(monkeypatch):

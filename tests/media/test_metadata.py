@@ -134,7 +134,7 @@ def test_all_eight_orientations_come_out_as_pillow_turns_them(save, rgb, name, t
         expected = np.asarray(ImageOps.exif_transpose(opened).convert("RGB"))
     assert picture.header == probe(content, LIMIT)
     np.testing.assert_array_equal(picture.frames[0], expected)
-    assert orientation(picture.metadata.exif, picture.metadata.xmp) == 1
+    assert orientation(picture.metadata.exif) == 1
     again = decode(written(picture, "png"), LIMIT)
     np.testing.assert_array_equal(again.frames[0], expected)
 
@@ -156,13 +156,23 @@ def test_heif_is_not_turned_twice(rgb):
 
 
 @pytest.mark.parametrize("name", ["PNG", "JPEG", "WEBP"])
-def test_an_orientation_in_xmp_alone_is_applied_and_reset(save, rgb, chunk, name):
+def test_an_orientation_in_xmp_alone_turns_nothing_and_stays(save, rgb, chunk, name):
     if name == "PNG":
         plain = save(rgb, "PNG")
         content = plain[:33] + chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + XMP) + plain[33:]
     else:
         content = save(rgb, name, xmp=XMP)
     picture = decode(content, LIMIT)
+    assert (picture.header.width, picture.header.height) == (30, 20)
+    assert picture.metadata.xmp == XMP
+
+
+@pytest.mark.parametrize("name", ["JPEG", "TIFF"])
+def test_xmp_does_not_contradict_what_was_turned(save, rgb, name):
+    block = Image.Exif()
+    block[0x0112] = 6
+    more = {"tiffinfo": {274: 6, 700: XMP}} if name == "TIFF" else {"xmp": XMP}
+    picture = decode(save(rgb, name, exif=block, **more), LIMIT)
     assert (picture.header.width, picture.header.height) == (20, 30)
     assert b'tiff:Orientation="1"' in picture.metadata.xmp
     assert b'tiff:Make="Maker"' in picture.metadata.xmp
@@ -188,7 +198,7 @@ def test_the_thumbnail_goes_and_its_bytes_too(order):
     result = upright_exif(block)
     assert b"thumbnail" not in result
     assert len(result) < len(block)
-    assert orientation(result, None) == 1
+    assert orientation(result) == 1
     following = upright_exif(block + b"maker note behind it")
     assert b"thumbnail" not in following
     assert following.endswith(b"maker note behind it")

@@ -217,3 +217,34 @@ def test_differences_of_twelve_bits_are_refused_by_name():
     page = ((258, 3, (12,)), (317, 3, (2,)))
     with pytest.raises(UnsupportedError, match="12 bits per channel"):
         probe(tiff(bytes(12), (4, 2), *page), LIMIT)
+
+
+@pytest.mark.parametrize("kind", ["unassalpha", "assocalpha"])
+def test_inks_with_opacity_keep_both(kind):
+    pixels = np.random.default_rng(0).integers(0, 256, (6, 8, 5), np.uint8)
+    stored = pixels.copy()
+    if kind == "assocalpha":
+        pixels[..., 4] = np.arange(48).reshape(6, 8) % 2 * 255
+        pixels[pixels[..., 4] == 0] = 0
+        stored = pixels
+    target = io.BytesIO()
+    tifffile.imwrite(
+        target, stored, photometric="separated", extrasamples=[kind],
+        compression="zlib", predictor=True,
+    )  # fmt: skip
+    picture = decode(target.getvalue(), LIMIT)
+    assert picture.header == probe(target.getvalue(), LIMIT)
+    inks = Image.fromarray(pixels[..., :4].copy(), "CMYK")
+    np.testing.assert_array_equal(picture.frames[0][..., :3], np.asarray(inks.convert("RGB")))
+    np.testing.assert_array_equal(picture.frames[0][..., 3], pixels[..., 4])
+
+
+def test_inks_multiplied_by_opacity_are_divided_by_it():
+    pixels = np.array([[[60, 30, 0, 90, 120], [0, 0, 0, 0, 0]]], np.uint8)
+    target = io.BytesIO()
+    tifffile.imwrite(
+        target, pixels, photometric="separated", extrasamples=["assocalpha"], planarconfig="contig"
+    )
+    inks = Image.fromarray(np.array([[[128, 64, 0, 191], [0] * 4]], np.uint8), "CMYK")
+    frame = decode(target.getvalue(), LIMIT).frames[0]
+    np.testing.assert_array_equal(frame[..., :3], np.asarray(inks.convert("RGB")))

@@ -1,0 +1,100 @@
+"""AVIF of older encoders, which browsers read and the strict libavif of Pillow does not.
+
+Their opacity states no size of its own, or their properties are given to items in several boxes.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+
+from esc_cli.media.heif_boxes import associations, boxes, children, references
+
+_FULL_BYTES = 4  # version and flags
+_HEAD_BYTES = 8  # of ipma: the number of its entries too
+_OPACITY = b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha\0", b"urn:mpeg:hevc:2015:auxid:1\0"
+
+
+def as_libavif_reads(content: bytes) -> bytes:
+    """The same file with one box of associations, and opacity of the picture's size.
+
+    The changed meta box goes to the end and the old one is left as free space, so that no offset
+    changes (ISO/IEC 14496-12, 8.11.1 lets it be anywhere).
+    """
+    found = {kind: (start, end) for kind, start, end in boxes(content)}
+    if b"meta" not in found:
+        return content
+    start, end = found[b"meta"]
+    try:
+        changed = _changed(content[start + _FULL_BYTES : end])
+    except (struct.error, IndexError):
+        return content
+    if changed is None or content[start - 4 : start] != b"meta":  # with a size of 64 bits
+        return content
+    meta = _box(b"meta", content[start : start + _FULL_BYTES] + changed)
+    return content[: start - 4] + b"free" + content[start:] + meta
+
+
+def _changed(meta: bytes) -> bytes | None:
+    """The boxes in the meta box, None where nothing is odd."""
+    parts = {kind: meta[start:end] for kind, start, end in boxes(meta)}
+    inside = parts.get(b"iprp", b"")
+    stored = children(inside).get(b"ipco", b"")
+    tables = [inside[start:end] for kind, start, end in boxes(inside) if kind == b"ipma"]
+    merged = _merged(tables)
+    wanted = _missing_sizes(parts.get(b"iref", b""), stored, merged)
+    if not wanted and len(merged) == len(tables):
+        return None
+    made = (_box(b"ipma", b"".join(_associated(table, wanted))) for table in merged)
+    parts[b"iprp"] = _box(b"ipco", stored) + b"".join(made)
+    return b"".join(_box(kind, part) for kind, part in parts.items())
+
+
+def _merged(tables: list[bytes]) -> list[bytes]:
+    """One ipma box of each version and flags."""
+    alike: dict[bytes, list[bytes]] = {}
+    for table in tables:
+        alike.setdefault(table[:_FULL_BYTES], []).append(table)
+    merged = []
+    for head, those in alike.items():
+        count = sum(struct.unpack_from(">I", table, _FULL_BYTES)[0] for table in those)
+        rest = b"".join(table[_HEAD_BYTES:] for table in those)
+        merged.append(head + struct.pack(">I", min(count, 2**32 - 1)) + rest)
+    return merged
+
+
+def _missing_sizes(iref: bytes, stored: bytes, tables: list[bytes]) -> dict[int, int]:
+    """The property that is the picture's size, by the item of opacity that has none."""
+    container = [(kind, stored[start:end]) for kind, start, end in boxes(stored)]
+    sizes = {at for at, (kind, _) in enumerate(container, 1) if kind == b"ispe"}
+    opacity = {
+        at
+        for at, (kind, payload) in enumerate(container, 1)
+        if kind == b"auxC" and payload[_FULL_BYTES:].startswith(_OPACITY)
+    }
+    places = {item: found for table in tables for item, found in associations(table)}
+    wanted = {}
+    for item, shown in references(iref, b"auxl"):
+        own, of_picture = places.get(item, []), [at for at in places.get(shown, []) if at in sizes]
+        if of_picture and opacity.intersection(own) and sizes.isdisjoint(own):
+            wanted[item] = of_picture[0]
+    return wanted
+
+
+def _associated(ipma: bytes, wanted: dict[int, int]) -> Iterator[bytes]:
+    """The box with one property more, in front of the others, for each wanted item."""
+    layout = ">HB" if ipma[:1] == b"\0" else ">IB"
+    form = ">H" if ipma[3] & 1 else ">B"
+    at = _HEAD_BYTES
+    yield ipma[:at]
+    while at + struct.calcsize(layout) <= len(ipma):
+        item, count = struct.unpack_from(layout, ipma, at)
+        at += struct.calcsize(layout)
+        end = at + count * struct.calcsize(form)
+        more = struct.pack(form, wanted[item]) if item in wanted else b""
+        yield struct.pack(layout, item, count + bool(more)) + more + ipma[at:end]
+        at = end
+
+
+def _box(kind: bytes, payload: bytes) -> bytes:
+    return struct.pack(">I4s", 8 + len(payload), kind) + payload
