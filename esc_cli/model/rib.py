@@ -6,7 +6,6 @@ with FlashAttention", arXiv 2603.06738. Shapes as in `model.attention`.
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Final
 
 import torch
@@ -22,8 +21,6 @@ FRESH_STD: Final = 0.05
 """Standard deviation of fresh parameters of the positions."""
 
 
-@lru_cache(maxsize=16)
-@torch.inference_mode(False)  # a tensor made in inference mode could not serve in training
 def positions(window: int, frequencies: int, device: torch.device) -> Tensor:
     """Each token's place: (N, 2 + 4 * frequencies), float32.
 

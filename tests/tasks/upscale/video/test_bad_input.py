@@ -242,10 +242,13 @@ def test_a_movie_that_refers_to_other_files_opens_none(tmp_path, listener):
     assert _Listener.asked == []
 
 
-def test_a_url_is_refused(listener):
+def test_no_address_is_asked_before_all_is_known_nor_one_that_only_ffmpeg_knows(listener, tmp_path):
     for name in (f"{listener}/clip.mp4", "rtsp://127.0.0.1/clip", "file:///etc/passwd"):
-        with pytest.raises(UsageError, match="only local files"):
+        with pytest.raises(UsageError, match="-o does not say where results go"):
             next(upscale(UpscaleOptions((name,)), Stop()))
+    for name in (f"rtsp{listener.removeprefix('http')}/clip", "concat:a.mp4|b.mp4"):
+        with pytest.raises(UsageError, match=r"no kind of address|no such file"):
+            next(upscale(UpscaleOptions((name,), output=str(tmp_path)), Stop()))
     assert _Listener.asked == []
 
 
