@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+pytestmark = pytest.mark.usefixtures("measured_processes")
+
 
 def picture(content):
     image = Image.open(io.BytesIO(content))

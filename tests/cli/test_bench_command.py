@@ -26,6 +26,9 @@ from esc_cli.tasks.stop import Stop
 TINY_X2 = ROOT / "weights/esc-tiny-x2.safetensors"
 
 
+pytestmark = pytest.mark.usefixtures("measured_processes")
+
+
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, str]:
     """A run of two networks with every output."""

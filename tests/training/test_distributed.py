@@ -20,7 +20,7 @@ from esc_cli.training.distributed import find_place
 from esc_cli.training.folder import RunFolder, read_checkpoint
 from esc_cli.training.recipe import load_recipe
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("measured_processes")]
 
 ROOT = Path(__file__).parents[2]
 LOSS_TOLERANCE = 1e-5
