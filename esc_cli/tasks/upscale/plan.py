@@ -192,12 +192,19 @@ class Planner:
     def _fits(self, record: OutputRecord, job: Job) -> bool:
         by_content = self.options.checksum
         return (
-            record.input == str(job.source.absolute)
-            and current_form(record.settings) == job.settings
-            and record.weights_sha256 in job.digests
+            tells_of(record, job, str(job.source.absolute))
             and record.source.fits(job.source.path, by_content)
             and record.result.fits(job.output, by_content)
         )
+
+
+def tells_of(record: OutputRecord, job: Job, text: str) -> bool:
+    """Whether a record is of the result that a job would make of the input known as `text`."""
+    return (
+        record.input == text
+        and current_form(record.settings) == job.settings
+        and record.weights_sha256 in job.digests
+    )
 
 
 def _nothing_known(_path: Path) -> None:

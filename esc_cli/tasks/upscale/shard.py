@@ -43,18 +43,19 @@ class Shard:
         By a hash of its path below its folder without suffix, case and composition: a file more
         moves no other, and inputs whose results could share a name are of one share.
         """
-        return self._takes(_key(source))
+        return self._takes(family(source))
 
     def holds_step(self, source: Source, number: int) -> bool:
         """The same of a step of a long video, by its number from 0 on."""
-        return self._takes(f"{_key(source)}\n{number}")
+        return self._takes(f"{family(source)}\n{number}")
 
     def _takes(self, text: str) -> bool:
         digest = hashlib.sha256(text.encode("utf-8", "surrogateescape")).digest()
         return int.from_bytes(digest[:8], "big") % self.count == self.index - 1
 
 
-def _key(source: Source) -> str:
+def family(source: Source) -> str:
+    """The same for inputs whose results could share a name: without suffix, case, composition."""
     path = os.fspath(source.relative.with_suffix(""))
     return unicodedata.normalize("NFC", path).casefold().replace(os.sep, "/")
 

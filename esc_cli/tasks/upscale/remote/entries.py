@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -16,6 +15,7 @@ from esc_cli.files.remote.failures import StoreError
 from esc_cli.files.remote.store import Held, State, Store
 from esc_cli.media.paths import Source, chosen_by_name, find_sources
 from esc_cli.tasks.upscale.options import UpscaleOptions
+from esc_cli.tasks.upscale.shard import family
 
 _LONGEST_NAME_BYTES = 255
 """Of a part of a path, on nearly every file system."""
@@ -41,11 +41,10 @@ class Entry:
 
     @property
     def family(self) -> tuple[str, str]:
-        """Inputs with the same may want the same name for their results: see `Shard.holds`."""
-        stem = os.fspath(self.source.relative.with_suffix(""))
+        """Inputs with the same may want the same name for their results."""
         folder = os.fspath(self.source.folder or "")
         root = folder if self.held is None else PurePath(folder).name
-        return root, unicodedata.normalize("NFC", stem).casefold()
+        return root, family(self.source)
 
 
 @dataclass

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from esc_cli.files.jsonl import objects
 from esc_cli.files.remote.failures import StoreError
 from esc_cli.files.remote.store import Held, Store
 from esc_cli.tasks.upscale.records import OutputRecord
@@ -54,30 +55,22 @@ class Ledger:
 
     def load(self, files: Iterable[Held]) -> None:
         """Read the files of all runs; `files`: those of the folder that are known."""
-        own = [one for one in files if _is_ledger(one)]
-        for look in range(_LOOKS):
-            try:
-                with ThreadPoolExecutor(_READERS) as readers:
-                    texts = list(readers.map(lambda one: self.store.read(one.path), own))
-                break
-            except StoreError as error:
-                if error.kind != "missing" or look == _LOOKS - 1:
-                    raise
-                own = [one for one in self.store.files() if _is_ledger(one)]
-        else:
-            texts = []
-        for text in texts:
-            self._add(text)
-        self._small = [one for one, text in zip(own, texts, strict=True) if _is_small(text)]
-
-    def _add(self, text: bytes) -> None:
-        for line in text.split(b"\n"):
-            try:
-                entry = json.loads(line)
-            except ValueError:
-                continue
-            if isinstance(entry, dict):
+        texts = self._read([one for one in files if _is_ledger(one)], _LOOKS)
+        for _, text in texts:
+            for entry in objects(text.split(b"\n")):
                 self._take(entry)
+        self._small = [one for one, text in texts if text.count(b"\n") < LINES_OF_A_FILE]
+
+    def _read(self, own: list[Held], looks: int) -> list[tuple[Held, bytes]]:
+        try:
+            with ThreadPoolExecutor(_READERS) as readers:
+                texts = list(readers.map(lambda one: self.store.read(one.path), own))
+        except StoreError as error:
+            if error.kind != "missing" or looks == 1:
+                raise
+            newer = [one for one in self.store.files() if _is_ledger(one)]
+            return self._read(newer, looks - 1)
+        return list(zip(own, texts, strict=True))
 
     def _take(self, entry: dict[str, Any]) -> None:
         if isinstance(entry.get("claimed"), str):
@@ -157,10 +150,6 @@ class Ledger:
 
 def _is_ledger(held: Held) -> bool:
     return len(held.parts) == 2 and held.parts[0] == FOLDER and held.path.endswith(".jsonl")
-
-
-def _is_small(text: bytes) -> bool:
-    return text.count(b"\n") < LINES_OF_A_FILE
 
 
 def _claim(output: str, text: str) -> str:

@@ -23,13 +23,12 @@ from esc_cli.tasks.upscale.events import Item, ItemEvent, Progress, Remark
 from esc_cli.tasks.upscale.job import Job, item_of
 from esc_cli.tasks.upscale.options import UpscaleOptions
 from esc_cli.tasks.upscale.pipeline import Runner
-from esc_cli.tasks.upscale.plan import Plan, Planner
+from esc_cli.tasks.upscale.plan import Plan, Planner, tells_of
 from esc_cli.tasks.upscale.records import FileState, OutputRecord, RecordShelf
 from esc_cli.tasks.upscale.remote.entries import Entry
 from esc_cli.tasks.upscale.remote.finished import source_fits
 from esc_cli.tasks.upscale.remote.places import Place
 from esc_cli.tasks.upscale.remote.staging import Stager
-from esc_cli.tasks.upscale.settings_key import current_form
 
 UPLOADS = 4
 Pending = deque[tuple[Item, Future[float]]]
@@ -215,9 +214,7 @@ class _RoundPlanner(Planner):
     def _stands(self, record: OutputRecord, job: Job) -> bool:
         own, by_content = self.round, self.options.checksum
         entry = own.entries[job.source.path]
-        if record.input != entry.text or current_form(record.settings) != job.settings:
-            return False
-        if record.weights_sha256 not in job.digests:
+        if not tells_of(record, job, entry.text):
             return False
         fits = source_fits(record, entry, by_content=by_content)
         if fits is None:

@@ -100,7 +100,7 @@ def staging_folder(chosen: str | None, key: str) -> Iterator[Folder]:
 
 @dataclass
 class Staged:
-    """An input that is here, or the error of its download. `seconds`: what that took."""
+    """An input that is here, or the error of its download."""
 
     entry: Entry
     error: EscError | None = None
@@ -200,9 +200,10 @@ class Stager:
             return Staged(replace(entry, state=self._download(entry)))
         except StoreError as error:
             return Staged(entry, ReadError(f"cannot be downloaded: {error}"))
-        except (EscError, OSError) as error:
-            what = f"cannot be staged: {error.strerror}" if isinstance(error, OSError) else ""
-            return Staged(entry, ReadError(what) if what else error)  # type: ignore[arg-type]
+        except EscError as error:
+            return Staged(entry, error)
+        except OSError as error:
+            return Staged(entry, ReadError(f"cannot be staged: {error.strerror}"))
         except Exception as error:  # noqa: BLE001 - a fault of ours in one item must not stop the batch
             what = f"unexpected {type(error).__name__}: {error}"
             return Staged(entry, EscError(what, advice="please report this"))

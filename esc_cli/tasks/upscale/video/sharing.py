@@ -7,10 +7,9 @@ segments finished and holds the lock of joining makes the result of them.
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -33,8 +32,8 @@ from esc_cli.tasks.upscale.video.unfinished import (
     chosen_journal,
     folders_of,
     home_of,
-    is_only_locks,
-    is_shared_now,
+    remove_if_empty,
+    remove_parts,
 )
 
 PATIENCE_S = 10.0
@@ -86,18 +85,11 @@ class Shared:
         """Let others join, and have the locks; finished parts stay."""
         self._join.release()
         self._own.release()
-        with suppress(OSError):  # another may have removed it
-            if is_only_locks(self.home) and not is_shared_now(self.home):
-                shutil.rmtree(self.home)
+        remove_if_empty(self.home)
 
     def finish(self) -> str:
         """As `Unfinished.finish`."""
-        self.journal.remove()
-        for other in self.others:
-            if other.is_stale:
-                shutil.rmtree(other.folder, ignore_errors=True)
-        path = self.journal.folder
-        return f"{path} could not be removed" if path.exists() else ""
+        return remove_parts(self.journal, self.others)
 
 
 _DONE = "the segments of this share are done"

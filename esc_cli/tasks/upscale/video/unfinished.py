@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from itertools import chain, count
@@ -34,11 +34,6 @@ def home_of(output: Path) -> Path:
     return hidden_sibling(output, ".esc-segments")
 
 
-def is_only_locks(home: Path) -> bool:
-    """Whether nothing but locks is left. Raises OSError where that cannot be seen."""
-    return all(path.name.partition(".")[0] == LOCK for path in home.iterdir())
-
-
 def is_shared_now(home: Path) -> bool:
     """Whether shares work on the output, as their locks tell."""
     for path in sorted(home.glob(f"{LOCK}.*")):
@@ -47,6 +42,14 @@ def is_shared_now(home: Path) -> bool:
             return True
         lock.release()
     return False
+
+
+def remove_if_empty(home: Path) -> None:
+    """Remove the folder where nothing but locks is left, which nobody holds."""
+    with suppress(OSError):  # another may have removed it, or something else lies in it
+        only_locks = all(path.name.partition(".")[0] == LOCK for path in home.iterdir())
+        if only_locks and not is_shared_now(home):
+            shutil.rmtree(home)
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,15 @@ class Leftover:
         count = counted(len(self.journal.entries), "finished segment")
         settings = in_words(str(self.journal.fingerprint.get("settings")))
         return f"{count} ({self.journal.bytes / 1e6:,.1f} MB, {settings}) are not used: {end}"
+
+
+def remove_parts(journal: Journal, others: Iterable[Leftover]) -> str:
+    """Remove what a result was made of, and what can no longer be used; what stays, in words."""
+    journal.remove()
+    for other in others:
+        if other.is_stale:
+            shutil.rmtree(other.folder, ignore_errors=True)
+    return f"{shown(journal.folder)} could not be removed" if journal.folder.exists() else ""
 
 
 @dataclass
@@ -109,20 +121,14 @@ class Unfinished:
 
         That of other settings stays.
         """
-        self.journal.remove()
-        for other in self.others:
-            if other.is_stale:
-                shutil.rmtree(other.folder, ignore_errors=True)
+        stay = remove_parts(self.journal, self.others)
         self._leave()
-        stay = [path for path in (self.journal.folder,) if path.exists()]
-        return "".join(f"{shown(path)} could not be removed" for path in stay)
+        return stay
 
     def _leave(self) -> None:
         if self._lock is not None:
             self._lock.release()
-        with suppress(OSError):  # where something else lies in it, it stays
-            if is_only_locks(self.home):
-                shutil.rmtree(self.home)
+        remove_if_empty(self.home)
 
 
 @dataclass(frozen=True)
