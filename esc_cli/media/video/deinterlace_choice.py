@@ -99,33 +99,38 @@ class Measured:
     @property
     def order(self) -> Order:
         """The order of the fields, where nearly all combed frames agree on it."""
-        if self.combed < _ENOUGH:
+        if self.combed < _LEAST_TOLD:
             return "auto"
-        if self.tff >= _AGREED * self.combed:
+        if self.tff >= _NEARLY_ALL_SHARE * self.combed:
             return "tff"
-        return "bff" if self.bff >= _AGREED * self.combed else "auto"
+        return "bff" if self.bff >= _NEARLY_ALL_SHARE * self.combed else "auto"
 
 
-_ENOUGH = 4
-_CLEAR = 12
+_LEAST_TOLD = 4
+"""Combed frames without which nothing is said of their order."""
+_CLEARLY_COMBED = 12
 """Frames combed by themselves without which a video that is not called interlaced is none."""
-_AGREED = 0.9
-_STRAY = 0.1
+_NEARLY_ALL_SHARE = 0.9
+"""From here on frames agree: on an order, or on being called interlaced."""
+_STRAY_SHARE = 0.1
 """A smaller share of combed frames is a film's few, or noise."""
-_UNCALLED = 0.4
+_COMBED_SHARE_UNCALLED = 0.4
 """A smaller share, in a video that is not called interlaced, comes from fine horizontal lines: of
 progressive clips in public test sets up to a third was measured combed."""
-_MOSTLY = 0.5
-_REPEATED = 0.2
-_CURED = 0.9
+_ALL_COMBED_SHARE = 0.5
+"""From this share of combed frames on every frame is deinterlaced."""
+_TELECINE_REPEATS = 0.2
+"""Fields by frames that repeat the one before: 3:2 has two in five, of which idet misses some."""
+_MATCHED_SHARE = 0.9
+"""Of combed frames, that are no more once the fields of film are matched."""
 _FILM_RATES = (29, 31)
 
 
 def may_be_film(measured: Measured, rate: Fraction) -> bool:
     """Whether a sample can be film in the 3:2 pattern, so that matching its fields is worth it."""
     low, high = _FILM_RATES
-    repeats = measured.repeated_share >= _REPEATED
-    return low <= rate <= high and repeats and measured.combed_share >= _STRAY
+    repeats = measured.repeated_share >= _TELECINE_REPEATS
+    return low <= rate <= high and repeats and measured.combed_share >= _STRAY_SHARE
 
 
 def decided(measured: Measured, wish: str, *, doubled: bool, rate: Fraction) -> Fields:
@@ -137,7 +142,7 @@ def decided(measured: Measured, wish: str, *, doubled: bool, rate: Fraction) -> 
         return _told(Fields("telecine", order), measured, "as was asked for", rate)
     if wish == "bwdif":
         return _told(Fields("all", order, doubled), measured, "as was asked for", rate)
-    if may_be_film(measured, rate) and (measured.cured or 0) >= _CURED:
+    if may_be_film(measured, rate) and (measured.cured or 0) >= _MATCHED_SHARE:
         return _told(Fields("telecine", order), measured, "telecined film", rate)
     return _by_share(measured, doubled, rate)
 
@@ -146,13 +151,13 @@ def _by_share(measured: Measured, doubled: bool, rate: Fraction) -> Fields:
     share, flagged = measured.combed_share, measured.flagged / max(1, measured.frames)
     told = measured.combed + measured.progressive
     own = measured.combed - measured.carried
-    is_clear = own >= _CLEAR and measured.order != "auto" and share >= _UNCALLED
-    if not flagged and not is_clear:
+    has_order = own >= _CLEARLY_COMBED and measured.order != "auto"
+    if not flagged and not (has_order and share >= _COMBED_SHARE_UNCALLED):
         return Fields("flagged", doubled=doubled)  # fine patterns look combed, of either order
-    if share >= _STRAY or (flagged and not told):
-        if 1 - _AGREED < flagged < _AGREED:
+    if share >= _STRAY_SHARE or (flagged and not told):
+        if 1 - _NEARLY_ALL_SHARE < flagged < _NEARLY_ALL_SHARE:
             return _told(Fields("flagged", measured.order, doubled), measured, "partly", rate)
-        if flagged >= _AGREED or share >= _MOSTLY:
+        if flagged >= _NEARLY_ALL_SHARE or share >= _ALL_COMBED_SHARE:
             return _told(Fields("all", measured.order, doubled), measured, "interlaced", rate)
         return _told(Fields("combed", measured.order, doubled), measured, "partly", rate)
     if flagged:
