@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import http.server
 import re
-import threading
 from fractions import Fraction
 
 import av
@@ -13,7 +11,7 @@ import pytest
 from clips import Clip, finished_steps, look, remuxed, unfinished
 from PIL import Image
 
-from esc_cli.errors import EscError, MissingExtraError, UsageError
+from esc_cli.errors import EscError, MissingExtraError
 from esc_cli.tasks.stop import Stop
 from esc_cli.tasks.upscale.events import Item, Progress
 from esc_cli.tasks.upscale.options import UpscaleOptions, VideoOptions
@@ -190,66 +188,6 @@ def test_what_only_has_the_name_of_a_video(tmp_path, content):
     path = tmp_path / "clip.mkv"
     path.write_bytes(content)
     assert "not a video" in failure(path) or "cannot be opened" in failure(path)
-
-
-class _Listener(http.server.BaseHTTPRequestHandler):
-    asked: list[str] = []  # noqa: RUF012 - of one test
-
-    def do_GET(self):
-        self.asked.append(self.path)
-        self.send_error(404)
-
-    def log_message(self, *arguments):
-        pass
-
-
-@pytest.fixture
-def listener():
-    server = http.server.HTTPServer(("127.0.0.1", 0), _Listener)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    _Listener.asked.clear()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
-
-
-PLAYLISTS = {
-    "hls": "#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\n{url}/a.ts\n#EXT-X-ENDLIST\n",
-    "concat": "ffconcat version 1.0\nfile {url}/a.mp4\n",
-    "sdp": "v=0\no=- 0 0 IN IP4 127.0.0.1\nc=IN IP4 127.0.0.1\nm=video 5004 RTP/AVP 96\n",
-    "dash": '<MPD xmlns="urn:mpeg:dash:schema:mpd:2011"><BaseURL>{url}/</BaseURL></MPD>',
-}
-
-
-@pytest.mark.parametrize("kind", PLAYLISTS)
-@pytest.mark.parametrize("suffix", ["mp4", "mkv", "m3u8"])
-def test_a_playlist_opens_nothing(tmp_path, listener, kind, suffix):
-    path = tmp_path / f"clip.{suffix}"
-    path.write_text(PLAYLISTS[kind].format(url=listener))
-    assert "playlist" in failure(path)
-    assert _Listener.asked == []
-
-
-def test_a_movie_that_refers_to_other_files_opens_none(tmp_path, listener):
-    """QuickTime's data references: FFmpeg leaves them alone, and could open nothing anyway."""
-    path = Clip(frames=3, format="mov").write(tmp_path / "clip.mov")
-    content = path.read_bytes()
-    own = b"\0\0\0\x0curl \0\0\0\x01"
-    assert own in content
-    path.write_bytes(content.replace(own, b"\0\0\0\x0curl \0\0\0\0"))
-    run(path)
-    assert _Listener.asked == []
-
-
-def test_no_address_is_asked_before_all_is_known_nor_one_that_only_ffmpeg_knows(listener, tmp_path):
-    for name in (f"{listener}/clip.mp4", "rtsp://127.0.0.1/clip", "file:///etc/passwd"):
-        with pytest.raises(UsageError, match="-o does not say where results go"):
-            next(upscale(UpscaleOptions((name,)), Stop()))
-    for name in (f"rtsp{listener.removeprefix('http')}/clip", "concat:a.mp4|b.mp4"):
-        with pytest.raises(UsageError, match=r"no kind of address|no such file"):
-            next(upscale(UpscaleOptions((name,), output=str(tmp_path)), Stop()))
-    assert _Listener.asked == []
 
 
 def test_without_pyav_the_message_holds_the_install_line(tmp_path, monkeypatch):
