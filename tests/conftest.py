@@ -18,11 +18,20 @@ import pytest
 import trustme
 from command import measured
 
+from esc_cli.media.video.scheduling import kept_scheduling
+
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # one thread is quickest for the small networks
 os.environ.pop("ESC_WEIGHTS", None)
 # Nobody's own settings; a browser and matplotlib write there.
 os.environ["XDG_CONFIG_HOME"] = tempfile.mkdtemp(prefix="esc-config-")
 atexit.register(shutil.rmtree, os.environ["XDG_CONFIG_HOME"], ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def scheduled_as_before() -> Iterator[None]:
+    """SVT-AV1, which makes clips of tests, would have all later tests run as real-time ones."""
+    with kept_scheduling():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import platform
+import sys
 from contextlib import contextmanager
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -87,3 +90,26 @@ def test_what_memory_held_before_does_not_change_the_packets(codec, size, thread
         second = packets_of(codec, size, threads)
     assert len(first) == 4
     assert first == second
+
+
+@pytest.mark.skipif(
+    not sys.platform.startswith("linux") or os.geteuid() != 0,
+    reason="only root may make threads real-time ones on Linux",
+)
+@pytest.mark.parametrize("codec", ["h264", "hevc", "av1", "vp9", "ffv1", "prores"])
+def test_no_encoder_becomes_more_urgent_than_other_programs(codec):
+    """SVT-AV1 makes whole processes real-time ones, which take the processor from all others."""
+
+    def policies():
+        threads = (int(task.name) for task in Path("/proc/self/task").iterdir())
+        return {os.sched_getscheduler(thread) for thread in threads}
+
+    assert policies() == {os.SCHED_OTHER}
+    layout = output_layout(codec_by_name(codec), planar("yuv420p"), None)
+    encoder = SegmentEncoder(encoding_of(codec, SIZES[0], layout), 2)
+    packets = [
+        packet for frame in moving_frames(SIZES[0], layout) for packet in encoder.encode(frame)
+    ]
+    assert policies() == {os.SCHED_OTHER}
+    assert [*packets, *encoder.finish()]
+    assert policies() == {os.SCHED_OTHER}

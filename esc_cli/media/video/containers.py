@@ -6,6 +6,7 @@ import io
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Literal
 
+from esc_cli.media.video.scheduling import kept_scheduling
 from esc_cli.media.video.source import is_ffmpeg_error, load_av
 
 if TYPE_CHECKING:
@@ -71,7 +72,8 @@ def _written(container: str, stream: Stream, way: Way) -> bytes | None:
         with open_result(target, container, way) as trial:
             added = trial.add_stream_from_template(stream, opaque=True)
             added.metadata.update(stream.metadata)
-            trial.start_encoding()
+            with kept_scheduling():
+                trial.start_encoding()
             if way == "wide":  # a file without packets is none to readers
                 trial.mux(_packet(added))
     except ValueError:

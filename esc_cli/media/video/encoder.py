@@ -23,6 +23,7 @@ from esc_cli.media.video.encoder_limits import check_size
 from esc_cli.media.video.frames import Plane, RawFrame
 from esc_cli.media.video.hardware import failure_of, needs_of
 from esc_cli.media.video.pixel_formats import Layout, closest, planar
+from esc_cli.media.video.scheduling import kept_scheduling
 from esc_cli.media.video.side_data import joined
 from esc_cli.media.video.source import load_av
 
@@ -143,7 +144,8 @@ def _check_machine(encoding: Encoding) -> None:
     encoder = encoding.encoder
     context: Any = load_av().CodecContext.create(encoder, "w")
     configure(context, plain, threads=1)
-    reason = failure_of(context.open)
+    with kept_scheduling():
+        reason = failure_of(context.open)
     if reason:
         what = f"the encoder {encoder} does not open on this machine: {reason}"
         raise DeviceError(what, advice=_advice(encoding))
@@ -177,7 +179,8 @@ class SegmentEncoder:
         self.context: Any = av.CodecContext.create(encoding.encoder, "w")
         configure(self.context, encoding, threads)
         try:
-            self.context.open()
+            with kept_scheduling():
+                self.context.open()
         except (av.FFmpegError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             what = f"{encoding.encoder} refuses {encoding.width} x {encoding.height}: {reason}"

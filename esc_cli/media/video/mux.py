@@ -21,6 +21,7 @@ from esc_cli.media.video.interleave import Peekable, mux_until
 from esc_cli.media.video.matroska_aspect import PLACEHOLDER, state_aspect
 from esc_cli.media.video.packet_order import PacketOrder
 from esc_cli.media.video.quicktime_keys import add_keys
+from esc_cli.media.video.scheduling import kept_scheduling
 from esc_cli.media.video.segments import read_pts, read_segment
 from esc_cli.media.video.source import is_ffmpeg_error, load_av, open_video
 from esc_cli.media.video.tracks import (
@@ -135,7 +136,8 @@ class Muxer:
         chapters = source.chapters()
         result.set_chapters(chapters if self.window is None else self.window.chapters(chapters))
         outputs = self._outputs(source, result)
-        result.start_encoding()
+        with kept_scheduling():  # it opens the encoder
+            result.start_encoding()
         video = outputs[self.facts.stream]
         packets = Peekable(self._packets(segments, video))
         for packet in self._others(source, set(outputs) - {self.facts.stream}):
