@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import sys
 from pathlib import Path
 
 import pytest
-
-PR_CAPBSET_DROP = 24  # linux/prctl.h
-DAC_CAPABILITIES = (1, 2)  # linux/capability.h: CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
-
-
-def without_override() -> None:
-    """In the child: the superuser, too, is bound by permissions after the next exec."""
-    libc = ctypes.CDLL(None)
-    for capability in DAC_CAPABILITIES:
-        libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)
+from forking import without_override
 
 
 @pytest.fixture(scope="module")

@@ -17,6 +17,7 @@ from unittest import mock
 
 import coverage
 import pytest
+from forking import Forked, can_fork
 
 ROOT = Path(__file__).parents[2]
 Word = str | bytes | Path | int | float
@@ -61,9 +62,12 @@ def start(*words: Word, **options: Any) -> subprocess.Popen[bytes]:
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     environment |= options.pop("env", {})
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "stdin": subprocess.DEVNULL}
-    command = [sys.executable, "-m", "esc_cli", *_texts(words)]
     # Unbuffered: communicate() after readline() would lose what a buffer had taken in ahead.
-    return subprocess.Popen(command, env=environment, bufsize=0, **(pipes | options))
+    options = pipes | {"bufsize": 0} | options
+    if can_fork(environment, options):
+        return Forked(_texts(words), env=environment, **options)
+    command = [sys.executable, "-m", "esc_cli", *_texts(words)]
+    return subprocess.Popen(command, env=environment, **options)
 
 
 def run_process(*words: Word, **options: Any) -> Ran:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from forking import Forked, can_fork
 
 ROOT = Path(__file__).parents[2]
 
@@ -23,10 +24,15 @@ class Ran:
 class Train:
     """Runs `esc train`; `start` leaves it running."""
 
-    def start(self, *arguments, before=(), **environment) -> subprocess.Popen[str]:
-        command = [*before, sys.executable, "-m", "esc_cli", "train", *map(str, arguments)]
+    def start(self, *arguments, before=(), preexec_fn=None, **environment):
+        """The process, a `subprocess.Popen` of texts; `before` are the words of a wrapper."""
+        words = ["train", *map(str, arguments)]
         own = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"} | environment
-        return subprocess.Popen(command, env=own, stderr=subprocess.PIPE, text=True)
+        options = {"stderr": subprocess.PIPE, "text": True, "preexec_fn": preexec_fn}
+        if not before and can_fork(own, options):
+            return Forked(words, env=own, **options)
+        command = [*before, sys.executable, "-m", "esc_cli", *words]
+        return subprocess.Popen(command, env=own, **options)
 
     def __call__(self, *arguments, **options) -> Ran:
         return self.ended(self.start(*arguments, **options))
