@@ -36,6 +36,7 @@ def test_each_timed_run_is_kept_and_warm_up_runs_are_not() -> None:
     assert speed.percentile_ms(10) <= speed.median_ms <= speed.percentile_ms(90)
 
 
+@pytest.mark.slow
 def test_the_peak_memory_is_that_of_the_workload_and_not_of_the_caller() -> None:
     ballast = torch.ones(1 << 27)  # 512 MiB that the measuring process must not inherit
     large = replace(TINY, in_size=(256, 256), out_size=(1024, 1024))

@@ -225,6 +225,7 @@ print(pull(release_of_file(sys.argv[1]), Path(sys.argv[2])))
 """
 
 
+@pytest.mark.slow
 def test_two_processes_fetch_it_once(server, target):
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     server.going.clear()

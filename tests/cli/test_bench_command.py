@@ -26,7 +26,7 @@ from esc_cli.tasks.stop import Stop
 TINY_X2 = ROOT / "weights/esc-tiny-x2.safetensors"
 
 
-pytestmark = pytest.mark.usefixtures("measured_processes")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("measured_processes")]
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,8 @@ from benching import QUICK, bench
 from esc_cli.errors import UsageError
 from esc_cli.tasks.benchmark.report import read_earlier
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -38,6 +38,7 @@ Image.register_decoder("tga_rle", OddDecoder)
 """
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.skipif(sys.platform == "win32", reason="nothing bounds decoders there"),
     pytest.mark.usefixtures("measured_processes"),
 ]

@@ -205,6 +205,7 @@ def test_compare_writes_a_sheet_and_a_page(evaluated, esc, data, tmp_path):
     assert (done.code, "differ in size" in done.err) == (1, True)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="needs limits of memory")
 def test_a_picture_too_large_for_the_memory_fails_by_name_and_the_rest_is_scored(esc, tmp_path):
     import resource

@@ -19,6 +19,7 @@ TINY_X2 = ROOT / "weights/esc-tiny-x2.safetensors"
 export = Command(("export",))
 
 
+@pytest.mark.slow
 def test_esc_tiny_runs_in_onnxruntime(tmp_path: Path) -> None:
     target = tmp_path / "tiny.onnx"
     done = export("esc-tiny", "-s", "2", "-o", target)

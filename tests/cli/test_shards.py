@@ -81,6 +81,7 @@ def test_an_output_of_another_share_is_no_input(esc, photos):
     assert "9 done" in ran.err
 
 
+@pytest.mark.slow
 def test_the_scheduler_tells_the_share(esc, photos):
     variables = {"SLURM_ARRAY_TASK_COUNT": str(COUNT)}
     done = 0
@@ -113,6 +114,7 @@ def test_reports_of_all_shares_are_one(esc, esc_command, photos):
     assert still.code == 1  # the last word on bad.png is that it failed
 
 
+@pytest.mark.slow
 def test_a_killed_share_has_not_ended_and_another_run_completes_it(
     esc, esc_command, photos, contents
 ):
@@ -159,6 +161,7 @@ def test_what_does_not_go_together_is_refused(esc, photos, tmp_path):
     assert esc("-", "--shard", "1/3", input=b"x").code == 2
 
 
+@pytest.mark.slow
 def test_the_script_for_slurm_in_the_documentation(esc, photos, contents, tmp_path):
     text = (ROOT / "docs" / "machines.md").read_text()
     script = tmp_path / "esc.sbatch"

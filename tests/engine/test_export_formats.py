@@ -25,6 +25,8 @@ from esc_cli.errors import EscError, UsageError
 from esc_cli.model import Network, build, from_config
 from esc_cli.model.config import VARIANTS, Rib
 
+pytestmark = pytest.mark.slow
+
 SMALL: dict[str, dict[str, Any]] = {
     "esc": {"scale": 2},
     "esc-fp": {"scale": 3},

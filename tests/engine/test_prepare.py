@@ -38,6 +38,7 @@ def faults(**environment: str) -> int:
     return int(told.stdout)
 
 
+@pytest.mark.slow
 def test_freed_memory_serves_the_next_tensors_unless_the_user_chose_otherwise() -> None:
     chosen = faults(MALLOC_TRIM_THRESHOLD_="131072", MALLOC_MMAP_THRESHOLD_="131072")
     if chosen < 15_000:

@@ -31,6 +31,7 @@ WAYS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "dtype", "batch", "working"), WAYS)
 def test_no_forward_mixes_devices_or_types_or_waits(
     small: NetworkConfig,

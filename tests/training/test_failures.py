@@ -112,6 +112,7 @@ def files_of_at_most(kib: int) -> tuple[str, ...]:
     return ("bash", "-c", f'ulimit -f {kib}; exec "$@"', "bash")
 
 
+@pytest.mark.slow
 def test_a_checkpoint_that_cannot_be_written_leaves_no_half(
     train, train_here, recipe, pictures, tmp_path
 ):
@@ -125,6 +126,7 @@ def test_a_checkpoint_that_cannot_be_written_leaves_no_half(
     assert list((tmp_path / "checkpoints").iterdir()) == [before]
 
 
+@pytest.mark.slow
 def test_a_full_disk_leaves_no_half_cache(train, train_here, recipe, pictures, tmp_path):
     ran = train(recipe, "--data", pictures, "--out", tmp_path, before=files_of_at_most(4))
     assert ran.code in (1, 3)

@@ -58,6 +58,7 @@ def learner_of(recipe):
     return PixelLearner(build(recipe.variant, recipe.scale), recipe, CPU)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "setting", ["precision=fp32", "precision=bf16", "pixel_loss=l2", "frequency_weight=0.05"]
 )
@@ -148,6 +149,7 @@ class Small:
         self.settings = ["data.batch=2", "schedule.warmup=0", *TINY[kind]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["esc-lte", "esc-real-mse", "esc-real-gan"])
 def test_a_run_in_two_parts_is_the_run_in_one(pictures, vgg, tmp_path, name):
     recipe, parts, whole = Small(name), tmp_path / "parts", tmp_path / "whole"

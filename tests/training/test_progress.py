@@ -29,6 +29,7 @@ def test_lines_name_loss_rate_speed_and_waiting(train_here, recipe, pictures, tm
     assert rates == pytest.approx([2e-3 / 3, 1e-3, 5e-4, 5e-4])
 
 
+@pytest.mark.slow
 def test_a_terminal_gets_a_bar(recipe, pictures, tmp_path):
     pytest.importorskip("tqdm")
     fcntl, termios = (pytest.importorskip(name) for name in ("fcntl", "termios"))

@@ -36,6 +36,7 @@ def begun(recipe, pictures, tmp_path):
     return begin
 
 
+@pytest.mark.slow
 def test_a_second_run_in_a_folder_is_refused_and_a_killed_one_leaves_it_free(
     train, train_here, begun, recipe, pictures, tmp_path
 ):
@@ -83,6 +84,7 @@ def test_a_run_that_another_has_overtaken_does_not_go_over_it(recipe, pictures, 
         list(late.run())
 
 
+@pytest.mark.slow
 def test_a_job_of_several_processes_is_refused_with_one_reason(train, recipe, pictures, tmp_path):
     """The other way round, that only the first process holds the folder, shows where two train."""
     lock = RunLock(tmp_path / "run")

@@ -48,6 +48,7 @@ def write(path, frames):
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("codec", ["h264", "ffv1"])
 @pytest.mark.parametrize("kind", ["flat animation", "film with grain", "screen text"])
 def test_the_bytes_that_are_expected_are_those_that_come(tmp_path, contents, kind, codec):

@@ -87,6 +87,7 @@ class After(Stop):
         return len(self.lines) - self.first >= self.steps
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("codec", "name"),
     [("h264", "one.mp4"), ("h264", "one.mkv"), ("hevc", "one.mov"), ("av1", "one.mkv")],
