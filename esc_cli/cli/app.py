@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from typing import Annotated
+from collections.abc import Callable
+from functools import cache
+from typing import Annotated, Any
 
 import typer
 
@@ -80,10 +82,16 @@ weights_app.command("export", cls=ConfiguredCommand, epilog=WEIGHTS_EXPORT_EPILO
 app.add_typer(weights_app, name="weights")
 
 
+@cache
+def command() -> Callable[[], Any]:
+    """All commands with their options, as typer reads them from the functions, once a process."""
+    return typer.main.get_command(app)
+
+
 def main() -> None:
     """Run the command; every expected error ends in one line and its documented exit code."""
     try:
-        app()
+        command()()
     except EscError as error:
         print_error(error)
         raise SystemExit(error.exit_code) from None
