@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
 import typer
 import typer.main
 from typer.core import TyperCommand
 
-from esc_cli.cli.config_file import Setting, settings_for
+from esc_cli.cli.config_file import Asked, Setting, settings_for
+from esc_cli.errors import UsageError
 
 PANEL = "Settings"
 _CONFIG, _PRINT = "config_file", "print_config"
@@ -25,26 +26,41 @@ class ConfiguredCommand(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Read the files before the options, which count more."""
-        command = _path(ctx)
-        found = settings_for(command, self._names(), args, _wanted(args))
+        found = {} if ctx.resilient_parsing else self._settings(ctx, args)
         ctx.meta[__name__] = found
         several = {param.name for param in self.params if getattr(param, "multiple", False)}
         ctx.default_map = {
             name: [one.value] if name in several and isinstance(one.value, str) else one.value
             for name, one in found.items()
         }
-        return super().parse_args(ctx, args)
+        try:
+            return super().parse_args(ctx, args)
+        except typer.BadParameter as error:
+            _refuse_setting(ctx, error)
+            raise
+
+    def _settings(self, ctx: Any, args: list[str]) -> dict[str, Setting]:
+        """What files say, for the arguments as the parser sees them; nothing for --help."""
+        values, _, order = self.make_parser(ctx).parse_args(list(args))
+        if any(str(param.name) == "help" for param in order):
+            return {}
+        arguments = [p.name for p in self.params if p.param_type_name == "argument"]
+        first = values.get(arguments[0]) if arguments else None
+        if isinstance(first, (list, tuple)):
+            first = first[0] if first else None
+        asked = Asked(_path(ctx), self.names(), frozenset(_commands(ctx.find_root().command)))
+        return settings_for(asked, first, values.get(_CONFIG))
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command, or show its values."""
         # The command's function does not know the two.
         del ctx.params[_CONFIG]
         if ctx.params.pop(_PRINT):
-            print_values(ctx, self._names())
+            print_values(ctx, self.names())
             raise typer.Exit
         return super().invoke(ctx)
 
-    def _names(self) -> dict[str, str]:
+    def names(self) -> dict[str, str]:
         """The parameter by the names of its option."""
         return {
             spelling.lstrip("-"): str(param.name)
@@ -93,16 +109,23 @@ def _path(ctx: Any) -> str:
     return " ".join(reversed(words))
 
 
-def _wanted(arguments: list[str]) -> str | None:
-    """The value of --config, as the parser will see it."""
-    for index, word in enumerate(arguments):
-        if word == "--":
-            return None
-        if word.startswith("--config="):
-            return word.removeprefix("--config=")
-        if word == "--config" and index + 1 < len(arguments):
-            return arguments[index + 1]
-    return None
+def _commands(group: Any, above: str = "") -> Iterator[str]:
+    """All commands below one, and those above others: "weights", "weights pull"."""
+    for name, command in getattr(group, "commands", {}).items():
+        yield f"{above}{name}"
+        yield from _commands(command, f"{above}{name} ")
+
+
+def _refuse_setting(ctx: Any, error: typer.BadParameter) -> None:
+    """Say which file has a value that its option refuses, if one has."""
+    name = str(getattr(error.param, "name", ""))
+    source = ctx.get_parameter_source(name)
+    if source is None or source.name != "DEFAULT_MAP":
+        return
+    one: Setting = ctx.meta[__name__][name]
+    option = next(key for key, parameter in ctx.command.names().items() if parameter == name)
+    what = f"[{_path(ctx)}] {option} = {one.value!r}: {error.message}"
+    raise UsageError(what, one.file) from error
 
 
 def print_values(ctx: Any, names: Mapping[str, str]) -> None:

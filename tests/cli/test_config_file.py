@@ -80,6 +80,11 @@ def test_commands_below_a_command_have_tables_below_its_table(esc_command, tmp_p
         ("[upscale]\nzzz = 1\n", "unknown option 'zzz'"),
         ("[upscale\n", "is no TOML"),
         ("upscale = 3\n", "is no table"),
+        ("[upscael]\nscale = 2\n", "did you mean upscale?"),
+        ("[weights.pul]\nscale = 2\n", "did you mean weights.pull?"),
+        ("[upscale.video]\ncodec = 'hevc'\n", "[upscale.video] is no command"),
+        ("scale = 2\n", "'scale' stands outside the table of a command"),
+        ("[weights]\nscale = 2\n", "'scale' stands outside the table of a command"),
     ],
 )
 def test_what_a_file_says_wrongly_is_refused_by_name(photos, esc, text, words):
@@ -91,11 +96,43 @@ def test_what_a_file_says_wrongly_is_refused_by_name(photos, esc, text, words):
     assert words in ran.err
 
 
-def test_a_value_that_the_option_refuses(photos, esc):
-    (photos.parent / "esc.toml").write_text('[upscale]\nscale = "two"\n')
+def test_a_value_that_the_option_refuses_is_told_with_its_file(photos, esc):
+    path = photos.parent / "esc.toml"
+    path.write_text('[upscale]\nscale = "two"\n')
     ran = esc(photos, "-n")
     assert ran.code == 2
-    assert "--scale" in ran.err
+    assert f"{path}: [upscale] scale = 'two'" in ran.err
+    path.write_text("[upscale]\nscale = 2\n")
+    ran = esc(photos, "-n", "--scale", "two")
+    assert ran.code == 2
+    assert str(path) not in ran.err
+
+
+@pytest.mark.parametrize("text", [b"\xff\xfe[\x00", b"[upscale]\nname = '\xe9'\n"])
+def test_a_file_in_another_encoding_is_refused_by_name(photos, esc, text):
+    path = photos.parent / "esc.toml"
+    path.write_bytes(text)
+    ran = esc(photos, "-n")
+    assert ran.code == 2
+    assert f"{path}: is no TOML" in ran.err
+
+
+def test_the_mark_that_editors_put_before_the_first_byte(photos, esc):
+    (photos.parent / "esc.toml").write_bytes(b"\xef\xbb\xbf[upscale]\nscale = 2\n")
+    assert planned(esc(photos, "-n"))["a.png"] == (24, 18)
+
+
+def test_help_is_shown_whatever_the_file_says(esc, tmp_path):
+    (tmp_path / "esc.toml").write_text("[upscale]\nzzz = 1\n")
+    assert esc("--help", cwd=tmp_path).code == 0
+
+
+def test_the_file_beside_the_first_argument_and_not_beside_the_value_of_an_option(photos, esc):
+    place = photos.parent / "elsewhere" / "out"
+    place.mkdir(parents=True)
+    (place.parent / "esc.toml").write_text("[upscale]\nscale = 3\n")
+    (photos.parent / "esc.toml").write_text("[upscale]\nscale = 2\n")
+    assert planned(esc("-o", place, photos, "-n"))["a.png"] == (24, 18)
 
 
 def test_a_file_that_is_named_and_not_there(photos, esc):
