@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from esc_cli.errors import EscError, UsageError
+from esc_cli.errors import EscError, UsageError, shown
 from esc_cli.media.confined import Bounds
 from esc_cli.media.formats import INPUT_SUFFIXES
 from esc_cli.media.paths import PICTURES
@@ -17,7 +18,7 @@ from esc_cli.media.video_suffixes import VIDEOS
 from esc_cli.tasks.stop import Stop
 from esc_cli.tasks.upscale.options import UpscaleOptions
 from esc_cli.tasks.upscale.records import OutputRecord, Records
-from esc_cli.tasks.upscale.settings_key import in_words
+from esc_cli.tasks.upscale.settings_key import apart, in_words
 from esc_cli.tasks.verify_settings import ANY, Wanted, as_asked, as_most
 
 State = Literal[
@@ -84,7 +85,7 @@ class Verified:
         """What is wrong, in words; "" for nothing."""
         words = PROBLEMS.get(self.state, "")
         if self.state == "other settings" and self.wanted_settings is not None:
-            own, wanted = in_words(self.settings), in_words(self.wanted_settings)
+            own, wanted = apart(self.settings, self.wanted_settings)
             return f"{words}: {own}, and not {wanted}"
         if self.provenance:
             return f"{words}; it says of itself: {_told(self.provenance[-1])}"
@@ -98,7 +99,8 @@ def _told(step: dict[str, str]) -> str:
 
 
 def verify(folder: Path, stop: Stop, against: Against = Against()) -> Iterator[Verified]:
-    """Each result that the folder has a record of, by its content, then files without a record.
+    """Each result that the folder, or one below it, has a record of, by its content, then pictures
+    and videos that are neither results nor sources of any.
 
     Times are changed by copying, and prove nothing.
 
@@ -106,19 +108,42 @@ def verify(folder: Path, stop: Stop, against: Against = Against()) -> Iterator[V
     DiskError when records cannot be read, the errors of `Against.wanted`, and StoppedError.
     """
     if not folder.is_dir():
-        raise UsageError("no such folder", folder)
-    records = Records(folder)
-    wanted = against.wanted(records)
-    for output, record in sorted(records.by_output.items()):
+        what = "is no folder" if folder.exists() else "no such folder"
+        raise UsageError(what, folder, "give a folder of results")
+    recorded = _recorded(folder, against)
+    for path, (record, wanted) in sorted(recorded.items()):
         stop.check()
-        yield _verified(folder / output, record, wanted)
-    strangers = _strangers(records, stop)
-    if not records.by_output:
+        yield _verified(path, record, wanted)
+    strangers = _strangers(folder, recorded, stop)
+    if not recorded:
         told = list(strangers)
         if not any(one.provenance for one in told):
-            raise UsageError("holds no records of esc upscale", folder, "give a folder of results")
+            raise UsageError("holds no records of esc upscale", folder, _where_records_are(folder))
         strangers = iter(told)
     yield from strangers
+
+
+_Recorded = dict[Path, tuple[OutputRecord, Wanted]]
+
+
+def _recorded(folder: Path, against: Against) -> _Recorded:
+    """The last record of each result, and what it is compared with, by its folder of records."""
+    found: _Recorded = {}
+    files = folder.rglob(".esc-records*.jsonl")
+    for root in sorted({folder, *(path.parent for path in files)}):
+        records = Records(root)
+        wanted = against.wanted(records)
+        for output, record in records.by_output.items():
+            path = root / output
+            if path not in found or found[path][0].at_ns <= record.at_ns:
+                found[path] = record, wanted
+    return found
+
+
+def _where_records_are(folder: Path) -> str:
+    above = (path for path in folder.absolute().parents if Records(path).by_output)
+    found = next(above, None)
+    return "give a folder of results" if found is None else f"those of {shown(found)} may be meant"
 
 
 def _verified(path: Path, record: OutputRecord, wanted: Wanted) -> Verified:
@@ -148,14 +173,15 @@ def _state(path: Path, record: OutputRecord) -> State:
     return "intact" if record.source.fits(source, by_content=True) else "source changed"
 
 
-def _strangers(records: Records, stop: Stop) -> Iterator[Verified]:
-    """Pictures and videos without a record, with what they say of themselves."""
-    for path in sorted(records.root.rglob("*")):
-        hidden = any(part.startswith(".") for part in path.relative_to(records.root).parts)
+def _strangers(folder: Path, recorded: _Recorded, stop: Stop) -> Iterator[Verified]:
+    """Pictures and videos of which no record knows, with what they say of themselves."""
+    sources = {record.input for record, _ in recorded.values()}
+    for path in sorted(folder.rglob("*")):
+        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
         suffix = path.suffix.lower()
         if hidden or suffix not in PICTURES | VIDEOS | INPUT_SUFFIXES or not path.is_file():
             continue
-        if records.relative(path) not in records.by_output:
+        if path not in recorded and os.path.abspath(path) not in sources:  # noqa: PTH100 - as records have them
             stop.check()
             yield Verified(path, "no record", provenance=_said(path))
 

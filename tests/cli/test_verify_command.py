@@ -59,6 +59,29 @@ def test_a_folder_without_records_is_no_success(esc_command, tmp_path):
     assert esc_command("verify", tmp_path / "nowhere").code == 2
 
 
+def test_what_is_given_instead_of_a_folder_of_results_is_told(results, esc_command, tmp_path):
+    ran = esc_command("verify", results / "deep" / "0.png")
+    assert (ran.code, "is no folder" in ran.err) == (2, True)
+    ran = esc_command("verify", results / "deep")
+    assert ran.code == 2
+    assert f"those of {results} may be meant" in ran.err
+
+
+def test_results_beside_their_sources_and_in_folders_below(results, esc, esc_command, tmp_path):
+    own = tmp_path / "in" / "deep" / "0.png"
+    assert esc(own, "-s", "2", "-o", tmp_path / "0_x2.png").code == 0
+    ran = esc_command("verify", tmp_path)
+    assert ran.code == 0, ran.err
+    assert "5 intact, 0 not" in ran.err
+    # The later record counts, also of a result that two folders have one of.
+    assert esc(own, "-s", "3", "-o", results / "deep" / "0.png", "--existing", "overwrite").code == 0
+    assert states(esc_command("verify", tmp_path, "--json")) == {
+        "0.png": "intact",
+        "0_x2.png": "intact",
+        **{f"{number}.png": "intact" for number in (1, 2, 3)},
+    }
+
+
 def states(ran):
     lines = map(json.loads, ran.out.splitlines())
     return {line["path"].rpartition("/")[2]: line["state"] for line in lines}
@@ -72,7 +95,7 @@ def test_settings_are_compared_with_those_of_most(results, esc, esc_command, tmp
     assert ran.code == 1
     assert [name for name, state in states(ran).items() if state == "other settings"] == ["9.png"]
     (line,) = ran.lines_naming("9.png ")
-    assert line.endswith("other settings: tile 64, scale 2.0, and not scale 2.0")
+    assert line.endswith("other settings: tile 64, and not default settings")
     assert "4 intact, 1 not" in ran.err
     assert esc_command("verify", results, "--any-settings").code == 0
 
@@ -83,6 +106,7 @@ def test_settings_that_are_asked_for_are_those_that_all_must_have(results, esc_c
     assert ran.code == 1
     assert set(states(ran).values()) == {"other settings"}
     assert "0 intact, 4 not" in ran.err
+    assert "other settings: default settings, and not provenance True" in ran.err
     ran = esc_command("verify", results, "-s", "2", "--any-settings")
     assert ran.code == 2
     assert "--any-settings and --scale exclude each other" in ran.err

@@ -101,3 +101,16 @@ def in_words(settings: str) -> str:
     except (ValueError, AttributeError):
         return "settings that cannot be read"
     return ", ".join(parts) or "default settings"
+
+
+def apart(settings: str, others: str) -> tuple[str, str]:
+    """What two keys do not have in common, of each in words."""
+    try:
+        one, two = json.loads(current_form(settings)), json.loads(current_form(others))
+        only = [
+            _text({name: value for name, value in a.items() if name not in b or b[name] != value})
+            for a, b in ((one, two), (two, one))
+        ]
+    except (ValueError, AttributeError):
+        only = [settings, others]
+    return in_words(only[0]), in_words(only[1])
