@@ -74,7 +74,9 @@ def test_results_beside_their_sources_and_in_folders_below(results, esc, esc_com
     assert ran.code == 0, ran.err
     assert "5 intact, 0 not" in ran.err
     # The later record counts, also of a result that two folders have one of.
-    assert esc(own, "-s", "3", "-o", results / "deep" / "0.png", "--existing", "overwrite").code == 0
+    assert (
+        esc(own, "-s", "3", "-o", results / "deep" / "0.png", "--existing", "overwrite").code == 0
+    )
     assert states(esc_command("verify", tmp_path, "--json")) == {
         "0.png": "intact",
         "0_x2.png": "intact",
