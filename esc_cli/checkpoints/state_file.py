@@ -109,7 +109,21 @@ def _other_kind(content: bytes) -> tuple[str, str] | None:
         return "a page of HTML, not the file itself", "download the file the page is about"
     if name := next((name for magic, name in _ARCHIVES if content.startswith(magic)), ""):
         return f"an archive ({name})", "unpack it first"
+    if not content.strip(b"\0"):
+        return "nothing but zeros, as of a transfer that never ended", "fetch or copy it again"
+    if line := _first_line(content[:1024]):
+        return f"a text, not the file itself: {line!r}", "fetch or copy it again"
     return _zip_or_tar(content)
+
+
+def _first_line(start: bytes) -> str:
+    """Of a text, such as a server's error in XML or JSON; "" of anything else."""
+    text = start.decode("utf-8", "ignore")
+    is_text = text.replace("\n", " ").replace("\r", " ").replace("\t", " ").isprintable()
+    # A character that is cut at the end is no other kind of file; bytes that are left out are.
+    if not is_text or len(text.encode()) < len(start) - 3:
+        return ""
+    return next(iter(text.split("\n")))[:60].strip() or "no words"
 
 
 def _zip_or_tar(content: bytes) -> tuple[str, str] | None:
@@ -121,6 +135,8 @@ def _zip_or_tar(content: bytes) -> tuple[str, str] | None:
             return "a torch file or an archive that is cut short", "fetch or copy it again"
         if not any(name.endswith("data.pkl") for name in names):
             return "an archive (zip)", "unpack it first"
+        if any(name.endswith("constants.pkl") for name in names):
+            return "a program of TorchScript", "save the state_dict() of the network that it is of"
     elif content[257:262] == b"ustar" and tarfile.is_tarfile(stream):
         return "an archive (tar)", "unpack it first"
     return None

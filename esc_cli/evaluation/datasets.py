@@ -158,13 +158,34 @@ def match_results(sr_folder: Path, dataset: Dataset, pattern: str | None = None)
     missing = [name for name, candidates in found.items() if not candidates]
     if missing:
         what = f"{len(missing)} of {len(found)} have no result: {', '.join(missing[:4])}"
-        there = ", ".join(shown(path.name) for path in sorted(files)[:4]) or "nothing"
-        raise UsageError(f"{what}; there is {there}", sr_folder, "name them by --sr-pattern")
+        raise UsageError(f"{what}; {_left(files, found)}", sr_folder, _advice(list(found), files))
     for name, candidates in found.items():
         if len(candidates) > 1:
             listed = ", ".join(path.name for path in candidates)
             raise UsageError(f"several results for {name}: {listed}", sr_folder)
     return {name: candidates[0] for name, candidates in found.items()}
+
+
+def _left(files: list[Path], found: dict[str, list[Path]]) -> str:
+    """What is there beside the results, the first of it by name."""
+    if not files:
+        return "no picture is there"
+    taken = {path for candidates in found.values() for path in candidates}
+    left = [shown(path.name) for path in files if path not in taken]
+    more = f" and {len(left) - 4:,} more" if len(left) > 4 else ""
+    return f"not matched: {', '.join(left[:4])}{more}" if left else "no other picture is there"
+
+
+def _advice(names: list[str], files: list[Path]) -> str:
+    """The pattern by which each picture has a result, if it is one."""
+    around = (
+        {tuple(path.stem.split(name, 1)) for path in files if name in path.stem} for name in names
+    )
+    common = set.intersection(*around)
+    if len(common) != 1:
+        return "name them by --sr-pattern" if files else "give the folder that holds them"
+    before, behind = map(glob.escape, common.pop())
+    return f"name them by --sr-pattern '{before}{{name}}{behind}'"
 
 
 def _result_of(name: str, files: list[Path], scale: int, pattern: str | None) -> list[Path]:

@@ -8,6 +8,7 @@ import io
 import os
 import pickle
 import tarfile
+import warnings
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -93,8 +94,12 @@ LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 5\n"
         (packed("zip"), "an archive (zip)"),
         (packed("tar"), "an archive (tar)"),
         (packed("gzip"), "an archive (gzip)"),
-        (b"A line.\n", "expected safetensors or a torch file of tensors"),
-        (bytes(100), "expected safetensors or a torch file of tensors"),
+        (b"A line.\nAnother.\n", "a text, not the file itself: 'A line.'"),
+        (b'<?xml version="1.0"?>\n<Error><Code>AccessDenied</Code></Error>', "a text"),
+        (b'{"error":"Repository not found"}', "not found"),
+        ("Zugriff verweigert f\u00fcr dich".encode() * 60, "a text"),
+        (bytes(100), "nothing but zeros"),
+        (b"\x08\x07\x12\x07pytorch" * 9, "expected safetensors or a torch file of tensors"),
     ],
 )
 def test_a_file_of_something_else_is_told_by_what_it_is(
@@ -105,6 +110,15 @@ def test_a_file_of_something_else_is_told_by_what_it_is(
     error = refusal(path)
     assert words in error.what
     assert error.advice
+
+
+def test_a_program_of_torchscript_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "own.pth"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        warnings.simplefilter("ignore", FutureWarning)
+        torch.jit.script(torch.nn.ReLU()).save(str(path))
+    assert "a program of TorchScript" in refusal(path).what
 
 
 @pytest.mark.parametrize("name", ["own.pth", "own.safetensors"])

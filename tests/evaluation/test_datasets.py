@@ -79,7 +79,7 @@ def test_missing_results_are_named(tmp_path):
     picture(tmp_path / "S/HR/a.png")
     picture(tmp_path / "S/HR/b.png")
     picture(tmp_path / "results/a.png")
-    with pytest.raises(UsageError, match=r"1 of 2 have no result: b; there is a\.png"):
+    with pytest.raises(UsageError, match=r"1 of 2 have no result: b; no other picture is there"):
         match_results(tmp_path / "results", find_dataset("S", (tmp_path,), 4))
 
 
