@@ -40,7 +40,8 @@ def run(options: WatchOptions, how: Run) -> None:
         share="" if batch.shard is None else batch.shard.text,
     )
     with stopping_on_signals(stop):
+        events = watch(replace(options, upscale=batch), stop)
         if not how.quiet:
             print_line(f"watching {', '.join(map(shown, batch.inputs))}")
-        code = renderer.run(watch(replace(options, upscale=batch), stop))
+        code = renderer.run(events)
     raise typer.Exit(code)

@@ -137,6 +137,16 @@ def test_videos_arrive_like_pictures_and_idleness_ends_it(folders, draw):
     assert sorted(told(folders)) == ["a.png", "clip.mkv"]
 
 
+@pytest.mark.parametrize("words", [("--poll",), ("--quiet",)], ids=["polling", "events"])
+def test_what_has_yet_to_settle_is_no_idleness(folders, draw, words):
+    draw(folders[0] / "a.png")
+    words = (*words, "--settle", "3", "--until-idle", "0")
+    with watching(folders, *words) as process:
+        out, err = process.communicate(timeout=SECONDS)
+    assert Command.ended(process.returncode, out, err).code == 0
+    assert told(folders) == ["a.png"]
+
+
 def test_a_failure_that_is_still_there_at_the_end_is_code_1(folders, draw):
     (folders[0] / "bad.png").write_bytes(b"no picture")
     draw(folders[0] / "a.png")
@@ -175,7 +185,8 @@ def test_without_events_there_is_a_note_and_with_them_no_look_is_needed(folders,
 
 def test_what_cannot_be_watched_is_wrong_usage(folders, draw, esc_command):
     picture = draw(folders[0] / "a.png")
-    assert esc_command("watch", picture, "-o", folders[1]).code == 2
+    ran = esc_command("watch", picture, "-o", folders[1])
+    assert (ran.code, "watching" in ran.err) == (2, False)
     assert esc_command("watch", folders[0], "-o", folders[0]).code == 2
     assert esc_command("watch", folders[0], "-o", folders[1], "--settle", "0").code == 2
     assert esc_command("watch", folders[0], "-o", folders[1], "--model", "nobody").code == 2

@@ -59,7 +59,8 @@ class Arrivals:
     @property
     def unsettled(self) -> bool:
         """Whether there is a file of which nothing has become yet."""
-        return any(self.is_new(Source(path)) for path in self._seen)
+        there = (path for path, (state, _) in self._seen.items() if state is not None)
+        return any(self.is_new(Source(path)) for path in there)
 
     def has_changed(self, path: Path) -> bool:
         """Whether the file is another one now than when it was looked at last."""

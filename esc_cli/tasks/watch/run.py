@@ -49,9 +49,12 @@ class WatchOptions:
 def watch(options: WatchOptions, stop: Stop) -> Iterator[Event]:
     """An `Item` for each file as it is done or has failed, at last a `Summary`.
 
-    Raises UsageError and SetupError, the latter also later on, when the environment fails.
+    Raises UsageError at once; and SetupError, also later on, when the environment fails.
     """
-    folders = _checked(options.upscale)
+    return _watched(options, _checked(options.upscale), stop)
+
+
+def _watched(options: WatchOptions, folders: list[Path], stop: Stop) -> Iterator[Event]:
     start = time.perf_counter()
     watcher = _Watcher(options, stop)
     watcher.prepare()
@@ -104,17 +107,20 @@ class _Watcher:
 
     def run(self, changes: Changes) -> Iterator[Event]:
         looked, worked, found = -float("inf"), time.monotonic(), Found()
-        while not self._is_over(worked):
+        while not self._is_over():
             now = time.monotonic()
             waiting = self.arrivals.unsettled and now - looked >= self.options.settle_s / 2
-            if changes.told or waiting or now - looked >= changes.every_s:
+            due = self._is_idle(worked)
+            if changes.told or waiting or due or now - looked >= changes.every_s:
                 found, looked = self._look(now), now
                 ready = self.arrivals.settled(found.sources, now)
                 if any(map(self.arrivals.is_new, ready)) or self._new_problems(found):
                     yield from self._round(replace(found, sources=ready))
                     worked = time.monotonic()
                 elif self.arrivals.unsettled:
-                    worked = now
+                    worked = time.monotonic()
+                elif due:
+                    return
             time.sleep(_NAP_S)
 
     def _look(self, now: float) -> Found:
@@ -161,13 +167,17 @@ class _Watcher:
         if self.arrivals.ended(item):
             yield item
 
-    def _is_over(self, worked: float) -> bool:
+    def _is_idle(self, worked: float) -> bool:
+        """Whether to end, should one more look find nothing to do or to wait for."""
         idle = self.options.idle_s
+        return idle is not None and time.monotonic() - worked >= idle
+
+    def _is_over(self) -> bool:
         if self.stop.signal_number is not None:
             self.code, self.stopped = 128 + self.stop.signal_number, "stopped by a signal"
         elif self.stop.is_due:
             self.code, self.stopped = DeadlineError.exit_code, "the time is up"
-        return bool(self.stopped) or (idle is not None and time.monotonic() - worked >= idle)
+        return bool(self.stopped)
 
     def summary(self, seconds: float) -> Summary:
         counts = Counter(item.status for item in self.arrivals.items.values())
