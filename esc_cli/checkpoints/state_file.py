@@ -101,16 +101,15 @@ def _unreadable(what: str) -> WeightsError:
 def _other_kind(content: bytes) -> tuple[str, str] | None:
     """What a file is that is no checkpoint, and what to do; None for what may be one."""
     start = content[:1024].lstrip().lower()
-    if not content:
-        return "the file is empty", "fetch or copy it again"
+    if not content.strip(b"\0"):
+        what = "nothing but zeros, as of a transfer that never ended"
+        return what if content else "the file is empty", "fetch or copy it again"
     if start.startswith(b"version https://git-lfs"):
         return "a pointer of Git LFS, not the file itself", "git lfs pull, or download the file"
     if start.startswith((b"<!doctype html", b"<html")):
         return "a page of HTML, not the file itself", "download the file the page is about"
     if name := next((name for magic, name in _ARCHIVES if content.startswith(magic)), ""):
         return f"an archive ({name})", "unpack it first"
-    if not content.strip(b"\0"):
-        return "nothing but zeros, as of a transfer that never ended", "fetch or copy it again"
     if line := _first_line(content[:1024]):
         return f"a text, not the file itself: {line!r}", "fetch or copy it again"
     return _zip_or_tar(content)

@@ -6,6 +6,7 @@ import re
 import shutil
 
 import pytest
+from books import book, picture
 from browser import broken_pictures, chromium, find, look, needs_chromium, requests_of
 from PIL import Image
 
@@ -41,7 +42,14 @@ def test_reports_of_several_runs_make_one_page(photos, esc, esc_command, tmp_pat
     assert ran.code == 0, ran.err
     text = (tmp_path / "page.html").read_text()
     assert text.count('<div class="slider">') == 2
-    assert "<dt>not on this page</dt><dd>1 pictures</dd>" in text
+    assert "<dt>not on this page</dt><dd>1 picture</dd>" in text
+
+
+def test_what_has_no_slider_is_counted(photos, esc, tmp_path):
+    book(photos / "b.cbz", [("1.png", picture("PNG"))])
+    page = tmp_path / "page.html"
+    esc(photos, "-s", "2", "--html", page)
+    assert "<dt>not on this page</dt><dd>1 of videos and archives</dd>" in page.read_text()
 
 
 def test_results_that_are_gone_are_among_the_failures(photos, esc, esc_command, tmp_path):

@@ -183,7 +183,7 @@ def test_the_script_for_slurm_in_the_documentation(esc, photos, contents, tmp_pa
 
 
 def test_reports_that_are_none_are_refused(esc_command, tmp_path):
-    assert esc_command("report", "merge", tmp_path / "none.jsonl").code != 0
+    assert esc_command("report", "merge", tmp_path / "none.jsonl").code == 2
     (tmp_path / "empty.jsonl").write_text("")
     (tmp_path / "other.jsonl").write_text('{"name": "something else"}\n')
     for name in ("empty.jsonl", "other.jsonl"):

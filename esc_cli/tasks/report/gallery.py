@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from esc_cli.errors import EscError, UsageError, shown
+from esc_cli.errors import EscError, UsageError, counted, shown
 from esc_cli.evaluation.html import Facts, render_comparison
 from esc_cli.evaluation.results import Visual
 from esc_cli.files.atomic import write_atomic
@@ -66,14 +66,18 @@ def write_gallery(items: Iterable[Mapping[str, Any]], options: GalleryOptions) -
             visuals.append(before_and_after(title, source, result, options.max_pixels))
         except EscError as error:
             failures.append((str(error.path or result), f"cannot be shown: {error.reason}"))
-    facts = _totals(told, len(shown_items) - options.limit) | environment_facts()
+    left = _left(told, len(shown_items) - options.limit)
+    facts = _totals(told) | left | environment_facts()
     page = render_comparison(visuals, Facts("esc upscale", options.command, facts), failures)
     write_atomic(options.output, page.encode("utf-8", "backslashreplace"))
 
 
 def _is_picture(item: Mapping[str, Any]) -> bool:
-    there = item["status"] in ("done", "skipped") and item.get("output")
-    return bool(there) and Path(str(item["output"])).suffix.lower() in PICTURES
+    return _has_result(item) and Path(str(item["output"])).suffix.lower() in PICTURES
+
+
+def _has_result(item: Mapping[str, Any]) -> bool:
+    return item["status"] in ("done", "skipped") and bool(item.get("output"))
 
 
 def _seconds(item: Mapping[str, Any]) -> float:
@@ -86,9 +90,16 @@ def _time(item: Mapping[str, Any]) -> str:
     return f", {seconds:,.1f} s" if seconds else ""
 
 
-def _totals(items: list[Mapping[str, Any]], more: int) -> dict[str, str]:
+def _totals(items: list[Mapping[str, Any]]) -> dict[str, str]:
     counts = Counter(str(item["status"]) for item in items)
     seconds = sum(map(_seconds, items))
     totals = {status: f"{counts[status]:,}" for status in ("done", "skipped", "failed")}
-    totals["seconds of work"] = f"{seconds:,.1f}"
-    return totals | ({"not on this page": f"{more:,} pictures"} if more > 0 else {})
+    return totals | {"seconds of work": f"{seconds:,.1f}"}
+
+
+def _left(items: list[Mapping[str, Any]], more: int) -> dict[str, str]:
+    """What has a result and no slider: pictures beyond the limit, videos and archives."""
+    others = sum(_has_result(item) and not _is_picture(item) for item in items)
+    parts = [counted(more, "picture")] if more > 0 else []
+    parts += [f"{others:,} of videos and archives"] if others else []
+    return {"not on this page": ", ".join(parts)} if parts else {}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from esc_cli.errors import ReadError, UsageError
+from esc_cli.errors import UsageError
 from esc_cli.files.jsonl import read_lines
 from esc_cli.tasks.upscale.events import BEGUN, ENDED
 
@@ -39,8 +39,8 @@ class Merged:
 def merge(paths: Iterable[Path]) -> Merged:
     """Read reports of `esc upscale --report`, in order; a later line replaces an earlier one.
 
-    Raises ReadError for a file that cannot be read, UsageError for one that is no report, and for
-    reports of shares of different numbers.
+    Raises UsageError for a file that cannot be read or is no report, and for reports of shares of
+    different numbers.
     """
     items: dict[str, dict[str, Any]] = {}
     shares: dict[str, dict[str, Any]] = {}
@@ -85,7 +85,7 @@ def lines_of(path: Path) -> Iterator[dict[str, Any]]:
     try:
         lines = read_lines(path)
     except OSError as error:
-        raise ReadError(f"cannot be read: {error.strerror}", path) from error
+        raise UsageError(f"cannot be read: {error.strerror}", path) from error
     told = [line for line in lines if _tells(line)]
     if len(told) < len(lines) or not told:
         what = "is no report of esc upscale" if lines or path.stat().st_size else "is empty"
