@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from command import Command
 from PIL import Image
 
 from esc_cli.errors import MissingExtraError, NonFiniteError, UnsupportedError, UsageError
@@ -160,6 +161,22 @@ def test_a_table_says_which_metric_is_seeded_also_from_the_cache(tmp_path, monke
         assert [m.label for m in table.metrics if m.seeded] == ["GMSD (seeded)"]
         assert '"seeded": [\n        "gmsd"' in to_json([table], {})
     assert all(event.cached for event in events if isinstance(event, Scored))
+    words = (
+        "eval",
+        "-d",
+        "Own",
+        "--data-root",
+        tmp_path,
+        "-s",
+        "2",
+        "-m",
+        "esc-tiny",
+        "--no-cache",
+    )
+    first, again = (Command()(*words, "--iqa", "gmsd,psnr") for _ in range(2))
+    assert first.code == 0, first.err
+    assert "GMSD (seeded)" in " ".join(first.out.split())
+    assert again.out == first.out
 
 
 @needs_pyiqa
