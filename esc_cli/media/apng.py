@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import struct
-import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from esc_cli.errors import ReadError
-from esc_cli.media.picture import Frame, Header
+from esc_cli.media.picture import Frame, Header, Truncation
+from esc_cli.media.png_chunks import SIGNATURE, made, walk
 
-_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _SHARED = frozenset((b"PLTE", b"tRNS"))
 _BACKGROUND, _PREVIOUS = 1, 2
 _OVER = 1
@@ -24,44 +23,66 @@ class _Part:
     packed: list[bytes] = field(default_factory=list)
 
 
-def frames(content: bytes, header: Header, decode: Callable[[bytes], Frame]) -> Iterator[Frame]:
+def frames(
+    content: bytes, header: Header, decode: Callable[[bytes], Frame], truncation: Truncation
+) -> Iterator[Frame]:
     """The (H, W, C) frames; a default image outside the animation is left out.
 
-    `decode` reads a still PNG. Raises ReadError when a frame reaches over the canvas.
+    `decode` reads a still PNG. Raises ReadError when a frame reaches over the canvas or cannot be
+    decoded; where `truncation` allows that, such a one changes nothing, unless all are damaged.
     """
     ihdr, shared, parts = _parts(content)
-    canvas = None
+    canvas = np.zeros((_side(ihdr, 4), _side(ihdr, 0), header.channels), f"u{header.bits // 8}")
+    images = 0
     for part in parts[: header.frames]:
         width, height, left, top, _, _, dispose, blend = struct.unpack(
             ">4I2H2B", part.control[4:26]
         )
-        chunks = (b"IHDR", struct.pack(">II", width, height) + ihdr[8:]), *shared
-        body = *chunks, (b"IDAT", b"".join(part.packed)), (b"IEND", b"")
         if left + width > _side(ihdr, 0) or top + height > _side(ihdr, 4):
             raise ReadError("the picture is damaged: a frame reaches over its canvas")
-        image = decode(_SIGNATURE + b"".join(_chunk(*chunk) for chunk in body))
-        if canvas is None:
-            canvas = np.zeros((_side(ihdr, 4), _side(ihdr, 0), image.shape[2]), image.dtype)
-            dispose = _BACKGROUND if dispose == _PREVIOUS else dispose
+        start = (b"IHDR", struct.pack(">II", width, height) + ihdr[8:]), *shared
+        image = _image(start, part, decode, truncation)
+        if dispose == _PREVIOUS and not images:
+            dispose = _BACKGROUND
         before, canvas = canvas, canvas.copy()
         box = canvas[top : top + height, left : left + width]
-        box[...] = _over(box, image) if blend == _OVER and header.has_alpha else image
+        if image is not None:
+            images += 1
+            box[...] = _over(box, image) if blend == _OVER and header.has_alpha else image
         yield canvas.copy()
         if dispose == _BACKGROUND:
             box[...] = 0
         elif dispose == _PREVIOUS:
             canvas = before
+    if not images:
+        raise ReadError("the picture is damaged: no frame of its animation can be decoded")
+
+
+def _image(
+    start: tuple[tuple[bytes, bytes], ...],
+    part: _Part,
+    decode: Callable[[bytes], Frame],
+    truncation: Truncation,
+) -> Frame | None:
+    """A frame's own pixels, None where there are none and that is allowed."""
+    if not part.packed:
+        truncation.found("a frame of its animation has no data")
+        return None
+    chunks = *start, (b"IDAT", b"".join(part.packed)), (b"IEND", b"")
+    try:
+        return decode(SIGNATURE + b"".join(made(*chunk) for chunk in chunks))
+    except ReadError:
+        if not truncation.allowed:
+            raise
+        return None
 
 
 def _parts(content: bytes) -> tuple[bytes, list[tuple[bytes, bytes]], list[_Part]]:
     """(IHDR, the chunks that all frames share, the frames)."""
-    ihdr, at = b"", len(_SIGNATURE)
+    ihdr = b""
     shared: list[tuple[bytes, bytes]] = []
     parts: list[_Part] = []
-    while at + 8 <= len(content):
-        length, kind = struct.unpack_from(">I4s", content, at)
-        payload = content[at + 8 : at + 8 + length]
-        at += 12 + length
+    for kind, payload in walk(content):
         if kind == b"IHDR":
             ihdr = payload
         elif kind in _SHARED:
@@ -75,11 +96,6 @@ def _parts(content: bytes) -> tuple[bytes, list[tuple[bytes, bytes]], list[_Part
 
 def _side(ihdr: bytes, at: int) -> int:
     return int(struct.unpack_from(">I", ihdr, at)[0])
-
-
-def _chunk(kind: bytes, payload: bytes) -> bytes:
-    checksum = zlib.crc32(payload, zlib.crc32(kind))
-    return struct.pack(">I", len(payload)) + kind + payload + struct.pack(">I", checksum)
 
 
 def _over(below: Frame, above: Frame) -> Frame:

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 
 from esc_cli.errors import ReadError
 from esc_cli.media.picture import Frame
+from esc_cli.media.png_chunks import SIGNATURE, made, walk
 from esc_cli.media.webp import stated_size
 
-_SIGNATURE_BYTES = 8
 _SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # of a PNG pixel, by colour type
 # (left, top, step across, step down) of the seven passes of an interlaced PNG
 _PASSES = (
@@ -26,29 +26,22 @@ _FILLERS = b"\0", b"\xa5"
 _LEAST_FILL_BYTES = 1 << 16
 
 
-def lacks_only_its_end(content: bytes) -> bool:
-    """Whether a still PNG has all its rows, with right checksums, and breaks off behind them."""
-    packed, size, at = b"", 0, _SIGNATURE_BYTES
-    for kind, payload in _png_chunks(content):
-        at += 12 + len(payload)
-        if kind == b"IDAT" and content[at - 4 : at] != struct.pack(
-            ">I", zlib.crc32(kind + payload)
-        ):
-            return False
-        if kind == b"IHDR" and len(payload) == 13:
-            size = _stored_bytes(payload)
-        packed += payload if kind == b"IDAT" else b""
+def has_all_rows(content: bytes) -> bool:
+    """Whether a still PNG has all its rows, by their own checksum, whatever else is wrong."""
+    chunks = list(walk(content))
+    size = next((_stored_bytes(body) for kind, body in chunks if kind == b"IHDR"), 0)
+    packed = b"".join(body for kind, body in chunks if kind == b"IDAT")
     unpacker = zlib.decompressobj()
     try:
         rows = len(unpacker.decompress(packed, size + 1))
     except zlib.error:
         return False
-    return at >= len(content) and unpacker.eof and rows == size
+    return unpacker.eof and rows == size
 
 
 def whole_png(content: bytes) -> bytes:
     """A still PNG with all its rows, those missing with every byte 0. Raises ReadError."""
-    chunks = list(_png_chunks(content))
+    chunks = list(walk(content))
     if not chunks or chunks[0][0] != b"IHDR" or len(chunks[0][1]) != 13:
         raise ReadError("the picture is damaged: its header cannot be read")
     packed = b"".join(payload for kind, payload in chunks if kind == b"IDAT")
@@ -58,21 +51,7 @@ def whole_png(content: bytes) -> bytes:
         raise ReadError("the picture is damaged: the file is cut short before its pixels")
     kept = [chunk for chunk in chunks if chunk[0] in (b"IHDR", b"PLTE", b"tRNS")]
     kept += [(b"IDAT", zlib.compress(rows.ljust(size, b"\0"), 1)), (b"IEND", b"")]
-    return content[:_SIGNATURE_BYTES] + b"".join(
-        struct.pack(">I", len(payload))
-        + kind
-        + payload
-        + struct.pack(">I", zlib.crc32(kind + payload))
-        for kind, payload in kept
-    )
-
-
-def _png_chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
-    at = _SIGNATURE_BYTES
-    while at + 8 <= len(content):
-        length, kind = struct.unpack_from(">I4s", content, at)
-        yield kind, content[at + 8 : at + 8 + length]
-        at += 12 + length
+    return SIGNATURE + b"".join(made(*chunk) for chunk in kept)
 
 
 def _stored_bytes(ihdr: bytes) -> int:

@@ -85,6 +85,8 @@ def _blocks(picture: Picture, format_name: str) -> list[str]:
 def _texts(metadata: Metadata, format_name: str) -> list[str]:
     named = (
         ("PNG texts", metadata.png_text, ("PNG",)),
+        ("its time (PNG's tIME)", metadata.png_time, ("PNG",)),
+        ("the colour of its background", metadata.background, ("PNG",)),
         ("IPTC", metadata.iptc, ("JPEG", "PNG", "TIFF")),
         ("comments", metadata.comments, ("JPEG", "PNG", "GIF")),
     )

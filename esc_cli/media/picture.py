@@ -78,6 +78,8 @@ class Metadata:
     PNG chunks that define colour besides ICC: cICP, gAMA, cHRM, sRGB, mDCV and cLLI; `png_text`
     those of its tEXt, zTXt and iTXt in their order, XMP and raw profiles excepted. `iptc` is the
     bare record, `comments` are those of JPEG and GIF, in whatever encoding they have.
+    `background` is the colour that a PNG is to be shown upon, one grey level or three of R, G and
+    B, of 16 bits; `png_time` the payload of its tIME.
     `attributes` are those of OpenEXR and Radiance, as (name, type as text, value) of OpenImageIO.
     """
 
@@ -87,6 +89,8 @@ class Metadata:
     dpi: tuple[float, float] | None = None
     png_colour: tuple[tuple[bytes, bytes], ...] = ()
     png_text: tuple[tuple[bytes, bytes], ...] = ()
+    background: tuple[int, ...] = ()
+    png_time: bytes | None = None
     iptc: bytes | None = None
     comments: tuple[bytes, ...] = ()
     attributes: tuple[tuple[str, str, Any], ...] = ()

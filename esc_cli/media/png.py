@@ -6,11 +6,9 @@ Pillow has no 16-bit RGB, so still pictures never go through it.
 from __future__ import annotations
 
 import logging
-import os
 import struct
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import partial
 from typing import Any, BinaryIO
@@ -20,17 +18,12 @@ import numpy as np
 from esc_cli.errors import ReadError
 from esc_cli.media import apng
 from esc_cli.media.animation import changed_box
-from esc_cli.media.cut import lacks_only_its_end, whole_png
+from esc_cli.media.cut import has_all_rows, whole_png
 from esc_cli.media.metadata import bare_exif, damaged_exif, fitting_icc, orientation, upright_size
 from esc_cli.media.picture import Contents, Frame, Header, Metadata, Picture, Truncation
-from esc_cli.media.profiles import (
-    RAW_PREFIX,
-    RawProfiles,
-    inflate,
-    is_whole_text,
-    raw_profile,
-    resources_of,
-)
+from esc_cli.media.png_background import levels_of, payload_of
+from esc_cli.media.png_chunks import COLOUR_CHUNKS, SIGNATURE, XMP_KEYWORD, Chunks, collect, made
+from esc_cli.media.profiles import inflate, raw_profile, resources_of
 
 # imagecodecs logs what libpng warns of; without a handler Python would print that.
 logging.getLogger("imagecodecs").addHandler(logging.NullHandler())
@@ -82,35 +75,13 @@ def _filtered(frame: Frame, skipped: int) -> memoryview:
     return result.data
 
 
-SIGNATURE = b"\x89PNG\r\n\x1a\n"
-# With the bytes that each holds; one of another length is damaged and not copied.
-_COLOUR_CHUNKS = {b"cICP": 4, b"gAMA": 4, b"cHRM": 32, b"sRGB": 1, b"mDCV": 24, b"cLLI": 8}
-_TEXT_CHUNKS = frozenset((b"tEXt", b"zTXt", b"iTXt"))
-_WANTED = frozenset((b"IHDR", b"PLTE", b"tRNS", b"acTL", b"fcTL", b"iCCP", b"eXIf", b"pHYs"))
-_READ = _WANTED | _TEXT_CHUNKS | _COLOUR_CHUNKS.keys()
-_XMP_KEYWORD = b"XML:com.adobe.xmp"
 _PALETTE = 3
 _CHANNELS = {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}  # by colour type
 
 
-@dataclass
-class _Chunks:
-    single: dict[bytes, bytes] = field(default_factory=dict)
-    controls: list[bytes] = field(default_factory=list)
-    texts: list[tuple[bytes, bytes]] = field(default_factory=list)
-    raw: RawProfiles = field(default_factory=RawProfiles)
-    xmp: bytes | None = None
-    apart: bool = False  # the default image is no frame of the animation
-
-    def keep(self, kind: bytes, payload: bytes) -> None:
-        """Keep the first of its kind; acTL behind the image announces nothing (PNG, 11.3.6)."""
-        if kind != b"acTL" or b"IDAT" not in self.single:
-            self.single.setdefault(kind, payload)
-
-
 def inspect(stream: BinaryIO, truncation: Truncation | None = None) -> Contents:
     """Everything but the pixels; ReadError where the chunks do not add up."""
-    chunks = _collect(stream, truncation or Truncation())
+    chunks = collect(stream, truncation or Truncation())
     if not any(chunks.single.get(b"acTL", b"")[:4]):  # no frames: browsers show a still then
         chunks.single.pop(b"acTL", None)
     width, height, depth, colour_type = struct.unpack_from(">IIBB", chunks.single[b"IHDR"])
@@ -131,55 +102,12 @@ def inspect(stream: BinaryIO, truncation: Truncation | None = None) -> Contents:
         delays if moving else (),
         struct.unpack_from(">II", chunks.single[b"acTL"])[1] if moving else None,
         moving=b"acTL" in chunks.single and bool(delays) and chunks.apart,
-        notes=(*damaged_exif(_exif(chunks)), *_unfit_profile(chunks, metadata), *chunks.raw.notes),
+        notes=(
+            *damaged_exif(_exif(chunks)),
+            *_unfit_profile(chunks, metadata),
+            *chunks.left_out(),
+        ),
     )
-
-
-def _collect(stream: BinaryIO, truncation: Truncation) -> _Chunks:
-    chunks = _Chunks()
-    for kind, payload in read_chunks(stream, truncation):
-        if kind == b"IDAT" and not chunks.controls:
-            chunks.apart = True
-        if kind == b"fcTL":
-            chunks.controls.append(payload)
-        elif kind == b"iTXt" and payload.startswith(_XMP_KEYWORD + b"\0"):
-            chunks.xmp = chunks.xmp or _xmp(payload)
-        elif kind in _TEXT_CHUNKS:
-            if payload.startswith(RAW_PREFIX):
-                chunks.raw.add(kind, payload)
-            elif is_whole_text(kind, payload):
-                chunks.texts.append((kind, payload))
-            else:
-                chunks.raw.notes.append("left out: a text, which is damaged")
-        else:
-            chunks.keep(kind, payload)
-    if len(chunks.single.get(b"IHDR", b"")) != 13:
-        raise ReadError("the picture is damaged: it has no header")
-    return chunks
-
-
-def read_chunks(stream: BinaryIO, truncation: Truncation) -> Iterator[tuple[bytes, bytes]]:
-    """(type, payload) up to IEND; the payload of chunks that are not wanted here is skipped.
-
-    Ends before a chunk that is cut short where `truncation` allows that. Where nothing is missing
-    but the end of a still, its rows tell whether it is whole.
-    """
-    end = stream.seek(0, os.SEEK_END)
-    stream.seek(len(SIGNATURE))
-    kind, seen = b"", set()
-    while True:
-        start, before = stream.read(8), kind
-        length, kind = struct.unpack(">I4s", start) if len(start) == 8 else (0, b"")
-        after = stream.tell() + length + 4
-        if kind in (b"", b"IEND") and after > end and before == b"IDAT" and b"acTL" not in seen:
-            return None
-        if not kind or after > end:
-            return truncation.found()
-        seen.add(kind)
-        yield kind, stream.read(length) if kind in _READ else b""
-        if kind == b"IEND":
-            return None
-        stream.seek(after)
 
 
 def _delay_ms(control: bytes) -> float:
@@ -187,12 +115,12 @@ def _delay_ms(control: bytes) -> float:
     return float(over * 1000 / (under or 100))  # a denominator of 0 stands for 100
 
 
-def _exif(chunks: _Chunks) -> bytes | None:
+def _exif(chunks: Chunks) -> bytes | None:
     """The chunk of the specification goes before what older programs wrote."""
     return chunks.single.get(b"eXIf") or chunks.raw.exif
 
 
-def _metadata(chunks: _Chunks, grey: bool) -> Metadata:
+def _metadata(chunks: Chunks, grey: bool) -> Metadata:
     single = chunks.single
     dpi = None
     if len(single.get(b"pHYs", b"")) == 9:
@@ -208,32 +136,26 @@ def _metadata(chunks: _Chunks, grey: bool) -> Metadata:
         dpi=dpi,
         png_colour=tuple(
             (kind, single[kind])
-            for kind, length in _COLOUR_CHUNKS.items()
+            for kind, length in COLOUR_CHUNKS.items()
             if len(single.get(kind, b"")) == length
         ),
         png_text=tuple(chunks.texts),
+        background=levels_of(single),
+        png_time=single.get(b"tIME") or None,
         iptc=chunks.raw.iptc,
     )
 
 
-def _unfit_profile(chunks: _Chunks, metadata: Metadata) -> tuple[str, ...]:
+def _unfit_profile(chunks: Chunks, metadata: Metadata) -> tuple[str, ...]:
     gone = b"iCCP" in chunks.single and metadata.icc is None
     return ("left out: the colour profile, which is damaged or for other pixels",) if gone else ()
-
-
-def _xmp(payload: bytes) -> bytes | None:
-    keyword, _, rest = payload.partition(b"\0")
-    if keyword != _XMP_KEYWORD or len(rest) < 4:
-        return None
-    text = rest[2:].split(b"\0", 2)[-1]
-    return inflate(text) if rest[0] else text
 
 
 def frames(content: bytes, contents: Contents, truncation: Truncation) -> Iterator[Frame]:
     """The composed (H, W, C) frames, uint8 or uint16, not yet turned upright."""
     decode = partial(_still_frame, truncation=truncation)
     if contents.header.frames > 1 or contents.moving:
-        yield from apng.frames(content, contents.header, decode)
+        yield from apng.frames(content, contents.header, decode, truncation)
     else:
         yield decode(content)
 
@@ -245,7 +167,7 @@ def _still_frame(content: bytes, truncation: Truncation) -> Frame:
     try:
         frame = imagecodecs.png_decode(content)
     except imagecodecs.PngError:
-        if not lacks_only_its_end(content):
+        if not has_all_rows(content):
             truncation.found("the file is cut short or broken")
         frame = imagecodecs.png_decode(whole_png(content))
     return frame[..., None] if frame.ndim == 2 else frame
@@ -260,41 +182,44 @@ def _is_transparency(payload: bytes, single: dict[bytes, bytes]) -> bool:
 
 def encode_png(picture: Picture, exif: bytes | None) -> bytes:
     """A PNG file, animated if the picture has more than one frame."""
-    head = SIGNATURE, _chunk(b"IHDR", header_payload(picture.frames[0]))
+    head = SIGNATURE, made(b"IHDR", header_payload(picture.frames[0]))
     parts = [*head, *_metadata_chunks(picture, exif)]
     if len(picture.frames) == 1:
         packed = memoryview(compressed(picture.frames[0]))
         steps = range(0, len(packed), CHUNK_BYTES)
-        parts += [_chunk(b"IDAT", packed[at : at + CHUNK_BYTES]) for at in steps]
+        parts += [made(b"IDAT", packed[at : at + CHUNK_BYTES]) for at in steps]
     else:
         parts += _animation_chunks(picture)
-    return b"".join((*parts, _chunk(b"IEND", b"")))
-
-
-def _chunk(kind: bytes, payload: bytes | memoryview) -> bytes:
-    checksum = zlib.crc32(payload, zlib.crc32(kind))
-    return b"".join((struct.pack(">I", len(payload)), kind, payload, struct.pack(">I", checksum)))
+    return b"".join((*parts, made(b"IEND", b"")))
 
 
 def _metadata_chunks(picture: Picture, exif: bytes | None) -> Iterator[bytes]:
     metadata = picture.metadata
     for kind, payload in metadata.png_colour:
         if metadata.icc is None or kind != b"sRGB":  # a file has one of sRGB and iCCP
-            yield _chunk(kind, payload)
+            yield made(kind, payload)
     icc = fitting_icc(metadata.icc, grey=picture.header.channels <= 2)
     if icc is not None:
-        yield _chunk(b"iCCP", b"ICC Profile\0\0" + zlib.compress(icc))
+        yield made(b"iCCP", b"ICC Profile\0\0" + zlib.compress(icc))
+    yield from _background(picture)
     if metadata.dpi is not None:
         across, down = (min(round(dpi / 0.0254), 2**31 - 1) for dpi in metadata.dpi)
-        yield _chunk(b"pHYs", struct.pack(">IIB", across, down, 1))
+        yield made(b"pHYs", struct.pack(">IIB", across, down, 1))
     if exif is not None:
-        yield _chunk(b"eXIf", exif)
+        yield made(b"eXIf", exif)
     if metadata.xmp is not None:
-        yield _chunk(b"iTXt", _XMP_KEYWORD + b"\0\0\0\0\0" + metadata.xmp)
+        yield made(b"iTXt", XMP_KEYWORD + b"\0\0\0\0\0" + metadata.xmp)
     if metadata.iptc is not None:
-        yield _chunk(b"zTXt", raw_profile(b"iptc", resources_of(metadata.iptc)))
-    yield from (_chunk(kind, payload) for kind, payload in metadata.png_text)
+        yield made(b"zTXt", raw_profile(b"iptc", resources_of(metadata.iptc)))
+    yield from () if metadata.png_time is None else (made(b"tIME", metadata.png_time),)
+    yield from (made(kind, payload) for kind, payload in metadata.png_text)
     yield from (_comment(comment) for comment in metadata.comments)
+
+
+def _background(picture: Picture) -> Iterator[bytes]:
+    frame, levels = picture.frames[0], picture.metadata.background
+    if levels and (colour := payload_of(levels, frame.shape[2], 8 * frame.itemsize)) is not None:
+        yield made(b"bKGD", colour)
 
 
 def _comment(comment: bytes) -> bytes:
@@ -303,24 +228,24 @@ def _comment(comment: bytes) -> bytes:
     try:
         comment.decode()
     except UnicodeDecodeError:
-        return _chunk(b"tEXt", b"Comment\0" + comment)
-    return _chunk(b"iTXt", b"Comment\0\0\0\0\0" + comment)
+        return made(b"tEXt", b"Comment\0" + comment)
+    return made(b"iTXt", b"Comment\0\0\0\0\0" + comment)
 
 
 def _animation_chunks(picture: Picture) -> Iterator[bytes]:
-    yield _chunk(b"acTL", struct.pack(">II", len(picture.frames), picture.loop or 0))
+    yield made(b"acTL", struct.pack(">II", len(picture.frames), picture.loop or 0))
     sequence, previous = 0, None
     for frame, delay_ms in zip(picture.frames, picture.durations_ms, strict=True):
         box = changed_box(previous, frame)
         body = compressed(box.cut(frame))
         place = struct.pack(">IIIII", sequence, box.width, box.height, box.left, box.top)
         # Both operations 0: leave the canvas as it is, overwrite it with the next frame.
-        yield _chunk(b"fcTL", place + struct.pack(">HHBB", *_delay_fraction(delay_ms), 0, 0))
+        yield made(b"fcTL", place + struct.pack(">HHBB", *_delay_fraction(delay_ms), 0, 0))
         if previous is None:
-            yield _chunk(b"IDAT", body)
+            yield made(b"IDAT", body)
         else:
             sequence += 1
-            yield _chunk(b"fdAT", struct.pack(">I", sequence) + body)
+            yield made(b"fdAT", struct.pack(">I", sequence) + body)
         sequence, previous = sequence + 1, frame
 
 

@@ -77,9 +77,9 @@ def test_frames_of_16_bits_are_blended_at_16_bits(apng):
     assert left == (65535, 0, 0, 65535)
 
 
-def test_an_animation_of_no_frames_is_a_still(apng):
+def test_an_animation_of_no_frames_is_a_still(apng, chunk):
     content = apng((9, 9, 9, 255), (RED, WHOLE, 0, 0))
-    none = content.replace(b"acTL" + struct.pack(">II", 1, 0), b"acTL" + bytes(8))
+    none = content.replace(chunk(b"acTL", struct.pack(">II", 1, 0)), chunk(b"acTL", bytes(8)))
     picture = decode(none, LIMIT)
     assert picture.header.frames == 1
     assert corners(picture.frames[0]) == [(9, 9, 9, 255)] * 2
@@ -99,3 +99,28 @@ def test_frames_that_are_announced_behind_the_image_are_none(apng):
     picture = decode(rest[:behind] + announced + rest[behind:], LIMIT)
     assert picture.header.frames == 1
     assert corners(picture.frames[0]) == [green, green]
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_a_frame_without_data_is_a_reason_and_may_be_left_out(apng, number):
+    content = apng((9, 9, 9, 255), (RED, WHOLE, 0, 0), (BLUE, WHOLE, 0, 0))
+    starts = [at for at in range(len(content)) if content[at : at + 4] == b"fdAT"]
+    start = starts[number] - 4
+    end = start + 12 + int.from_bytes(content[start : start + 4], "big")
+    lacking = content[:start] + content[end:]
+    with pytest.raises(ReadError, match="a frame of its animation has no data"):
+        decode(lacking, LIMIT)
+    picture = decode(lacking, LIMIT, allow_truncated=True)
+    shown = [corners(frame)[0] for frame in picture.frames]
+    assert shown == ([CLEAR, BLUE] if number == 0 else [RED, RED])
+    assert len(picture.notes) == 1
+
+
+def test_an_animation_of_which_nothing_can_be_decoded_is_damaged_whatever_is_allowed(apng, chunk):
+    content = apng((9, 9, 9, 255), (RED, WHOLE, 0, 0))
+    start = content.index(b"fdAT") - 4
+    lacking = content[:start] + chunk(b"fdAT", b"\0\0\0\1rubbish") + chunk(b"IEND", b"")
+    with pytest.raises(ReadError, match="cut short or broken"):
+        decode(lacking, LIMIT)
+    with pytest.raises(ReadError, match="no frame of its animation can be decoded"):
+        decode(lacking, LIMIT, allow_truncated=True)
