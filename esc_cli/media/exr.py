@@ -19,6 +19,7 @@ from esc_cli.media.openimageio import opened, written
 from esc_cli.media.picture import Contents, Frame, Header, Metadata, Picture, Truncation
 
 _COLOURS = ("R", "G", "B"), ("Y",)
+_CHROMA = frozenset(("RY", "BY"))
 _MOST_CHANNELS = 1024
 _MOST_PARTS = 1024
 _SAMPLES = 4  # of a pixel, at most, where no channel is left out
@@ -103,6 +104,9 @@ def _channels(names: tuple[str, ...]) -> tuple[int, ...]:
         if all(name in names for name in colours):
             wanted = (*colours, "A") if "A" in names else colours
             return tuple(names.index(name) for name in wanted)
+        if not _CHROMA.isdisjoint(names):  # else a picture in colour would become a grey one
+            what = "OpenEXR of luminance and chroma is not supported"
+            raise UnsupportedError(what, advice="store it in R, G and B")
     if len(names) == 1:
         return (0,)
     shown = ", ".join(_shown(name) for name in names[:4])

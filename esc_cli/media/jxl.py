@@ -69,8 +69,8 @@ def _refuse(found: JxlHeader) -> None:
         what = "JPEG XL in CMYK"
     elif found.extra not in ((), (ALPHA,)):
         what = "JPEG XL with channels beside colour and opacity"
-    elif _becomes_srgb(found) and ((found.bits != 16 and not found.depth_at) or found.extra):
-        what = f"lossy JPEG XL with a colour profile and {found.bits} bits or opacity"
+    elif _becomes_srgb(found) and found.bits != 16 and not found.depth_at:
+        what = f"lossy JPEG XL with a colour profile and {found.bits} bits"
     if what is not None:
         raise UnsupportedError(f"{what} is not supported", advice="djxl makes a PNG of it")
 
@@ -194,9 +194,14 @@ def _with_twelve_bits(content: bytes, found: JxlHeader) -> bytes:
 
 
 def _in_srgb(frame: Frame, found: JxlHeader) -> Frame:
-    """Linear light in whole numbers -> sRGB of 8 or 16 bits."""
+    """Linear light in whole numbers -> sRGB of 8 or 16 bits; opacity stays as it is."""
     bits = 12 if found.depth_at else found.bits
     kind, top = (np.uint8, 255) if found.bits <= 8 else (np.uint16, 65535)
-    stored = srgb_curve(frame.astype(np.float32) / np.float32(2**bits - 1))
-    levels: Frame = np.rint(stored * top).astype(kind)
+    stored = frame.astype(np.float32) / np.float32(2**bits - 1)
+    opacity = stored[..., -1:] if found.extra else None
+    light = stored if opacity is None else stored[..., :-1]
+    if opacity is not None and found.premultiplied:
+        light = light / np.maximum(opacity, np.float32(1 / top))
+    parts = (srgb_curve(light),) if opacity is None else (srgb_curve(light), opacity)
+    levels: Frame = np.rint(np.concatenate(parts, axis=-1) * top).astype(kind)
     return levels

@@ -11,7 +11,7 @@ import json
 import struct
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
@@ -37,7 +37,12 @@ _Tags: TypeAlias = dict[int, tuple[int, ...]]
 _TIFF_LIKE = {b"IIRO": b"II*\0", b"IIRS": b"II*\0", b"MMOR": b"MM\0*", b"IIU\0": b"II*\0"}
 # What describes the sensor and not the picture: the private tags of Panasonic, the filter array
 # (TIFF/EP) and those of DNG 1.7, of which the version alone would make a TIFF pass for a DNG.
-_SENSOR_TAGS = frozenset((*range(254), 33421, 33422, *range(50706, 52600)))
+_PANASONIC, _DNG = range(1, 254), range(50706, 52600)
+# Of these the names of the camera, its serial number, the lens and the name of the file describe
+# the picture.
+_DESCRIPTIVE = frozenset((50708, 50709, 50735, 50736, 50827))
+_SENSOR_TAGS = frozenset((0, *_PANASONIC, 33421, 33422, *_DNG)) - _DESCRIPTIVE
+_PRIVATE_DATA = 50740
 _ACROSS = 4  # the bit of LibRaw's flip that exchanges rows and columns
 
 
@@ -175,7 +180,18 @@ def _metadata(content: bytes) -> tuple[Metadata, tuple[str, ...]]:
     at = first_directory(block)
     entries = {entry.tag: entry for entry in read_directory(block, at, depth=0)[0]}
     xmp = entries[_XMP].value if _XMP in entries else None
-    return Metadata(icc=icc, exif=exif_of_tiff(block, at, without=_SENSOR_TAGS), xmp=xmp), ()
+    metadata = Metadata(icc=icc, exif=exif_of_tiff(block, at, without=_SENSOR_TAGS), xmp=xmp)
+    return metadata, _private(entries.keys())
+
+
+def _private(tags: Collection[int]) -> tuple[str, ...]:
+    """Notes on what means nothing outside a raw file."""
+    notes = []
+    if not frozenset(_PANASONIC).isdisjoint(tags):
+        notes.append("left out: Panasonic's tags of the sensor, and its preview with a maker note")
+    if _PRIVATE_DATA in tags:
+        notes.append("left out: private data of its maker (DNGPrivateData)")
+    return tuple(notes)
 
 
 def frames(content: bytes, contents: Contents, truncation: Truncation) -> Iterator[Frame]:

@@ -22,10 +22,17 @@ def mosaic() -> np.ndarray:
 
 
 def dng(
-    turned: int = 1, neutral: tuple[int, ...] | None = (1, 2, 1, 1, 1, 4), **more: Any
+    turned: int = 1,
+    neutral: tuple[int, ...] | None = (1, 2, 1, 1, 1, 4),
+    further: tuple[tuple[int, str, int, Any, bool], ...] = (),
+    **more: Any,
 ) -> bytes:
-    """A DNG that is to be turned (1 to 8), its white as fractions of the sensor's three colours."""
+    """A DNG that is to be turned (1 to 8), its white as fractions of the sensor's three colours.
+
+    further: tags as tifffile takes them.
+    """
     tags = [
+        *further,
         (50706, "B", 4, (1, 4, 0, 0), True),  # DNGVersion
         (50707, "B", 4, (1, 1, 0, 0), True),  # DNGBackwardVersion
         (50708, "s", 0, "Maker Camera", True),  # UniqueCameraModel

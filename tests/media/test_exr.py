@@ -93,6 +93,13 @@ def test_the_picture_is_what_the_display_window_shows(at, display, cut):
     assert any("outside its display window" in note for note in picture.notes) == cut
 
 
+def test_luminance_and_chroma_are_refused_by_name_and_not_made_grey():
+    planes = dict(zip(("Y", "RY", "BY"), np.moveaxis(light(), 2, 0), strict=True))
+    for names in (("Y", "RY", "BY"), ("Y", "RY")):
+        with pytest.raises(UnsupportedError, match="OpenEXR of luminance and chroma"):
+            probe(exr({name: planes[name] for name in names}), LIMIT)
+
+
 def test_further_channels_are_named_and_others_refused_with_their_names():
     planes = {name: light(1)[..., 0] for name in ("R", "G", "B", "Z", "left.R")}
     picture = decode(exr(planes), LIMIT)

@@ -109,6 +109,24 @@ def test_a_lossy_file_with_a_profile_comes_in_as_srgb(kind):
     assert picture.notes == ("its colour profile became sRGB: colours beyond that are cut off",)
 
 
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+def test_opacity_of_a_lossy_file_with_a_profile_is_exact(kind):
+    profile = SRGB.replace(struct.pack(">i", round(2.4 * 65536)), struct.pack(">i", 2 * 65536))
+    rows, columns = np.mgrid[0:32, 0:48]
+    top = np.iinfo(kind).max // 255
+    colours = np.stack([columns * 5, rows * 4, rows + columns], axis=2)
+    pixels = (np.dstack([colours, 255 - columns * 5]) * top).astype(kind)
+    pixels[:8, :, 3], pixels[8:16, :, 3] = 0, 255 * top
+    content = encode(picture_of(pixels, icc=profile), PLAN, 97)
+    header = read_header(start_of(content))
+    assert header.profiled
+    assert header.xyb
+    picture = decode(content, LIMIT)
+    np.testing.assert_array_equal(picture.frames[0][..., 3], pixels[..., 3])
+    found = to_eight_bits(picture.frames[0]).astype(float)[16:, :, :3]
+    assert np.abs(found - in_srgb(pixels[16:, :, :3].copy(), profile)).mean() < 2
+
+
 def test_a_lossy_file_with_primaries_of_its_own_comes_in_with_a_profile_of_them():
     rows, columns = np.mgrid[0:32, 0:48]
     pixels = np.stack([columns * 5, rows * 4, rows + columns], axis=2).astype(np.uint8)

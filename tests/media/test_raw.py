@@ -63,9 +63,33 @@ def test_exif_and_xmp_go_along_and_what_tells_of_the_sensor_does_not():
     block = Image.Exif()
     block.load(metadata.exif)
     assert (block[271], block[272], block.get(274, 1)) == ("Maker", "Camera", 1)
-    assert not {33421, 33422, *range(50706, 51000)} & set(block)
+    assert not {33421, 33422, *range(50706, 51000)} - {50708} & set(block)
+    assert block[50708] == "Maker Camera"
     assert metadata.xmp == b"<x/>"
     assert metadata.icc[16:20] == b"RGB "
+
+
+@pytest.mark.parametrize(
+    ("tag", "words"),
+    [
+        ((23, "H", 1, 80, True), "left out: Panasonic's tags of the sensor"),
+        ((50740, "B", 6, b"Maker\0", True), "left out: private data of its maker"),
+    ],
+)
+def test_tags_that_mean_nothing_outside_a_raw_file_are_named(tag, words):
+    picture = decode(dng(further=(tag,)), LIMIT)
+    (note,) = picture.notes
+    assert note.startswith(words)
+    block = Image.Exif()
+    block.load(picture.metadata.exif)
+    assert tag[0] not in block
+
+
+def test_camera_lens_and_file_are_still_named_by_tags_of_dng():
+    serial, name = (50735, "s", 0, "A 123", True), (50827, "s", 0, "P1.RW2", True)
+    block = Image.Exif()
+    block.load(decode(dng(further=(serial, name)), LIMIT).metadata.exif)
+    assert (block[50735], block[50827]) == ("A 123", "P1.RW2")
 
 
 def test_a_raw_picture_becomes_a_png_unless_another_format_is_asked_for():
