@@ -1,7 +1,7 @@
 """The chunks of a PNG (PNG specification, third edition, 5.3), and what damage means in each.
 
 What decides the pixels must be whole. Colour and transparency whose checksum is wrong are left
-out, as browsers do; a text is kept.
+out, as browsers do; texts are kept, and profiles, which have a checksum of their own.
 """
 
 from __future__ import annotations
@@ -25,11 +25,10 @@ _TEXT_CHUNKS = frozenset((b"tEXt", b"zTXt", b"iTXt"))
 _DECISIVE = frozenset((b"IHDR", b"PLTE", b"acTL", b"fcTL"))
 _OPTIONAL = {
     b"tRNS": "its transparency",
-    b"iCCP": "the colour profile",
     b"bKGD": "the colour of its background",
     **dict.fromkeys(COLOUR_CHUNKS, "a description of its colours"),
 }
-_READ = _DECISIVE | _OPTIONAL.keys() | _TEXT_CHUNKS | {b"eXIf", b"pHYs", b"tIME"}
+_READ = _DECISIVE | _OPTIONAL.keys() | _TEXT_CHUNKS | {b"iCCP", b"eXIf", b"pHYs", b"tIME"}
 # The pixels, and what describes how the source stores them, not the picture.
 _SILENT = frozenset((b"IDAT", b"fdAT", b"IEND", b"sBIT", b"hIST", b"iDOT"))
 _MOST_NAMES = 8

@@ -8,6 +8,7 @@ import zlib
 import imagecodecs
 import numpy as np
 import pytest
+from PIL import ImageCms
 from pngs import chunk
 
 from esc_cli.errors import ReadError
@@ -80,6 +81,17 @@ def test_a_damaged_description_of_colours_is_left_out() -> None:
     picture = decode(palette_png(b"gAMA"), LIMIT)
     assert picture.notes == ("left out: a description of its colours, which is damaged",)
     assert picture.metadata.png_colour == ()
+
+
+def test_a_profile_that_is_whole_by_its_own_checksum_is_kept() -> None:
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    content = palette_png()
+    packed = b"sRGB\0\0" + zlib.compress(profile)
+    for payload, kept, notes in ((packed, profile, 0), (packed[:-1] + b"?", None, 1)):
+        added = content[:33] + chunk(b"iCCP", payload, whole=False) + content[33:]
+        picture = decode(added, LIMIT)
+        assert picture.metadata.icc == kept
+        assert len(picture.notes) == notes
 
 
 @pytest.mark.parametrize("kind", [b"acTL", b"fcTL"])
