@@ -11,7 +11,13 @@ from typing import BinaryIO
 from esc_cli.errors import ReadError, TooLargeError
 from esc_cli.files.source import open_source, read_source, reading
 from esc_cli.media import bmp, exr, fits, gif, jxl, pillow, png, raw, tiff
-from esc_cli.media.metadata import stated_orientation, upright, upright_exif, upright_xmp
+from esc_cli.media.metadata import (
+    fitting_icc,
+    stated_orientation,
+    upright,
+    upright_exif,
+    upright_xmp,
+)
 from esc_cli.media.picture import Contents, Frame, Header, Metadata, Picture, Truncation
 from esc_cli.media.sniff import HEAD_BYTES, sniff
 from esc_cli.media.xmp import without_promises
@@ -110,10 +116,14 @@ def _gif_contents(stream: BinaryIO, max_pixels: int, truncation: Truncation) -> 
     delays_ms = blocks.delays_ms
     header = Header("GIF", blocks.width, blocks.height, 4 if blocks.alpha else 3, 8, len(delays_ms))
     moving = len(delays_ms) > 1
-    metadata = Metadata(xmp=blocks.xmp, comments=blocks.comments)
-    return Contents(
-        header, 1, metadata, delays_ms if moving else (), blocks.plays if moving else None
-    )
+    beside = blocks.extensions
+    icc = fitting_icc(beside.icc, grey=False)
+    notes = beside.left_out()
+    if beside.icc is not None and icc is None:
+        notes += ("left out: the colour profile, which is damaged or for other pixels",)
+    metadata = Metadata(icc=icc, xmp=beside.xmp, comments=tuple(beside.comments))
+    plays = beside.plays if moving else None
+    return Contents(header, 1, metadata, delays_ms if moving else (), plays, notes=notes)
 
 
 def check_pixels(header: Header, max_pixels: int) -> None:

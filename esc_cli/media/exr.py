@@ -51,11 +51,14 @@ def inspect(stream: BinaryIO, format_name: str, max_pixels: int) -> Contents:
     Raises MissingExtraError without OpenImageIO, UnsupportedError for what is no flat picture in
     RGB or grey, ReadError, and TooLargeError where more is stored than `max_pixels` would take.
     """
-    with opened(stream.read(), format_name) as file:
+    content = stream.read()
+    with opened(content, format_name) as file:
         spec = file.spec()
         window = _window(spec)
         _check_allocation(spec, window, max_pixels)
         notes = (*_left_out(spec, window), *_further_parts(file))
+    if format_name == "HDR" and hdr_runs.has_further_lines(content):
+        notes += ("left out: lines of its header that tell of how it was made",)
     turned = in_range(spec.get_int_attribute("Orientation", 1))
     size = upright_size(window.width, window.height, turned)
     attributes = tuple(

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from esc_cli.errors import ReadError, TooLargeError
 from esc_cli.media.animation import Box
+from esc_cli.media.gif_extensions import Extensions
 from esc_cli.media.picture import Frame, Header, Truncation
 
 _RESTORE_BACKGROUND, _RESTORE_PREVIOUS = 2, 3
@@ -37,14 +38,12 @@ class Image:
 
 @dataclass(frozen=True)
 class Contents:
-    """What the blocks tell, sizes in pixels; `plays` counts all plays, 0 for ever."""
+    """What the blocks tell, sizes in pixels."""
 
     width: int
     height: int
     images: tuple[Image, ...]
-    plays: int
-    xmp: bytes | None = None
-    comments: tuple[bytes, ...] = ()
+    extensions: Extensions
 
     @property
     def delays_ms(self) -> tuple[float, ...]:
@@ -92,8 +91,7 @@ def inspect(stream: BinaryIO, max_pixels: int, truncation: Truncation) -> Conten
     width, height, packed = struct.unpack("<HHBxx", _exactly(stream, 7))
     palette = _table(stream, packed)
     images: list[Image] = []
-    comments: list[bytes] = []
-    plays, xmp, control = 1, None, b"\0\0\0\0"
+    extensions, control = Extensions(), b"\0\0\0\0"
     # Programs leave the trailer (0x3B) out, so the end of the file ends it as well.
     while (introducer := stream.read(1)) not in (b";", b""):
         if introducer == b"!":
@@ -101,11 +99,8 @@ def inspect(stream: BinaryIO, max_pixels: int, truncation: Truncation) -> Conten
             start, blocks = stream.tell(), list(_sub_blocks(stream, truncation))
             if label == 0xF9 and blocks and len(blocks[0]) >= 4:
                 control = blocks[0]
-            elif label == 0xFE and blocks:
-                comments.append(b"".join(blocks))
-            elif label == 0xFF and blocks:
-                plays = _plays(blocks, plays)
-                xmp = xmp or _xmp(stream, blocks, start)
+            else:
+                extensions.add(label, blocks, _stored(stream, start))
         elif introducer == b",":
             if images and size - stream.tell() < _IMAGE_HEAD_BYTES:
                 truncation.found()
@@ -118,7 +113,14 @@ def inspect(stream: BinaryIO, max_pixels: int, truncation: Truncation) -> Conten
         else:
             break  # bytes behind the last picture
     width, height = _canvas(width, height, images)
-    return Contents(width, height, tuple(images), plays, xmp, tuple(comments))
+    return Contents(width, height, tuple(images), extensions)
+
+
+def _stored(stream: BinaryIO, start: int) -> bytes:
+    """The bytes from `start` to where the stream stands."""
+    end = stream.tell()
+    stream.seek(start)
+    return stream.read(end - start)
 
 
 def _canvas(width: int, height: int, images: list[Image]) -> tuple[int, int]:
@@ -150,16 +152,6 @@ def _check(box: Box, max_pixels: int) -> None:
     if box.width * box.height > max_pixels:
         what = f"an image of {box.width} x {box.height} is more than {max_pixels:,} pixels"
         raise TooLargeError(what, advice="raise it with --max-pixels")
-
-
-def _xmp(stream: BinaryIO, blocks: list[bytes], start: int) -> bytes | None:
-    """The packet, which does not lie in sub-blocks but in front of a trailer that ends them all."""
-    if blocks[0] != b"XMP DataXMP":
-        return None
-    end = stream.tell()
-    stream.seek(start + 1 + len(blocks[0]))
-    packet = stream.read(end - stream.tell())
-    return packet[:-258] or None
 
 
 def frames(content: bytes, header: Header, truncation: Truncation) -> Iterator[Frame]:
@@ -227,15 +219,6 @@ def _indices(image: Image, packed: tuple[bytes, ...]) -> Frame:
     # Without a colour table Pillow gives the indices themselves.
     with Pillow.open(io.BytesIO(b"".join(parts)), formats=("GIF",)) as opened:
         return np.asarray(opened)
-
-
-def _plays(blocks: list[bytes], before: int) -> int:
-    if blocks[0] not in (b"NETSCAPE2.0", b"ANIMEXTS1.0") or len(blocks) < 2:
-        return before
-    if len(blocks[1]) < 3 or blocks[1][0] & 7 != 1:
-        return before
-    repeats = int(struct.unpack_from("<H", blocks[1], 1)[0])
-    return repeats + 1 if repeats else 0  # the file counts the repeats after the first play
 
 
 def _table(stream: BinaryIO, packed: int) -> bytes:

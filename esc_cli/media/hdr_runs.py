@@ -1,4 +1,4 @@
-"""Radiance HDR with the runs of its first versions, which OpenImageIO does not know.
+"""What OpenImageIO does not know of Radiance HDR: the runs of its first versions, header lines.
 
 A pixel of (1, 1, 1, n) repeats the one before n times; such pixels in a row are the digits of one
 number, the least first (Greg Ward, Real Pixels, in Graphics Gems II).
@@ -9,10 +9,18 @@ from __future__ import annotations
 import re
 
 _SIZE = re.compile(rb"\n[ \t]*\n([+-][XY]) (\d{1,9}) ([+-][XY]) (\d{1,9})\n")
+_READ = b"#?", b"FORMAT=", b"EXPOSURE="
 _PIXEL = 4  # bytes: red, green, blue, exponent
 _REPEAT = b"\1\1\1"
 _NEWER = b"\2\2"  # how a row with the runs of today begins, and its length in two bytes
 _LEAST, _MOST = 8, 0x7FFF  # pixels of such a row
+
+
+def has_further_lines(content: bytes) -> bool:
+    """Whether the header has lines besides those that are read: programs, views, comments."""
+    size = _SIZE.search(content)
+    lines = content[: size.start()].split(b"\n") if size else []
+    return any(line.strip() and not line.lstrip().startswith(_READ) for line in lines)
 
 
 def unpacked(content: bytes) -> bytes:

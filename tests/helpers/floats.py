@@ -67,13 +67,13 @@ def exr_of(pixels: np.ndarray, **more: Any) -> bytes:
     return exr(planes, **more)
 
 
-def hdr(pixels: np.ndarray, rows: str = "-Y", columns: str = "+X") -> bytes:
+def hdr(pixels: np.ndarray, rows: str = "-Y", columns: str = "+X", further: str = "") -> bytes:
     """A Radiance picture (H, W, 3), as it is stored, without runs; precise to 1/256 of a pixel."""
     height, width = pixels.shape[:2]
     _, exponents = np.frexp(pixels.max(axis=2))
     mantissas = np.ldexp(pixels, (8 - exponents)[..., None]).astype(np.uint8)
     stored = np.concatenate([mantissas, (exponents + 128)[..., None].astype(np.uint8)], axis=2)
-    head = f"#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n\n{rows} {height} {columns} {width}\n"
+    head = f"#?RADIANCE\n{further}FORMAT=32-bit_rle_rgbe\n\n{rows} {height} {columns} {width}\n"
     return head.encode() + stored.tobytes()
 
 

@@ -93,6 +93,16 @@ def test_the_picture_is_what_the_display_window_shows(at, display, cut):
     assert any("outside its display window" in note for note in picture.notes) == cut
 
 
+@pytest.mark.parametrize(
+    ("further", "named"),
+    [("", False), ("EXPOSURE=2\n", False), ("VIEW= -vtv\n", True), ("# made by hand\n", True)],
+)
+def test_header_lines_of_radiance_that_are_not_kept_are_named(further, named):
+    picture = decode(hdr(np.abs(light()) + 1, further=further), LIMIT)
+    words = ("left out: lines of its header that tell of how it was made",)
+    assert picture.notes == (words if named else ())
+
+
 def test_luminance_and_chroma_are_refused_by_name_and_not_made_grey():
     planes = dict(zip(("Y", "RY", "BY"), np.moveaxis(light(), 2, 0), strict=True))
     for names in (("Y", "RY", "BY"), ("Y", "RY")):
