@@ -166,7 +166,7 @@ def _still_frame(content: bytes, truncation: Truncation) -> Frame:
     frame: Frame
     try:
         frame = imagecodecs.png_decode(content)
-    except imagecodecs.PngError:
+    except (imagecodecs.PngError, UnicodeDecodeError):  # its message may be none: freed memory
         if not has_all_rows(content):
             truncation.found("the file is cut short or broken")
         frame = imagecodecs.png_decode(whole_png(content))

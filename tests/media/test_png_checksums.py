@@ -71,6 +71,15 @@ def test_a_damaged_header_or_palette_is_a_reason(kind: bytes) -> None:
     assert note.startswith("a checksum of its header is wrong")
 
 
+def test_the_reason_of_a_png_without_pixels_does_not_depend_on_what_came_before() -> None:
+    whole = palette_png()
+    lacking = whole[: whole.index(b"IDAT") - 4] + chunk(b"IEND", b"")
+    for _ in range(20):  # libpng's message is read from memory that others have used by then
+        decode(whole, LIMIT)
+        with pytest.raises(ReadError, match="the file is cut short or broken"):
+            decode(lacking, LIMIT)
+
+
 def test_damaged_transparency_is_left_out_as_browsers_do() -> None:
     picture = decode(palette_png(b"tRNS"), LIMIT)
     assert picture.notes == ("left out: its transparency, which is damaged",)

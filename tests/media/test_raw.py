@@ -19,6 +19,7 @@ from esc_cli.media.formats import RAW_SUFFIXES, OutputPlan, plan_output
 from esc_cli.media.paths import REFUSED
 from esc_cli.media.picture import Header
 from esc_cli.media.sniff import sniff
+from esc_cli.media.video.demuxers import is_video
 
 rawpy = pytest.importorskip("rawpy")
 LIMIT = 10**6
@@ -191,3 +192,10 @@ def test_without_rawpy_it_says_what_to_install(monkeypatch, tmp_path):
 def test_no_suffix_of_a_raw_picture_is_on_the_list_of_what_is_refused():
     assert {".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2"} <= RAW_SUFFIXES
     assert not REFUSED & RAW_SUFFIXES
+
+
+@pytest.mark.parametrize("name", ["photo.cr3", "photo"])
+def test_the_raw_pictures_that_are_built_like_a_film_are_no_videos(name, tmp_path):
+    path = tmp_path / name
+    path.write_bytes(b"\0\0\0\x18ftypcrx \0\0\0\1crx isom\0\0\0\x08moov")
+    assert not is_video(path)

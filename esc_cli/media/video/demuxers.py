@@ -46,7 +46,7 @@ PROBED = (
 """FFmpeg's names of the demuxers of video that open no other file, as its option takes them."""
 
 _PICTURE_BRANDS = frozenset(
-    b"heic heix heim heis hevc hevx hevm hevs mif1 msf1 avif avis crx ".split()
+    (*b"heic heix heim heis hevc hevx hevm hevs mif1 msf1 avif avis".split(), b"crx ")
 )
 # QuickTime files from before the brand box begin with one of these.
 _ATOMS = frozenset((b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"))
