@@ -18,6 +18,7 @@ from esc_cli.errors import UnsupportedError
 _SOI, _EOI = b"\xff\xd8", b"\xff\xd9"
 _APP0, _SOS = 0xE0, 0xDA
 _JFIF_BYTES = 14
+_BESIDE = frozenset((*range(0xE0, 0xF0), 0xFE))  # applications and comments: not the picture
 _MARKER = re.compile(rb"\xff([\x01-\xfe])")
 _SCAN_END = re.compile(rb"\xff+[\x01-\xcf\xd8-\xfe]")
 _RESTART = re.compile(rb"\xff[\xd0-\xd7]")
@@ -99,6 +100,9 @@ def split(content: bytes, tables: bytes = b"") -> Stream:
         if marker == 1 or 0xD0 <= marker <= 0xD8:  # no segments
             continue
         end = at + int.from_bytes(content[at : at + 2], "big")
+        if end < at + 2 <= len(content) and marker in _BESIDE:
+            at += 2  # a length less than its own two bytes, which decoders step over
+            continue
         if not at + 2 <= end <= len(content):
             return Stream(tuple(parts), frozenset(scans), process, ended=False, broken_off=True)
         if marker in _FRAMES:

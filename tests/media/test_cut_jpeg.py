@@ -59,6 +59,8 @@ def test_a_cut_jpeg_is_done_with_a_note_where_that_is_allowed(whole):
         "no end marker": lambda content: content[:-2],
         "rubbish behind": lambda content: content + COVERS["rubbish"],
         "bytes between segments": lambda content: content[:20] + b"abc\0" + content[20:],
+        "a comment without a length": lambda content: content[:20] + b"\xff\xfe\0\0" + content[20:],
+        "a segment of length 1": lambda content: content[:20] + b"\xff\xe5\0\1" + content[20:],
         "a short JFIF segment": lambda content: b"\xff\xd8\xff\xe0\0\x09JFIF\0\1\1" + content[20:],
     }.items(),
     ids=lambda item: item[0],
