@@ -10,11 +10,14 @@ import numpy as np
 
 from esc_cli.media.bmp_layout import with_file_header
 from esc_cli.media.picture import Frame, Truncation
+from esc_cli.media.profiles import MOST_BYTES
 
 _PLAIN = 0
 _BIT_FIELDS = frozenset((3, 6))  # without and with a mask for alpha
 _HEAD_BYTES = 14 + 56
 _WITH_ALPHA = 56  # bytes of the header from which on it has a mask for alpha
+_FILE_HEADER_BYTES, _VERSION_5 = 14, 124
+_EMBEDDED, _LINKED = b"DEBM", b"KNIL"  # MBED and LINK, as numbers
 _USUAL = 0xFF0000, 0xFF00, 0xFF
 # Pillow reads these, at (bits, R, G, B): 5-6-5, 5-5-5 and 8-8-8 in the usual order.
 _OF_PILLOW = frozenset(
@@ -70,6 +73,28 @@ def _is_anything_visible(stream: BinaryIO, start: int, bits: int, mask: int) -> 
     stream.seek(0)
     whole = len(stored) // (bits // 8) * (bits // 8)
     return bool((np.frombuffer(stored[:whole], f"<u{bits // 8}") & mask).any())
+
+
+def profile(stream: BinaryIO) -> tuple[bytes | None, bool]:
+    """(the ICC profile inside the file, whether it names one outside); the stream is at its start.
+
+    Only headers of version 5 have such (BITMAPV5HEADER).
+    """
+    stream.seek(0)
+    stored = stream.read(_FILE_HEADER_BYTES + _VERSION_5)
+    head = with_file_header(stored)
+    at = len(stored) - len(head) + _FILE_HEADER_BYTES
+    (size,) = struct.unpack_from("<I", head.ljust(18, b"\0"), _FILE_HEADER_BYTES)
+    icc, linked = None, False
+    if size >= _VERSION_5 and len(head) >= _FILE_HEADER_BYTES + _VERSION_5:
+        kind = head[_FILE_HEADER_BYTES + 56 :][:4]
+        place, length = struct.unpack_from("<II", head, _FILE_HEADER_BYTES + 112)
+        linked = kind == _LINKED
+        if kind == _EMBEDDED:
+            stream.seek(at + place)
+            icc = stream.read(min(length, MOST_BYTES))
+    stream.seek(0)
+    return icc or None, linked
 
 
 def frame(content: bytes, fields: BitFields, truncation: Truncation) -> Frame:

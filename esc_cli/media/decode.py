@@ -96,12 +96,27 @@ def _inspect(stream: BinaryIO, max_pixels: int, truncation: Truncation) -> Conte
         contents = fits.inspect(stream, max_pixels)
     elif format_name == "GIF":
         contents = _gif_contents(stream, max_pixels, truncation)
-    elif format_name == "BMP" and (fields := bmp.bit_fields(stream)):
-        header = Header("BMP", fields.width, fields.height, len(fields.masks), 8, 1)
-        contents = Contents(header, 1, Metadata())
+    elif format_name == "BMP":
+        contents = _bmp_contents(stream, max_pixels, truncation)
     else:
         contents = pillow.inspect(stream, format_name, max_pixels, truncation)
     return _sized(contents, max_pixels)
+
+
+def _bmp_contents(stream: BinaryIO, max_pixels: int, truncation: Truncation) -> Contents:
+    icc, linked = bmp.profile(stream)
+    if fields := bmp.bit_fields(stream):
+        header = Header("BMP", fields.width, fields.height, len(fields.masks), 8, 1)
+        contents = Contents(header, 1, Metadata())
+    else:
+        contents = pillow.inspect(stream, "BMP", max_pixels, truncation)
+    fitting = fitting_icc(icc, grey=contents.header.channels <= 2)
+    notes = contents.notes
+    if linked:
+        notes += ("left out: the name of a file with its colour profile",)
+    if icc is not None and fitting is None:
+        notes += ("left out: the colour profile, which is damaged or for other pixels",)
+    return replace(contents, metadata=replace(contents.metadata, icc=fitting), notes=notes)
 
 
 def _sized(contents: Contents, max_pixels: int) -> Contents:

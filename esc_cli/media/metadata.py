@@ -17,6 +17,8 @@ EXIF_PREFIX = b"Exif\0\0"
 _IMAGE_WIDTH, _IMAGE_LENGTH = 256, 257
 _PIXEL_X, _PIXEL_Y = 40962, 40963
 _THUMBNAIL_AT, _THUMBNAIL_BYTES = 513, 514
+COLORIMETRY_TAGS = frozenset((318, 319))
+"""White point and primaries of RGB, which mean nothing once other colours have become sRGB."""
 # The tags of a TIFF that describe its own pixels; everything else in a directory describes the
 # picture and goes with it. 274 is here because the pixels are upright by then.
 STRUCTURE_TAGS = frozenset(
@@ -25,7 +27,7 @@ STRUCTURE_TAGS = frozenset(
         *range(262, 267),  # photometric, thresholding, cells, fill order
         *range(273, 285),  # strips, orientation, samples, minimum, maximum, resolution, planes
         *(288, 289, 290, 291, 292, 293, 296, 297),  # free space, grey response, fax, unit, page
-        *(301, 317, 318, 319, 320, 321),  # transfer function, predictor, colorimetry, colour map
+        *(301, 317, 320, 321),  # transfer function, predictor, colour map, halftones
         *range(322, 326),  # tiles
         *(330, 332, 334, 338, 339, 340, 341, 347),  # inner pages, inks, extra samples, JPEG tables
         *(513, 514, 529, 530, 531, 532),  # thumbnail, YCbCr

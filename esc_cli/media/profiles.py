@@ -23,7 +23,7 @@ _IPTC = 0x0404
 _SEEN_TO = frozenset(
     (_IPTC, 0x0425, 0x03ED, 0x0409, 0x040C, 0x0406, 0x040F, 0x0422, 0x0424, 0x0421)
 )
-_TEXT = re.compile(rb"\s*\S+\s+(\d{1,10})\s+([0-9a-fA-F\s]*)")
+_TEXT = re.compile(rb"\s*\S[^\n]*\n\s*(\d{1,10})\s+([0-9a-fA-F\s]*)")
 _COLUMNS = 72
 _EXIF_STARTS = (EXIF_PREFIX, b"II*\0", b"MM\0*")  # some writers leave the prefix out
 

@@ -20,7 +20,7 @@ import numpy as np
 from esc_cli.errors import ReadError, TooLargeError, UnsupportedError
 from esc_cli.media import raw_process
 from esc_cli.media.formats import load_raw
-from esc_cli.media.metadata import exif_of_tiff
+from esc_cli.media.metadata import COLORIMETRY_TAGS, exif_of_tiff
 from esc_cli.media.picture import Contents, Frame, Header, Metadata, Truncation
 from esc_cli.media.pillow import srgb_profile
 from esc_cli.media.tiff_tags import byte_order, first_directory, read_directory
@@ -41,7 +41,7 @@ _PANASONIC, _DNG = range(1, 254), range(50706, 52600)
 # Of these the names of the camera, its serial number, the lens and the name of the file describe
 # the picture.
 _DESCRIPTIVE = frozenset((50708, 50709, 50735, 50736, 50827))
-_SENSOR_TAGS = frozenset((0, *_PANASONIC, 33421, 33422, *_DNG)) - _DESCRIPTIVE
+_SENSOR_TAGS = frozenset((0, *_PANASONIC, 33421, 33422, *_DNG)) - _DESCRIPTIVE | COLORIMETRY_TAGS
 _PRIVATE_DATA = 50740
 _ACROSS = 4  # the bit of LibRaw's flip that exchanges rows and columns
 

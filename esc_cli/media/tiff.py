@@ -15,6 +15,7 @@ from esc_cli.errors import ReadError, TooLargeError, UnsupportedError
 from esc_cli.media import tiff_segments, tiff_tags
 from esc_cli.media.floating import light_of
 from esc_cli.media.metadata import (
+    COLORIMETRY_TAGS,
     exif_of_tiff,
     fitting_icc,
     in_range,
@@ -48,6 +49,7 @@ logging.getLogger("tifffile").addHandler(logging.NullHandler())
 _EXTRA_SAMPLES = 338
 _XMP, _IPTC, _ICC = 700, 33723, 34675
 _MIN_IS_WHITE, _MIN_IS_BLACK, _RGB = 0, 1, 2
+_OF_RGB = frozenset((0, 1, 2, 3, 6))  # grey, RGB, palette, YCbCr: no other colours than RGB
 _COLOURS = {2: 3, 5: 4, 6: 3, 8: 3, 9: 3, 10: 3}  # RGB, CMYK, YCbCr and the three of L*a*b*
 _ASSOCIATED, _UNASSOCIATED = 1, 2  # ExtraSamples: premultiplied and straight alpha
 _SAMPLES = 4  # of a pixel, at most, where no sample is dropped
@@ -254,7 +256,9 @@ def _ratio(value: Any) -> float:
 
 def exif(content: bytes) -> bytes | None:
     """The descriptive tags, EXIF and GPS of the first full-size page as an EXIF block."""
-    return exif_of_tiff(content, _pages(io.BytesIO(content))[0].offset)
+    page = _pages(io.BytesIO(content))[0]
+    kept = page.photometric in _OF_RGB
+    return exif_of_tiff(content, page.offset, frozenset() if kept else COLORIMETRY_TAGS)
 
 
 def frames(content: bytes, contents: Contents, truncation: Truncation) -> Iterator[Frame]:

@@ -126,6 +126,19 @@ def test_xmp_and_iptc_of_raw_profiles_are_kept() -> None:
     assert rewritten(content, "jpg").metadata.iptc == IPTC
 
 
+def test_the_name_of_a_raw_profile_may_have_several_words() -> None:
+    iptc = b"\n%s\n      %d\n%s\n" % (b"IPTC profile", len(IPTC), IPTC.hex().encode())
+    exif = b"\n%s\n      %d\n%s\n" % (b"generic profile", len(TURNED), TURNED.hex().encode())
+    content = png_with(
+        (b"zTXt", b"Raw profile type iptc\0\0" + zlib.compress(iptc)),
+        (b"tEXt", b"Raw profile type APP1\0" + exif),
+    )
+    picture = decode(content, 10**6)
+    assert picture.notes == ()
+    assert picture.metadata.iptc == IPTC
+    assert (picture.header.width, picture.header.height) == (6, 8)
+
+
 def test_a_damaged_raw_profile_is_named() -> None:
     chunk = b"tEXt", b"Raw profile type exif\0\nexif\n  900\n4578\n"
     (note,) = decode(png_with(chunk), 10**6).notes

@@ -261,3 +261,23 @@ def test_tiff_exif_reaches_other_formats(save, rgb):
     assert after[0x010F] == "Maker"
     assert after.get_ifd(0x8769)[0x9286] == b"ASCII\0\0\0hello"
     assert 0x0102 not in after  # bits per sample belong to the TIFF alone
+
+
+@pytest.mark.parametrize(
+    ("photometric", "kept"), [("rgb", True), ("minisblack", True), ("separated", False)]
+)
+def test_white_point_and_primaries_of_a_tiff_are_kept_with_its_colours(photometric, kept):
+    channels = {"rgb": 3, "minisblack": 1, "separated": 4}[photometric]
+    white = (318, "2I", 2, (3127, 10000, 3290, 10000), True)
+    primaries = (319, "2I", 6, (64, 100, 33, 100, 30, 100, 60, 100, 15, 100, 6, 100), True)
+    target = io.BytesIO()
+    samples = np.full((6, 8, channels), 90, np.uint8).squeeze()
+    options = {"extratags": [white, primaries], "metadata": None}
+    tifffile.imwrite(target, samples, photometric=photometric, **options)
+    picture = decode(target.getvalue(), 10**6)
+    plan = plan_output(picture.header, (8, 6), "tif", ".tif")
+    with tifffile.TiffFile(io.BytesIO(encode(picture, plan, None))) as file:
+        tags = file.pages[0].tags
+        assert (318 in tags and 319 in tags) == kept
+        if kept:
+            assert tags[318].value == white[3]
