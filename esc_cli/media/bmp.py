@@ -16,7 +16,7 @@ _PLAIN = 0
 _BIT_FIELDS = frozenset((3, 6))  # without and with a mask for alpha
 _HEAD_BYTES = 14 + 56
 _WITH_ALPHA = 56  # bytes of the header from which on it has a mask for alpha
-_FILE_HEADER_BYTES, _VERSION_5 = 14, 124
+_FILE_HEADER_BYTES, _VERSION_4, _VERSION_5 = 14, 108, 124
 _EMBEDDED, _LINKED = b"DEBM", b"KNIL"  # MBED and LINK, as numbers
 _USUAL = 0xFF0000, 0xFF00, 0xFF
 # Pillow reads these, at (bits, R, G, B): 5-6-5, 5-5-5 and 8-8-8 in the usual order.
@@ -55,24 +55,15 @@ def bit_fields(stream: BinaryIO) -> BitFields | None:
     has_alpha = size >= _WITH_ALPHA or kind == 6
     masks = struct.unpack_from("<4I", head, 54)[: 4 if has_alpha else 3]
     has_alpha = has_alpha and masks[3] > 0
-    if kind == _PLAIN and has_alpha and bits == 32 and not masks[3] & 0xFFFFFF:
+    has_alpha_alone = size >= _VERSION_4 and has_alpha and not masks[3] & 0xFFFFFF
+    if kind == _PLAIN and bits == 32 and has_alpha_alone:
         masks = (*_USUAL, masks[3])  # browsers see to this mask alone then
     elif kind not in _BIT_FIELDS:
         return None
     if not any(masks[:3]) or (not has_alpha and (bits, *masks[:3]) in _OF_PILLOW):
         return None
     start -= added
-    if has_alpha and not _is_anything_visible(stream, start, bits, masks[3]):
-        has_alpha = False  # browsers show these as opaque
     return BitFields(width, abs(height), height > 0, bits, start, masks[: 4 if has_alpha else 3])
-
-
-def _is_anything_visible(stream: BinaryIO, start: int, bits: int, mask: int) -> bool:
-    stream.seek(start)
-    stored = stream.read()
-    stream.seek(0)
-    whole = len(stored) // (bits // 8) * (bits // 8)
-    return bool((np.frombuffer(stored[:whole], f"<u{bits // 8}") & mask).any())
 
 
 def profile(stream: BinaryIO) -> tuple[bytes | None, bool]:

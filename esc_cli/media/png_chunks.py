@@ -108,7 +108,8 @@ def _read_chunks(stream: BinaryIO, truncation: Truncation) -> Iterator[tuple[byt
         start, before = stream.read(8), kind
         length, kind = struct.unpack(">I4s", start) if len(start) == 8 else (0, b"")
         after = stream.tell() + length + 4
-        if kind in (b"", b"IEND") and after > end and before == b"IDAT" and b"acTL" not in seen:
+        last = kind in (b"", b"IEND") or stream.tell() == end
+        if last and after > end and before == b"IDAT" and b"acTL" not in seen:
             return None
         if not kind or after > end:
             return truncation.found()

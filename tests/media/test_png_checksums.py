@@ -43,6 +43,7 @@ def palette_png(*wrong: bytes, packed: bytes = STORED, gap: bytes = b"") -> byte
         palette_png(b"IDAT"),
         palette_png(b"IEND"),
         palette_png(gap=chunk(b"aaAa", b"")),
+        palette_png()[:-12] + b"\0\0\1\0IDAT",
     ],
 )
 def test_pixels_that_are_whole_by_their_own_checksum_are_done(content: bytes) -> None:
