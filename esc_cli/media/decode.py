@@ -14,6 +14,7 @@ from esc_cli.media import bmp, exr, fits, gif, jxl, pillow, png, raw, tiff
 from esc_cli.media.metadata import (
     fitting_icc,
     stated_orientation,
+    unfit_icc,
     upright,
     upright_exif,
     upright_xmp,
@@ -114,8 +115,7 @@ def _bmp_contents(stream: BinaryIO, max_pixels: int, truncation: Truncation) -> 
     notes = contents.notes
     if linked:
         notes += ("left out: the name of a file with its colour profile",)
-    if icc is not None and fitting is None:
-        notes += ("left out: the colour profile, which is damaged or for other pixels",)
+    notes += unfit_icc(icc, fitting)
     return replace(contents, metadata=replace(contents.metadata, icc=fitting), notes=notes)
 
 
@@ -133,9 +133,7 @@ def _gif_contents(stream: BinaryIO, max_pixels: int, truncation: Truncation) -> 
     moving = len(delays_ms) > 1
     beside = blocks.extensions
     icc = fitting_icc(beside.icc, grey=False)
-    notes = beside.left_out()
-    if beside.icc is not None and icc is None:
-        notes += ("left out: the colour profile, which is damaged or for other pixels",)
+    notes = beside.left_out() + unfit_icc(beside.icc, icc)
     metadata = Metadata(icc=icc, xmp=beside.xmp, comments=tuple(beside.comments))
     plays = beside.plays if moving else None
     return Contents(header, 1, metadata, delays_ms if moving else (), plays, notes=notes)

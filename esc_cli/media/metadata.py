@@ -173,6 +173,12 @@ def descriptive(entries: tuple[tiff_tags.Entry, ...]) -> list[tiff_tags.Entry]:
     return [entry for entry in entries if entry.tag not in STRUCTURE_TAGS]
 
 
+def unfit_icc(stored: bytes | None, kept: bytes | None) -> tuple[str, ...]:
+    """A note where a file has a profile and none is kept."""
+    gone = bool(stored) and kept is None
+    return ("left out: the colour profile, which is damaged or for other pixels",) if gone else ()
+
+
 def fitting_icc(icc: bytes | None, grey: bool) -> bytes | None:
     """The profile if it is for such pixels (ICC.1, header bytes 16 to 19), else None."""
     return icc if icc is not None and icc[16:20] == (b"GRAY" if grey else b"RGB ") else None

@@ -24,6 +24,7 @@ from esc_cli.media.metadata import (
     damaged_exif,
     fitting_icc,
     orientation,
+    unfit_icc,
     upright_size,
 )
 from esc_cli.media.picture import Contents, Frame, Header, Metadata, Truncation
@@ -159,7 +160,8 @@ def inspect(
     stream = _prepared(stream, format_name, max_pixels, truncation)
     with open_image(stream, format_name) as image:
         metadata = metadata_of(image)
-        notes = (*damaged_exif(image.info.get("exif")), *_others(image))
+        unfit = unfit_icc(image.info.get("icc_profile"), metadata.icc)
+        notes = (*damaged_exif(image.info.get("exif")), *unfit, *_others(image))
         size, bits = image.size, 8
         moving = None
         if format_name == "AVIF" and getattr(image, "is_animated", False):

@@ -19,7 +19,14 @@ from esc_cli.errors import ReadError
 from esc_cli.media import apng
 from esc_cli.media.animation import changed_box
 from esc_cli.media.cut import has_all_rows, whole_png
-from esc_cli.media.metadata import bare_exif, damaged_exif, fitting_icc, orientation, upright_size
+from esc_cli.media.metadata import (
+    bare_exif,
+    damaged_exif,
+    fitting_icc,
+    orientation,
+    unfit_icc,
+    upright_size,
+)
 from esc_cli.media.picture import Contents, Frame, Header, Metadata, Picture, Truncation
 from esc_cli.media.png_background import levels_of, payload_of
 from esc_cli.media.png_chunks import COLOUR_CHUNKS, SIGNATURE, XMP_KEYWORD, Chunks, collect, made
@@ -104,7 +111,7 @@ def inspect(stream: BinaryIO, truncation: Truncation | None = None) -> Contents:
         moving=b"acTL" in chunks.single and bool(delays) and chunks.apart,
         notes=(
             *damaged_exif(_exif(chunks)),
-            *_unfit_profile(chunks, metadata),
+            *unfit_icc(chunks.single.get(b"iCCP"), metadata.icc),
             *chunks.left_out(),
         ),
     )
@@ -144,11 +151,6 @@ def _metadata(chunks: Chunks, grey: bool) -> Metadata:
         png_time=single.get(b"tIME") or None,
         iptc=chunks.raw.iptc,
     )
-
-
-def _unfit_profile(chunks: Chunks, metadata: Metadata) -> tuple[str, ...]:
-    gone = b"iCCP" in chunks.single and metadata.icc is None
-    return ("left out: the colour profile, which is damaged or for other pixels",) if gone else ()
 
 
 def frames(content: bytes, contents: Contents, truncation: Truncation) -> Iterator[Frame]:

@@ -19,6 +19,7 @@ from esc_cli.media.metadata import (
     exif_of_tiff,
     fitting_icc,
     in_range,
+    unfit_icc,
     upright_size,
 )
 from esc_cli.media.picture import (
@@ -79,7 +80,8 @@ def inspect(stream: BinaryIO, max_pixels: int) -> Contents:
         bits = 8 if first.bitspersample <= 8 else 16
         bits = 32 if first.sampleformat == _FLOAT else bits
         header = Header("TIFF", *size, channels, bits, len(pages))
-        return Contents(header, turned, metadata, notes=_notes(first))
+        unfit = unfit_icc(_block(first, _ICC), metadata.icc)
+        return Contents(header, turned, metadata, notes=(*unfit, *_notes(first)))
     if first.bitspersample > 8:
         raise _too_deep(first)
     tiff_segments.check_chroma(first)
@@ -88,7 +90,8 @@ def inspect(stream: BinaryIO, max_pixels: int) -> Contents:
         header = Header("TIFF", *size, channels, 8, len(pages))
         icc = srgb_profile() if is_for_inks(_block(first, _ICC)) else None
         metadata = _metadata(first, grey=False, icc=icc)
-        return Contents(header, turned, metadata, notes=_further_samples(first))
+        unfit = unfit_icc(_block(first, _ICC), metadata.icc)
+        return Contents(header, turned, metadata, notes=(*unfit, *_further_samples(first)))
     stream.seek(0)
     with _known(first), open_image(stream, "TIFF") as image:
         image.seek(first.index)
@@ -100,7 +103,7 @@ def inspect(stream: BinaryIO, max_pixels: int) -> Contents:
         Header("TIFF", *size, channels, 8, len(pages)),
         left,
         metadata,
-        notes=_further_samples(first),
+        notes=(*unfit_icc(_block(first, _ICC), metadata.icc), *_further_samples(first)),
     )
 
 

@@ -230,9 +230,12 @@ def test_an_exif_block_too_long_for_jpeg_is_left_out(save, rgb):
     assert (result.metadata.exif, result.metadata.xmp) == (None, None)
 
 
-def test_a_profile_for_other_pixels_is_left_out(save, rgb):
-    grey = decode(save(rgb[..., 0], "JPEG", icc_profile=SRGB), LIMIT)
+@pytest.mark.parametrize("name", ["JPEG", "TIFF", "PNG"])
+def test_a_profile_for_other_pixels_is_left_out_and_named(save, rgb, name):
+    grey = decode(save(rgb[..., 0], name, icc_profile=SRGB), LIMIT)
     assert grey.metadata.icc is None
+    assert grey.notes == ("left out: the colour profile, which is damaged or for other pixels",)
+    assert decode(save(rgb, name, icc_profile=SRGB), LIMIT).notes == ()
 
 
 def test_colour_chunks_of_png_are_carried_over(save, rgb, chunk):
