@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 # tifffile logs what it finds odd; without a handler Python would print that.
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
-_EXTRA_SAMPLES = 338
+_PHOTOMETRIC, _EXTRA_SAMPLES = 262, 338
 _XMP, _IPTC, _ICC = 700, 33723, 34675
 _MIN_IS_WHITE, _MIN_IS_BLACK, _RGB = 0, 1, 2
 _OF_RGB = frozenset((0, 1, 2, 3, 6))  # grey, RGB, palette, YCbCr: no other colours than RGB
@@ -72,6 +72,9 @@ def inspect(stream: BinaryIO, max_pixels: int) -> Contents:
     pages = _pages(stream)
     first = pages[0]
     _check_allocation(pages, max_pixels)
+    if _PHOTOMETRIC not in first.tags and first.samplesperpixel > 1:
+        what = "a TIFF that does not tell what its samples mean (PhotometricInterpretation)"
+        raise UnsupportedError(f"{what} is not supported", advice=_CONVERT)
     turned = _orientation(first)
     size = upright_size(first.imagewidth, first.imagelength, turned)
     if _is_direct(first):

@@ -248,3 +248,15 @@ def test_inks_multiplied_by_opacity_are_divided_by_it():
     inks = Image.fromarray(np.array([[[128, 64, 0, 191], [0] * 4]], np.uint8), "CMYK")
     frame = decode(target.getvalue(), LIMIT).frames[0]
     np.testing.assert_array_equal(frame[..., :3], np.asarray(inks.convert("RGB")))
+
+
+@pytest.mark.parametrize("photometric", ["rgb", "separated"])
+def test_samples_without_a_meaning_are_refused_and_not_made_grey(photometric):
+    target = io.BytesIO()
+    samples = np.full((6, 8, 3 if photometric == "rgb" else 4), 90, np.uint8)
+    tifffile.imwrite(target, samples, photometric=photometric, metadata=None)
+    content = target.getvalue()
+    entry = content.index(struct.pack("<HHI", 262, 3, 1))
+    lacking = content[:entry] + struct.pack("<H", 263) + content[entry + 2 :]
+    with pytest.raises(UnsupportedError, match="what its samples mean"):
+        probe(lacking, LIMIT)
