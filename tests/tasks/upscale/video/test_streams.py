@@ -145,6 +145,35 @@ def test_sound_that_does_not_fit_is_converted_and_stays_in_step(tmp_path, codec,
     assert abs(shift_of(loudness(item.output), loudness(source))) < 0.002
 
 
+@pytest.mark.parametrize("to", ["mp4", "mov", "mkv"])
+@pytest.mark.parametrize("name", ["clip.mp4", "clip.mov", "clip.mkv", "clip.ts"])
+def test_aac_is_kept_sample_by_sample_and_in_step(tmp_path, name, to):
+    """Each packet has a header of its own in a transport stream (ADTS), and none elsewhere.
+
+    Matroska has no list of edits: what the decoder needs to start is heard there, as silence.
+    """
+    source = _burst(tmp_path / name, "aac")
+    item = done(source, format=to)
+    assert kinds(item.output)[1] == ("audio", "aac")
+    assert not [note for note in item.notes if "becomes" in note]
+    before, after = _samples(source), _samples(item.output)
+    silence = after.shape[1] - before.shape[1]
+    assert silence == (1024 if to == "mkv" and name in ("clip.mp4", "clip.mov") else 0)
+    assert np.array_equal(after[:, silence:], before)
+    assert abs(_heard_at(item.output) - _heard_at(source)) <= 0.001
+
+
+def _samples(path):
+    with av.open(str(path)) as container:
+        return np.concatenate([frame.to_ndarray() for frame in container.decode(audio=0)], axis=1)
+
+
+def _heard_at(path):
+    """When the click is heard, in seconds from the first picture."""
+    first, samples = loudness(path)
+    return first + int(np.argmax(np.abs(samples) > 0.5)) / 8000 - float(look(path).pts_s[0])
+
+
 def test_sound_that_no_table_knows_becomes_flac_without_a_loss(tmp_path):
     source = _burst(tmp_path / "clip.mov", "adpcm_ima_qt")
     item = done(source, format="mkv")
