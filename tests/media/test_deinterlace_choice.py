@@ -48,6 +48,8 @@ def worst(frames, moments, shift=0):
 CLIPS = {
     "dvd.mpg": Woven("mpeg2video", rate=NTSC, options={"b": "6M"}),
     "avchd.mkv": Woven(options={"crf": "10", "x264-params": "tff=1"}),
+    "avchd.mts": Woven(options={"crf": "10", "x264-params": "tff=1"}),
+    "broadcast.ts": Woven("mpeg2video", options={"b": "6M"}),
     "prores.mov": Woven("prores_ks", "yuv422p10le", options={}),
     "plain.mkv": Woven(pix_fmt="yuv422p", called_interlaced=False, **LOSSLESS),
 }

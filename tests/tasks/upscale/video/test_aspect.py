@@ -17,7 +17,8 @@ WIDE = Fraction(32, 27)
 RESULTS = (
     ("h264", "mkv"), ("h264", "mp4"), ("h264", "mov"), ("hevc", "mkv"), ("hevc", "mp4"),
     ("hevc", "mov"), ("av1", "mkv"), ("av1", "mp4"), ("av1", "webm"), ("ffv1", "mkv"),
-    ("prores", "mkv"), ("prores", "mov"),
+    ("prores", "mkv"), ("prores", "mov"), ("vp9", "mkv"), ("vp9", "mp4"), ("vp9", "webm"),
+    ("png", "mov"), ("qtrle", "mov"),
 )  # fmt: skip
 
 

@@ -305,6 +305,27 @@ def test_a_private_stream_of_a_broadcast_is_left_out_by_name(tmp_path):
     assert any("left out: stream 2 (unknown, unknown)" in note for note in item.notes)
 
 
+def test_teletext_is_left_out_by_name_and_pictures_of_subtitles_are_kept(tmp_path):
+    source = tmp_path / "clip.ts"
+    with av.open(str(source), "w") as container:
+        video = container.add_stream("mpeg2video", rate=25)
+        video.width, video.height = 32, 24
+        texts = [container.add_mux_stream(codec) for codec in ("dvb_teletext", "dvb_subtitle")]
+        for number in range(10):
+            container.mux(video.encode(Clip().frame(number)))
+            for text in texts:
+                packet = av.Packet(b"\x10" + bytes(46))  # EN 300 472: a unit of 46 bytes
+                packet.stream, packet.time_base = text, Fraction(1, 25)
+                packet.pts = packet.dts = number
+                container.mux(packet)
+        container.mux(video.encode(None))
+    with av.open(str(source)) as container:
+        assert [s.type for s in container.streams] == ["video", "subtitle", "subtitle"]
+    item = done(source)
+    assert kinds(item.output)[1:] == [("subtitle", "dvb_subtitle")]
+    assert any("left out: stream 1 (subtitle" in note for note in item.notes)
+
+
 def test_a_stream_that_is_left_out_may_have_been_the_longest(tmp_path):
     clip = Clip(4, audio=("eng",), sound_s=3.0).write(tmp_path / "clip.mkv")
     assert done(renamed(clip, b"A_AAC", b"A_XYZ")).frames == 4
