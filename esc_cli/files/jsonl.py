@@ -14,17 +14,18 @@ from esc_cli.files.atomic import file_failures
 
 def append_line(
     path: Path, entry: Mapping[str, Any], *, sync: bool = False, advice: str = ""
-) -> None:
-    """Add an entry to a file, which is made: ASCII, one line, one write.
+) -> int:
+    """Add an entry to a file, which is made: ASCII, one line, one write. The byte it begins at.
 
     Threads and processes may append at once; on one machine their lines stay whole. A line that a
     crash cut short before is ended first. With `sync` the line has reached the disk on return.
     Raises DiskError, with `advice` if any is given, also when only a part of the line was taken.
     """
     with LineFile(path, advice) as lines:
-        lines.append(entry)
+        size = lines.append(entry)
         if sync:
             lines.sync()
+        return lines.end - size
 
 
 class LineFile:
@@ -39,15 +40,25 @@ class LineFile:
         with file_failures(path, advice):
             self._handle = os.open(path, flags | getattr(os, "O_BINARY", 0), 0o666)
 
-    def append(self, entry: Mapping[str, Any], default: Callable[[Any], Any] | None = None) -> None:
-        """Add an entry; `default` turns values that JSON does not have into some that it has."""
-        line = json.dumps(entry, separators=(",", ":"), default=default).encode("ascii") + b"\n"
+    def append(self, entry: Mapping[str, Any], default: Callable[[Any], Any] | None = None) -> int:
+        """Add an entry; `default` turns values that JSON does not have into some that it has.
+
+        The bytes of its line.
+        """
+        own = json.dumps(entry, separators=(",", ":"), default=default).encode("ascii") + b"\n"
         with file_failures(self.path, self.advice):
-            line = b"\n" + line if _is_cut_short(self.path) else line
+            line = b"\n" + own if _is_cut_short(self.path) else own
             taken = os.write(self._handle, line)
         if taken != len(line):
             what = "cannot be written: no space left"
             raise DiskError(what, self.path, self.advice or "free some space")
+        return len(own)
+
+    @property
+    def end(self) -> int:
+        """The byte after the last line that was appended here, of a regular file."""
+        with file_failures(self.path, self.advice):
+            return os.lseek(self._handle, 0, os.SEEK_CUR)
 
     def sync(self) -> None:
         """Wait until all lines have reached the disk."""
@@ -86,8 +97,17 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
 
 def each_line(path: Path) -> Iterator[dict[str, Any]]:
     """As `read_lines`, one by one: of millions of lines not all are held."""
+    return (entry for _, entry in each_line_at(path))
+
+
+def each_line_at(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """As `each_line`, each with the byte at which its line begins."""
     with path.open("rb") as stream:
-        yield from objects(stream)
+        offset = 0
+        for line in stream:
+            for entry in objects([line]):
+                yield offset, entry
+            offset += len(line)
 
 
 def objects(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:

@@ -11,6 +11,7 @@ from fnmatch import fnmatch
 from pathlib import Path, PurePath
 
 from esc_cli.errors import ItemError, ReadError, UsageError, shown
+from esc_cli.files.packed import Packed
 from esc_cli.media.formats import INPUT_SUFFIXES, SUFFIXES
 from esc_cli.media.video_suffixes import REFUSED_VIDEOS, VIDEOS, is_only_sound
 
@@ -62,13 +63,13 @@ class Selection:
 class Found:
     """The files to do in order, the inputs that cannot be done, and how many were left out.
 
-    others: of the files that others do, `place_hash` alone: there may be millions of them.
+    There may be millions of them. others: of the files that others do, `place_hash` alone.
     """
 
-    sources: list[Source] = field(default_factory=list)
+    sources: Packed[Source] = field(default_factory=Packed)
     problems: list[tuple[Path, ItemError]] = field(default_factory=list)
     no_pictures: int = 0
-    earlier_outputs: list[Path] = field(default_factory=list)
+    earlier_outputs: Packed[Path] = field(default_factory=Packed)
     empty_folders: list[Path] = field(default_factory=list)
     others: array[int] = field(default_factory=lambda: array("q"))
 
@@ -98,7 +99,7 @@ def find_sources(
     if len(missing) == len(inputs):
         raise UsageError(f"{_missing(missing[0])}: '{shown(missing[0])}'")
     named = {str(absolute(Path(name))) for name in inputs if name}
-    scan = _Scan(selection, output_root, source_of, is_own, named, Found(), len(inputs) > 1)
+    scan = _Scan(selection, output_root, source_of, is_own, named, Found(), _overlap(inputs))
     for name in inputs:
         scan.add(name)
     found = scan.found
@@ -108,6 +109,14 @@ def find_sources(
         what = "holds nothing but earlier outputs"
         raise UsageError(what, Path(inputs[0]), "--include-outputs enlarges them once more")
     return found
+
+
+def _overlap(inputs: tuple[str, ...]) -> bool:
+    """Whether a file may be found twice: an input is given twice, or lies below another."""
+    places = {Path(os.path.abspath(name)) for name in inputs}  # noqa: PTH100 - links stay links
+    return len(places) < len(inputs) or any(
+        above in places for place in places for above in place.parents
+    )
 
 
 def place_hash(place: Path) -> int:

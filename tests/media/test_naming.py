@@ -61,7 +61,8 @@ def test_wrong_patterns_are_refused(pattern):
 
 
 def resolved(*pairs):
-    outputs = resolve_collisions((Source(Path(own)), Path(out)) for own, out in pairs)
+    wanted = [(Source(Path(own)), Path(out)) for own, out in pairs]
+    outputs = resolve_collisions(lambda: wanted)
     return [str(path) for path in outputs]
 
 

@@ -1,4 +1,7 @@
-"""What a batch takes before its first picture: listing, planning, records; in fresh processes."""
+"""What a batch takes before its first picture: listing, planning, records; in fresh processes.
+
+Seconds are those of the processor, which other programs do not lengthen.
+"""
 
 from __future__ import annotations
 
@@ -86,6 +89,20 @@ def plan_share(root: Path) -> int:
     return len(plan.jobs) + len(plan.settled)
 
 
+def run_again(root: Path) -> int:
+    """All of a run over what is finished: each item is told as skipped."""
+    from esc_cli.tasks.upscale.events import Item, Summary
+    from esc_cli.tasks.upscale.options import UpscaleOptions
+    from esc_cli.tasks.upscale.run import upscale
+
+    skipped = 0
+    for event in upscale(UpscaleOptions((os.fspath(root),), model=MODEL)):
+        skipped += isinstance(event, Item) and event.status == "skipped"
+        if isinstance(event, Summary) and event.exit_code:
+            raise SystemExit(f"ended with {event.exit_code}")
+    return skipped
+
+
 def read_records(root: Path) -> int:
     """Read the records of all."""
     shelf = _planner(root, "").shelf
@@ -99,17 +116,20 @@ STEPS: dict[str, Callable[[Path], int]] = {
     "read records": read_records,
     "plan again": plan_all,
     "plan a share again": plan_share,
+    "run again": run_again,
 }
 
 
 def measured(step: str, root: Path) -> tuple[float, float]:
-    """(seconds, MB above what an empty process has), in a process of its own."""
+    """(seconds of the processor, MB above what an empty process has), in a process of its own."""
     command = [sys.executable, __file__, step, os.fspath(root)]
     paths = os.pathsep.join(filter(None, (str(Path(__file__).parents[3]), *sys.path)))
     ran = subprocess.run(
         command, capture_output=True, text=True, check=True, env=os.environ | {"PYTHONPATH": paths}
     )
-    seconds, megabytes = json.loads(ran.stdout.splitlines()[-1])
+    seconds, megabytes, count = json.loads(ran.stdout.splitlines()[-1])
+    if not count:
+        raise SystemExit(f"{step} found nothing")
     return seconds, megabytes
 
 
@@ -149,9 +169,9 @@ def main() -> None:
         draw(Path(name) / "few", 2)
         plan_all(Path(name) / "few")
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # the peak begins anew
-    before, start = _memory_mb("VmRSS"), time.perf_counter()
-    STEPS[step](root)
-    print(json.dumps([time.perf_counter() - start, _memory_mb("VmHWM") - before]))
+    before, start = _memory_mb("VmRSS"), time.process_time()
+    count = STEPS[step](root)
+    print(json.dumps([time.process_time() - start, _memory_mb("VmHWM") - before, count]))
 
 
 if __name__ == "__main__":

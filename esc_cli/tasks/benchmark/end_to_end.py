@@ -90,12 +90,12 @@ class EndToEnd:
     def _jobs(self, options: UpscaleOptions, models: Models, shelf: RecordShelf) -> list[Job]:
         plan = Planner(options, models, shelf).plan()
         _refuse_failures(plan.settled)
-        plan.jobs = [job for job in plan.jobs if not isinstance(job, StreamedJob)]
-        if not plan.jobs:
+        jobs = [job for job in plan.jobs if not isinstance(job, StreamedJob)]
+        if not jobs:
             raise UsageError("holds no pictures", self.folder)
-        check_disk(plan.jobs)
-        make_folders(plan.jobs)
-        return plan.jobs
+        check_disk(jobs, options)
+        make_folders(jobs)
+        return jobs
 
     def _alone(self, jobs: Sequence[Job], models: Models) -> float:
         """Seconds that the network stage takes when nothing else runs, the pictures decoded."""

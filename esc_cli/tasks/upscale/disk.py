@@ -10,18 +10,23 @@ from pathlib import Path
 from esc_cli.errors import DiskError
 from esc_cli.media.paths import ancestors
 from esc_cli.tasks.upscale.job import Job
+from esc_cli.tasks.upscale.options import UpscaleOptions
 
 DISK_SHARE = 0.6
 """Share of the estimate below which free space is too little; estimates err to both sides."""
 
 
-def check_disk(jobs: Sequence[Job]) -> None:
+def check_disk(jobs: Sequence[Job], options: UpscaleOptions) -> None:
     """Raise DiskError when an output folder cannot be written or has too little space."""
+    homes: dict[Path, Path] = {}
     needs: dict[Path, int] = {}
     passing: dict[Path, int] = {}
     for job in jobs:
-        home = next(folder for folder in ancestors(job.output) if os.path.exists(folder))  # noqa: PTH110
-        needs[home] = needs.get(home, 0) + job.disk_bytes
+        folder = job.output.parent
+        home = homes.get(folder)
+        if home is None:
+            home = homes[folder] = next(filter(os.path.exists, ancestors(job.output)))
+        needs[home] = needs.get(home, 0) + job.disk_bytes + job.waiting_bytes(options)
         passing[home] = max(passing.get(home, 0), job.passing_bytes)
     by_device: dict[int, tuple[Path, int]] = {}
     for home, lasting in needs.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -114,7 +115,7 @@ class Planned:
     megapixels: float
     bytes_estimate: int
     no_pictures: int
-    earlier_outputs: tuple[Path, ...]
+    earlier_outputs: Sequence[Path]
     empty_folders: tuple[Path | Address, ...]
     of_other_shares: int = 0
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from esc_cli.errors import DiskError, EscError, UsageError, WriteError, shown
 from esc_cli.files.atomic import is_full
 from esc_cli.files.digest import has_content, sha256_of
+from esc_cli.files.packed import Packed
 from esc_cli.files.targets import check_folder
 from esc_cli.media.naming import Destination
 from esc_cli.media.paths import Found, Source, absolute, ancestors, find_sources
@@ -132,19 +133,21 @@ class InPlacePlanner(Planner):
             is_own=options.owns,
         )
 
-    def _drafts(self, batch: Batch, plan: Plan) -> list[Job]:
-        left = []
+    def _drafts(self, batch: Batch, plan: Plan) -> Iterator[Job]:
+        left = Packed[Source]()
         for source in plan.found.sources:
             item = self._settled(source)
-            plan.settled.extend([item] if item else [])
-            left.extend([] if item else [source])
+            if item is None:
+                left.append(source)
+            else:
+                plan.settled.append(item)
         plan.found = replace(plan.found, sources=left)
-        jobs = []
         for job in super()._drafts(batch, plan):
             why = _unfit(job)
-            plan.settled.extend([item_of(job, "failed", why)] if why else [])
-            jobs.extend([] if why else [job])
-        return jobs
+            if why:
+                plan.settled.append(item_of(job, "failed", why))
+            else:
+                yield job
 
     def _settle(self, job: Job, plan: Plan) -> None:
         """With its own name: inputs of one tree have no name in common."""

@@ -87,7 +87,8 @@ class InputKind(Protocol):
     def draft(self, source: Source, root: Path) -> Job:
         """The job for an input, from its header; no pixels are decoded.
 
-        Its output, below `root`, need not be free or unlike the others. Raises UsageError for
-        options that do not go together, WeightsError, and ItemError when the input cannot be done.
+        It must be picklable. Its output, below `root`, need not be free or unlike the others.
+        Raises UsageError for options that do not go together, WeightsError, and ItemError when the
+        input cannot be done.
         """
         ...

@@ -69,6 +69,10 @@ class Job:
         """Disk space that it takes besides while it is at work, one job at a time."""
         return 0
 
+    def waiting_bytes(self, options: UpscaleOptions) -> int:  # noqa: ARG002 - of shared videos
+        """Disk space that it takes besides until all shares of the batch have done theirs."""
+        return 0
+
     def record(self, source: FileState, result: FileState, output: str) -> OutputRecord:
         """The record of the finished job; `output` is relative to the folder of the records."""
         return OutputRecord(

@@ -42,7 +42,7 @@ class PictureKind:
     def _header(self, source: Source, root: Path) -> Header:
         """The header, from the record when the input has not changed since."""
         options = self.batch.options
-        record = self.batch.shelf.at(root).by_input.get(str(source.absolute))
+        record = next(self.batch.shelf.at(root).of_input(str(source.absolute)), None)
         if record is not None and record.source.fits(source.path, options.checksum):
             check_pixels(record.header, options.max_pixels)
             return record.header

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterable, Sequence
+from array import array
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+
+import numpy as np
 
 from esc_cli.errors import (
     DeviceError,
@@ -18,6 +21,7 @@ from esc_cli.errors import (
     WeightsError,
     shown,
 )
+from esc_cli.files.packed import Packed
 from esc_cli.media.naming import (
     Destination,
     check_pattern,
@@ -25,7 +29,7 @@ from esc_cli.media.naming import (
     folder_for,
     resolve_collisions,
 )
-from esc_cli.media.paths import Found, Resolver, Source, find_sources, place_hash
+from esc_cli.media.paths import Found, Resolver, find_sources, place_hash
 from esc_cli.tasks.models import Models
 from esc_cli.tasks.upscale.archive.kind import ArchiveKind
 from esc_cli.tasks.upscale.events import Item
@@ -47,8 +51,8 @@ KINDS: tuple[Callable[[Batch], InputKind], ...] = (VideoKind, ArchiveKind, Pictu
 class Plan:
     """What a batch will do: jobs in order, and the items that are settled already."""
 
-    jobs: list[Job] = field(default_factory=list)
-    settled: list[Item] = field(default_factory=list)
+    jobs: Packed[Job] = field(default_factory=Packed)
+    settled: Packed[Item] = field(default_factory=Packed)
     found: Found = field(default_factory=Found)
     of_other_shares: int = 0
 
@@ -75,18 +79,26 @@ class Planner:
             check_pattern(options.name)
         chosen = destination(options.inputs, options.output)
         found = self._found(chosen) if found is None else found
-        problems = [Item(p, "failed", reason=error.reason) for p, error in found.problems]
+        problems = Packed(Item(p, "failed", reason=error.reason) for p, error in found.problems)
         plan = Plan(settled=problems, found=found, of_other_shares=len(found.others))
         batch = Batch(options, self.models, self.shelf, chosen)
-        drafts = [self._identified(job) for job in self._drafts(batch, plan)]
-        outputs = resolve_collisions((job.source, job.output) for job in drafts)
-        _refuse_inputs(found, [job.source for job in drafts], outputs)
-        for job, output in zip(drafts, outputs, strict=True):
+        for job in self._named(Packed(map(self._identified, self._drafts(batch, plan))), plan):
             if options.owns(job.source) or job.is_shared(options):
-                self._settle(replace(job, output=output), plan)
+                self._settle(job, plan)
             else:  # it was needed for the names of the others
                 plan.of_other_shares += 1
         return plan
+
+    @staticmethod
+    def _named(drafts: Packed[Job], plan: Plan) -> Packed[Job]:
+        """The jobs with outputs that differ, none of which is an input. Raises UsageError."""
+        outputs = resolve_collisions(lambda: ((job.source, job.output) for job in drafts))
+        resolve, named, places = Resolver(), Packed[Job](), array("q")
+        for job, output in zip(drafts, outputs, strict=True):
+            named.append(job if output == job.output else replace(job, output=output))
+            places.append(place_hash(resolve(output)))
+        _refuse_inputs(plan.found, named, places)
+        return named
 
     def _found(self, chosen: Destination | None) -> Found:
         options = self.options
@@ -98,12 +110,11 @@ class Planner:
             is_own=options.looks_at,
         )
 
-    def _drafts(self, batch: Batch, plan: Plan) -> list[Job]:
+    def _drafts(self, batch: Batch, plan: Plan) -> Iterator[Job]:
         """The jobs, their outputs not yet checked; what has failed already is settled."""
         kinds = [kind(batch) for kind in KINDS]
         label = self.options.target.label(self.models.default_scale)
         several = len(self.options.inputs) > 1
-        jobs = []
         for source in plan.found.sources:
             root = folder_for(source, batch.chosen, label, several)
             try:
@@ -118,15 +129,14 @@ class Planner:
                 plan.settled.append(Item(source.path, "failed", reason=error.reason))
                 continue
             if not is_large_enough(job, self.options):
-                jobs.append(job)
+                yield job
             elif not self.options.owns(source):
                 plan.of_other_shares += 1
             elif self.options.large == "copy":
-                jobs.append(copy_of(job))
+                yield copy_of(job)
             else:
                 skipped = replace(item_of(job, "skipped", reason(self.options)), output=None)
                 plan.settled.append(skipped)
-        return jobs
 
     def _identified(self, job: Job) -> Job:
         """The job with the digest of its network, which may have to be fetched for that.
@@ -229,15 +239,23 @@ def _mode(path: Path) -> int:
         return 0
 
 
-def _refuse_inputs(found: Found, wanted: Iterable[Source], outputs: Sequence[Path]) -> None:
-    """Raise UsageError when an output is an input, even one that cannot be read."""
-    inputs, resolve = {source.absolute for source in found.sources}, Resolver()
-    places = list(map(resolve, outputs))
-    hashes = set(map(place_hash, places))
-    of_others = hashes.intersection(found.others)
-    for source, output, place in zip(wanted, outputs, places, strict=True):
-        if place in inputs or place_hash(place) in of_others:
+def _refuse_inputs(found: Found, named: Packed[Job], places: array[int]) -> None:
+    """Raise UsageError when an output is an input, even one that cannot be read.
+
+    `places`: of each output its `place_hash`; of what may be an input more is looked at.
+    """
+    inputs = np.fromiter((place_hash(one.absolute) for one in found.sources), np.int64)
+    others = np.frombuffer(found.others, np.int64) if found.others else np.empty(0, np.int64)
+    suspects = np.flatnonzero(np.isin(np.array(places), np.concatenate([inputs, others])))
+    if not suspects.size:
+        return
+    hashes, resolve = {places[index] for index in suspects}, Resolver()
+    absolute = (source.absolute for source in found.sources)
+    own = {place for place in absolute if place_hash(place) in hashes}
+    for job in (named[int(index)] for index in suspects):
+        place = resolve(job.output)
+        if place in own or place_hash(place) in others:
             what = "is an input and would be overwritten"
-            if place != source.absolute:
-                what += f" by the result of {shown(source.path)}"
-            raise UsageError(what, output, "choose another -o, or a --name that differs")
+            if place != job.source.absolute:
+                what += f" by the result of {shown(job.source.path)}"
+            raise UsageError(what, job.output, "choose another -o, or a --name that differs")

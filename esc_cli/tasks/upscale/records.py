@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -18,10 +18,12 @@ from typing import Any
 
 from esc_cli.errors import DiskError
 from esc_cli.files.digest import has_content
-from esc_cli.files.jsonl import append_line, each_line
+from esc_cli.files.jsonl import append_line
 from esc_cli.media.picture import Header, held_once
+from esc_cli.tasks.upscale.record_index import RecordIndex
 
 RECORDS_NAME = ".esc-records.jsonl"
+_END_OF_TIME_NS = 1 << 63
 _OF_A_WRITER = re.compile(r"\.esc-records\.[0-9a-z-]+\.jsonl")
 
 
@@ -77,9 +79,12 @@ class OutputRecord:
         """The record in an entry, or None when it is of another version."""
         kinds = {"source": FileState, "result": FileState, "header": Header}
         try:
-            return cls(**entry | {name: kind(**entry[name]) for name, kind in kinds.items()})
+            record = cls(**entry | {name: kind(**entry[name]) for name, kind in kinds.items()})
         except (TypeError, KeyError):
             return None
+        texts = record.input, record.output
+        sane = all(isinstance(text, str) for text in texts) and isinstance(record.at_ns, int)
+        return record if sane and 0 <= record.at_ns < _END_OF_TIME_NS else None
 
 
 @dataclass
@@ -106,36 +111,25 @@ class Records:
         return [self.root / name for name in (RECORDS_NAME, *sorted(names))]
 
     @cached_property
-    def by_output(self) -> dict[str, OutputRecord]:
+    def by_output(self) -> RecordIndex:
         """The last record of each output, as they were when first asked for, and those of `append`.
 
         Of two writers' records that is the later one. Raises DiskError when there are records that
         cannot be read.
         """
-        found: dict[str, OutputRecord] = {}
-        for path in self.files:
-            own = {record.output: record for record in self._read(path)}
-            for output, record in own.items():
-                other = found.get(output)
-                if other is None or other.at_ns <= record.at_ns:
-                    found[output] = record
-        return found
+        return RecordIndex(self.files, _parsed, self._passes)
 
-    def _read(self, path: Path) -> list[OutputRecord]:
-        try:
-            entries = map(OutputRecord.from_entry, each_line(path))
-            return [_sharing(record) for record in entries if record is not None]
-        except (FileNotFoundError, NotADirectoryError):
-            return []
-        except OSError as error:
-            if not os.access(self.root, os.X_OK):
-                return []  # a locked folder: its pictures or the disk check will say so
-            raise DiskError(f"cannot be read: {error.strerror}", path) from error
+    def _passes(self, path: Path, error: OSError) -> bool:
+        """Whether a file that cannot be read counts as empty; else raises DiskError."""
+        if isinstance(error, (FileNotFoundError, NotADirectoryError)):
+            return True
+        if not os.access(self.root, os.X_OK):
+            return True  # a locked folder: its pictures or the disk check will say so
+        raise DiskError(f"cannot be read: {error.strerror}", path) from error
 
-    @cached_property
-    def by_input(self) -> dict[str, OutputRecord]:
-        """The last record of each input, by its absolute path."""
-        return {record.input: record for record in self.by_output.values()}
+    def of_input(self, text: str) -> Iterator[OutputRecord]:
+        """The records of all results of an input, by its absolute path, the last one first."""
+        return self.by_output.of_input(text)
 
     def find(self, output: Path) -> OutputRecord | None:
         """The record of an output below the root."""
@@ -152,20 +146,15 @@ class Records:
         Raises DiskError when that fails.
         """
         record = replace(record, at_ns=time.time_ns())
-        append_line(self.path, record.as_entry(), sync=sync)
+        offset = append_line(self.path, record.as_entry(), sync=sync)
         if "by_output" in self.__dict__:
-            self.by_output[record.output] = record
+            self.by_output.add(record, self.path, offset)
 
 
-def _sharing(record: OutputRecord) -> OutputRecord:
-    """The record with what is the same in many held once."""
-    weights = record.weights_sha256
-    return replace(
-        record,
-        header=held_once(record.header),
-        settings=sys.intern(record.settings),
-        weights_sha256=None if weights is None else sys.intern(weights),
-    )
+def _parsed(entry: dict[str, Any]) -> OutputRecord | None:
+    """The record in an entry, with what is the same in many held once."""
+    record = OutputRecord.from_entry(entry)
+    return None if record is None else replace(record, header=held_once(record.header))
 
 
 class RecordShelf:

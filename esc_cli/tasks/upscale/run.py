@@ -87,7 +87,7 @@ def batch(
     else:
         options = detour.options
         plan = detour.planner(models, shelf).plan(found)
-    check_disk(plan.jobs)
+    check_disk(plan.jobs, options)
     if not options.dry_run:
         _fetch_networks(plan, models)
     yield _planned(plan)
@@ -160,7 +160,7 @@ def _planned(plan: Plan) -> Planned:
         megapixels=pixels / 1e6,
         bytes_estimate=plan.bytes_estimate,
         no_pictures=plan.found.no_pictures,
-        earlier_outputs=tuple(plan.found.earlier_outputs),
+        earlier_outputs=plan.found.earlier_outputs,
         empty_folders=tuple(plan.found.empty_folders),
         of_other_shares=plan.of_other_shares,
     )

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from esc_cli.errors import DeadlineError, UsageError
+from esc_cli.files.packed import Packed
 from esc_cli.media.naming import check_pattern, destination
 from esc_cli.media.paths import Found, absolute, find_sources
 from esc_cli.tasks.defaults import LOOK_EVERY_S, SETTLE_S
@@ -115,7 +116,7 @@ class _Watcher:
                 found, looked = self._look(now), now
                 ready = self.arrivals.settled(found.sources, now)
                 if any(map(self.arrivals.is_new, ready)) or self._new_problems(found):
-                    yield from self._round(replace(found, sources=ready))
+                    yield from self._round(replace(found, sources=Packed(ready)))
                     worked = time.monotonic()
                 elif self.arrivals.unsettled:
                     worked = time.monotonic()

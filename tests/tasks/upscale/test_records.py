@@ -1,7 +1,9 @@
 """Records survive crashes, odd names and concurrent writers."""
 
 import os
+import re
 import threading
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 from esc_cli.errors import DiskError
 from esc_cli.files.digest import sha256_of
 from esc_cli.media.picture import Header
+from esc_cli.tasks.upscale import record_index
 from esc_cli.tasks.upscale.records import FileState, OutputRecord, Records, RecordShelf
 
 STATE = FileState(10, 1_700_000_000_123_456_789, "ab" * 32)
@@ -27,7 +30,9 @@ def test_a_record_comes_back_as_it_was(tmp_path, name):
     Records(tmp_path).append(named(name))
     again = Records(tmp_path)
     assert without_time(again.by_output) == {name: named(name)}
-    assert again.find(tmp_path / name) == again.by_input[f"/in/{name}"] == again.by_output[name]
+    assert (
+        again.find(tmp_path / name) == next(again.of_input(f"/in/{name}")) == again.by_output[name]
+    )
     assert again.by_output[name].at_ns > 0
 
 
@@ -85,6 +90,75 @@ def test_many_threads_write_whole_lines(tmp_path):
     for thread in threads:
         thread.join()
     assert len(Records(tmp_path).by_output) == 200
+
+
+def test_what_was_added_is_found_before_and_after_it_is_sorted_in(tmp_path, monkeypatch):
+    monkeypatch.setattr(record_index, "MOST_ADDED", 4)
+    Records(tmp_path, "1of2").append(named("0.png"))
+    records = Records(tmp_path, "2of2")
+    assert set(records.by_output) == {"0.png"}
+    for number in (0, 1, 2, 3, 4, 5, 1):
+        records.append(replace(named(f"{number}.png"), settings=str(number)))
+    for number in range(6):
+        assert records.find(tmp_path / f"{number}.png").settings == str(number)
+    assert without_time(records.by_output) == without_time(Records(tmp_path).by_output)
+    assert len(records.by_output) == 6
+
+
+def test_a_line_longer_than_what_is_read_at_once_comes_back(tmp_path):
+    long = replace(named("a.png"), settings="x" * 3 * record_index.READ_AHEAD)
+    Records(tmp_path).append(long)
+    Records(tmp_path).append(named("b.png"))
+    assert without_time(Records(tmp_path).by_output) == {"a.png": long, "b.png": named("b.png")}
+
+
+def test_records_of_another_file_in_the_place_of_the_one_that_was_read_count_as_none(tmp_path):
+    records = Records(tmp_path)
+    records.append(named("a.png"))
+    again = Records(tmp_path)
+    assert len(again.by_output) == 1
+    records.path.unlink()
+    records.append(named("b.png"))
+    assert again.find(tmp_path / "a.png") is None
+    records.path.unlink()
+    assert Records(tmp_path).find(tmp_path / "a.png") is None
+
+
+def test_of_an_input_with_several_results_the_last_comes_first(tmp_path):
+    for name in ("a.png", "b.png", "a.png"):
+        Records(tmp_path).append(replace(named(name), input="/in/x.png"))
+    found = Records(tmp_path).of_input("/in/x.png")
+    assert [record.output for record in found] == ["a.png", "b.png"]
+    assert not list(Records(tmp_path).of_input("/in/y.png"))
+
+
+def test_of_a_record_few_bytes_are_held(tmp_path):
+    count = 4000
+    Records(tmp_path).append(named("00000.png"))
+    line = Records(tmp_path).path.read_text()
+    lines = (line.replace("00000", f"{number:05}") for number in range(count))
+    Records(tmp_path).path.write_text("".join(lines))
+    records = Records(tmp_path)
+    tracemalloc.start()
+    try:
+        assert len(records.by_output) == count
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held / count < 60
+    assert all(records.find(tmp_path / f"{number:05}.png") for number in range(count))
+
+
+@pytest.mark.parametrize("value", ['"output":3', '"at_ns":"x"', '"at_ns":-1', f'"at_ns":{1 << 64}'])
+def test_lines_with_values_that_no_record_has_are_passed_over(tmp_path, value):
+    records = Records(tmp_path)
+    records.append(named("a.png"))
+    line = records.path.read_text()
+    key = value.partition(":")[0]
+    bad = re.sub(rf'{key}:("[^"]*"|\d+)', value, line)
+    assert bad != line
+    records.path.write_text(bad + line.replace("a.png", "b.png"))
+    assert set(Records(tmp_path).by_output) == {"b.png"}
 
 
 def test_records_that_cannot_be_written_are_a_fault_of_the_disk(tmp_path):

@@ -55,7 +55,7 @@ class ArchiveKind:
 
     def _unchanged(self, source: Source, root: Path) -> OutputRecord | None:
         """The record of an earlier result of the same archive and options."""
-        record = self.batch.shelf.at(root).by_input.get(str(source.absolute))
+        record = next(self.batch.shelf.at(root).of_input(str(source.absolute)), None)
         if record is None or record.settings != self.settings:
             return None
         return record if record.source.fits(source.path, self.batch.options.checksum) else None

@@ -200,9 +200,7 @@ class LocalPlace:
         """As of every place."""
         if self.root.is_file():
             raise UsageError("is a file, and a folder is needed", self.root, "choose another -o")
-        self._by_input: dict[str, list[OutputRecord]] = {}
-        for record in self.records.by_output.values():
-            self._by_input.setdefault(record.input, []).append(record)
+        _ = self.records.by_output
 
     def prepare(self) -> None:
         """As of every place."""
@@ -218,7 +216,7 @@ class LocalPlace:
 
     def records_of(self, text: str) -> list[OutputRecord]:
         """As of every place."""
-        return self._by_input.get(text, [])
+        return list(self.records.of_input(text))
 
     def holds(self, output: str) -> bool:
         """As of every place."""

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from esc_cli.errors import EscError, SetupError, shown
 from esc_cli.files.digest import sha256_of
+from esc_cli.files.packed import Packed
 from esc_cli.media.paths import Found
 from esc_cli.tasks.models import Models
 from esc_cli.tasks.upscale.events import Item, ItemEvent, Progress, Remark
@@ -161,7 +162,7 @@ class _RoundPlanner(Planner):
     def plan(self, found: Found | None = None) -> Plan:
         """As of every batch; jobs without room for their results are left to a later round."""
         plan, own = super().plan(found), self.round
-        used, kept = 0, []
+        used, kept = 0, Packed[Job]()
         for job in plan.jobs:
             need = job.disk_bytes + job.passing_bytes
             if need > own.room:
