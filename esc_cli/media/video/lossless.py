@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from esc_cli.errors import ReadError, UnsupportedError
-from esc_cli.media.video.codecs import Encoding
+from esc_cli.media.video.codecs import GROUPING, Encoding
 from esc_cli.media.video.frames import RawFrame
 from esc_cli.media.video.reader import planes_of
 from esc_cli.media.video.segments import read_segment
@@ -27,6 +27,15 @@ def lossless(encoding: Encoding) -> Encoding:
             layout = replace(encoding.layout, packed="")
             return replace(encoding, encoder=name, options=(), container="matroska", layout=layout)
     raise UnsupportedError(f"frames in {encoding.layout.name} cannot be kept on the way")
+
+
+def bytes_on_the_way(encoding: Encoding, frames: int) -> int:
+    """About what so many frames take until they are encoded; 0 where segments are final."""
+    if encoding.encoder not in GROUPING:
+        return 0
+    layout = encoding.layout
+    samples = sum(h * w for h, w in layout.plane_sizes(encoding.width, encoding.height))
+    return frames * samples * layout.bytes_per_sample // 2
 
 
 def read_frames(path: Path, encoding: Encoding) -> Iterator[RawFrame]:

@@ -54,6 +54,18 @@ class Shard:
         return int.from_bytes(digest[:8], "big") % self.count == self.index - 1
 
 
+@dataclass(frozen=True)
+class Seat(Shard):
+    """One of the workers of a cluster that do a video together, in the order of its steps.
+
+    `run`: letters that stand for this run. `before`: the stamp of the result's file, if there was
+    one, when the run began (`video.claims.stamp_of`).
+    """
+
+    run: str = ""
+    before: tuple[int, int] | None = None
+
+
 def family(source: Source) -> str:
     """The same for inputs whose results could share a name: without suffix, case, composition."""
     path = os.fspath(source.relative.with_suffix(""))

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 
 from esc_cli.checkpoints.fetch import Supply
@@ -20,7 +21,7 @@ from esc_cli.tasks.models import Choice
 from esc_cli.tasks.stop import Stop
 from esc_cli.tasks.upscale.cluster.agreement import Greeting, versions
 from esc_cli.tasks.upscale.cluster.crew import Crew
-from esc_cli.tasks.upscale.cluster.films import Attempt, attempts
+from esc_cli.tasks.upscale.cluster.films import Attempt, Film, attempts
 from esc_cli.tasks.upscale.cluster.ray_cluster import Heard, Idle, Lost, Place, RayCluster
 from esc_cli.tasks.upscale.cluster.shared_folders import marked, unmoved
 from esc_cli.tasks.upscale.cluster.worker import Brief
@@ -30,6 +31,8 @@ from esc_cli.tasks.upscale.options import UpscaleOptions
 
 MOST_LOSSES = 3
 """Workers that may be lost with an item before it has failed."""
+AHEAD = 4096
+"""Items that are held to be handed out; more workers than that find none at first."""
 TICK_S = 0.2
 """Longest wait for a word of the workers: a signal or a deadline is seen after that."""
 
@@ -45,6 +48,7 @@ class ClusterPipeline:
     late: EscError | None = None
     _networks: tuple[Choice, ...] = ()
     _cluster: RayCluster | None = None
+    _coming: Iterator[Attempt] = field(default_factory=lambda: iter(()))
     _queue: deque[Attempt] = field(default_factory=deque)
     _at_work: dict[Place, Attempt] = field(default_factory=dict)
 
@@ -64,7 +68,8 @@ class ClusterPipeline:
         if cluster is None:
             raise ValueError("the cluster must be joined first")
         places = cluster.places(self.options.engine.device)
-        self._queue.extend(attempts(jobs, self.options, max(1, len(places))))
+        self._coming = attempts(jobs, self.options, max(1, len(places)))
+        self._refill()
         with marked(jobs) as sight:
             networks = tuple(_network_from_anywhere(one) for one in self._networks)
             crew = Crew(cluster, Brief(_portable(self.options), networks, sight), versions())
@@ -82,10 +87,12 @@ class ClusterPipeline:
 
     def _hand_out(self, cluster: RayCluster, crew: Crew) -> None:
         """Start workers that are missing, and give each idle one an item."""
-        if not self._queue or not self._goes_on():
+        self._refill()
+        more = AHEAD if self._open_film() else 0
+        if not (self._queue or more) or not self._goes_on():
             return
         try:
-            crew.fill(len(self._queue) + len(self._at_work))
+            crew.fill(len(self._queue) + len(self._at_work) + more)
         except SetupError as error:
             self.fatal = error
             return
@@ -98,14 +105,28 @@ class ClusterPipeline:
                 cluster.give(place, job, self.stop.seconds_left, attempt.share)
 
     def _next_for(self, place: Place, crew: Crew) -> Attempt | None:
-        """The next item that no worker of this machine was lost with, if another could take it."""
-        for attempt in tuple(self._queue):
-            if not attempt.is_needed:
-                self._queue.remove(attempt)
-            elif place.node not in attempt.nodes or crew.nodes <= set(attempt.nodes):
+        """The next item that no worker of this machine was lost with, if another could take it.
+
+        Without any, a seat at a film that others are at.
+        """
+        for attempt in self._queue:
+            is_other = place.node not in attempt.nodes or crew.nodes <= set(attempt.nodes)
+            if attempt.is_needed and is_other:
                 self._queue.remove(attempt)
                 return attempt
-        return None
+        film = None if self._queue else self._open_film()
+        return None if film is None else film.seat()
+
+    def _refill(self) -> None:
+        """Drop what is no longer needed, and take more of the items to come."""
+        while self._queue and not self._queue[0].is_needed:
+            self._queue.popleft()
+        self._queue.extend(islice(self._coming, max(0, AHEAD - len(self._queue))))
+
+    def _open_film(self) -> Film | None:
+        """A film at work that one more worker may join."""
+        films = (attempt.film for attempt in self._at_work.values())
+        return next((film for film in films if film is not None and film.is_open), None)
 
     def _heard(self, crew: Crew, place: Place, heard: Heard) -> Iterator[ItemEvent]:
         attempt = self._at_work.get(place)

@@ -14,6 +14,7 @@ from esc_cli.media.video.frames import Plane, RawFrame
 
 T = TypeVar("T")
 _STAGES = ("decode", "network", "encode")
+_LOOK_S = 0.02
 Result = tuple[Plane, ...]
 
 
@@ -74,7 +75,8 @@ class FrameStream:
 
     wanted: whether a segment, by its number from 0 on, is to be done; the frames of others are
     decoded and passed over. `seconds` is the time that each stage worked. `is_due` ends it at a
-    border of segments with DeadlineError.
+    border of segments with DeadlineError. most_begun: segments that may be begun and not on disk,
+    where others would do those that are not begun; None for no bound but that of the queues.
     join_s: how long to wait at the end for a decoder that itself may wait for ever, on a pipe.
     """
 
@@ -83,9 +85,12 @@ class FrameStream:
     segment_frames: int
     wanted: Callable[[int], bool] = lambda _: True
     is_due: Callable[[], bool] = lambda: False
+    most_begun: int | None = None
     join_s: float | None = None
     seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(_STAGES, 0.0))
     done: int = 0
+    _begun: int = 0
+    _written: int = 0
     _ended_by_deadline: bool = False
     _closed: threading.Event = field(default_factory=threading.Event)
 
@@ -121,7 +126,7 @@ class FrameStream:
             frames, index, is_wanted = self.stages.frames(), 0, False
             while (frame := self._timed("decode", lambda: next(frames, None))) is not None:
                 number, place = divmod(index, self.segment_frames)
-                is_wanted = is_wanted if place else self.wanted(number)
+                is_wanted = is_wanted if place else self._begins(number)
                 if is_wanted:
                     decoded.put((number, frame))
                 elif self._closed.is_set():
@@ -135,6 +140,15 @@ class FrameStream:
                 decoded.put(_Crash(error))
             except _Closed:
                 return
+
+    def _begins(self, number: int) -> bool:
+        """Whether a segment is to be done, asked when few enough are at work. Raises _Closed."""
+        while self.most_begun is not None and self._begun - self._written >= self.most_begun:
+            if self._closed.wait(_LOOK_S):
+                raise _Closed
+        is_wanted = self.wanted(number)
+        self._begun += is_wanted
+        return is_wanted
 
     def _middle(self, decoded: Channel[Any], results: Channel[Any]) -> Iterator[int]:
         """Batches through the network. Batches and repetitions never cross a segment's border."""
@@ -177,6 +191,7 @@ class FrameStream:
                 number, repeated = first[0], [0]
                 frames = self._of_segment(first, results, repeated)
                 self._timed("encode", lambda: self.stages.write_segment(number, frames, repeated))  # noqa: B023
+                self._written += 1
         except _Closed:
             return
         except BaseException as error:  # noqa: BLE001 - raised again on the main thread

@@ -14,7 +14,6 @@ from esc_cli.media.paths import Source
 from esc_cli.media.picture import Header
 from esc_cli.media.video.codecs import (
     CONTAINERS,
-    GROUPING,
     Codec,
     Encoding,
     codec_by_name,
@@ -36,6 +35,7 @@ from esc_cli.media.video.colour_tags import (
 )
 from esc_cli.media.video.held import UNTRIED, Held
 from esc_cli.media.video.info import VideoFacts
+from esc_cli.media.video.lossless import bytes_on_the_way
 from esc_cli.media.video.pixel_formats import Layout
 from esc_cli.tasks.models import AUTO, Choice, Models
 from esc_cli.tasks.stop import Stop
@@ -44,6 +44,7 @@ from esc_cli.tasks.upscale.job import Outlook, StreamedJob
 from esc_cli.tasks.upscale.memory_limit import picture_bytes
 from esc_cli.tasks.upscale.options import Streams, UpscaleOptions
 from esc_cli.tasks.upscale.records import RecordShelf
+from esc_cli.tasks.upscale.shard import Seat, Shard
 from esc_cli.tasks.upscale.video.segment_length import LEAST_STEPS, segment_frames
 from esc_cli.tasks.upscale.video.streams import fitted
 from esc_cli.tasks.upscale.video.streams import told as streams_told
@@ -94,17 +95,27 @@ class VideoJob(StreamedJob):
     @property
     def passing_bytes(self) -> int:
         """Frames lie there until the encoder has ended their group, without a loss."""
-        encoding, layout = self.encoding, self.encoding.layout
-        if encoding.encoder not in GROUPING:
+        return bytes_on_the_way(self.encoding, min(self.header.frames, FRAMES_ON_THE_WAY))
+
+    def waiting_bytes(self, options: UpscaleOptions) -> int:
+        """All frames, but for those that lie there already, until one of the shares encodes them.
+
+        On a cluster, of which nobody knows yet how many work, two count for long.
+        """
+        shard = Shard(1, 2) if options.shard is None else options.shard
+        if not self.is_shared(replace(options, cluster=None, shard=shard)):
             return 0
-        samples = sum(h * w for h, w in layout.plane_sizes(encoding.width, encoding.height))
-        frames = min(self.header.frames, FRAMES_ON_THE_WAY)
-        return frames * samples * layout.bytes_per_sample // 2
+        from esc_cli.tasks.upscale.video.unfinished import bytes_of
+
+        all_frames = bytes_on_the_way(self.encoding, self.header.frames)
+        return max(0, all_frames - bytes_of(self.output))
 
     def is_shared(self, options: UpscaleOptions) -> bool:
-        """Whether it is long: of some segments for each share."""
+        """Whether it is long: of some segments for each share; a seat is at nothing else."""
         if options.shard is None or not options.shard_videos:
             return False
+        if isinstance(options.shard, Seat):
+            return True
         length = segment_frames(self.encoding.format, options.video.segment_frames)
         return self.header.frames >= length * LEAST_STEPS * options.shard.count
 

@@ -74,6 +74,9 @@ class VideoRun:
         unfinished = self._opened(wanted, share)
         journal = unfinished.journal
         try:
+            if unfinished.is_over:
+                yield item_of(job, "shared", "other workers have joined all")
+                return
             for text in (*job.warnings, *unfinished.told):
                 yield Remark(job.source.path, text)
             if upscaler is not None and journal.settled.tile is not None:
@@ -135,6 +138,7 @@ class VideoRun:
             journal.settled.segment_frames,
             wanted=unfinished.is_wanted,
             is_due=lambda: self.stop.is_due,
+            most_begun=unfinished.most_begun,
         )
         shown = 0.0
         try:

@@ -16,7 +16,8 @@ from pathlib import Path
 from esc_cli.errors import WriteError
 from esc_cli.files.atomic import remove_stale_parts
 from esc_cli.files.lock import Lock
-from esc_cli.tasks.upscale.shard import Shard
+from esc_cli.tasks.upscale.shard import Seat, Shard
+from esc_cli.tasks.upscale.video.claims import Claims, stamp_of
 from esc_cli.tasks.upscale.video.journal import (
     JOURNAL_NAME,
     Journal,
@@ -39,13 +40,16 @@ from esc_cli.tasks.upscale.video.unfinished import (
 PATIENCE_S = 10.0
 """How long another may take to open the folder."""
 _PAUSE_S = 0.05
+_AT_ONCE = 2
+"""Steps that a seat takes: one that is encoded, and one that is decoded meanwhile."""
 
 
 @dataclass
 class Shared:
     """What is there of an output, as one share of it sees it; see `Unfinished`, also for errors.
 
-    is_own: whether a step, by its number, is of this share.
+    is_own: whether a step, by its number, is of this share. is_over: all was joined before.
+    most_begun: steps that may be begun here and unfinished; None for any number.
     """
 
     home: Path
@@ -55,10 +59,12 @@ class Shared:
     _own: Lock
     _join: Lock
     told: tuple[str, ...] = field(default=())
+    is_over: bool = False
+    most_begun: int | None = None
 
     def is_wanted(self, number: int) -> bool:
         """Whether a step is to be done here."""
-        return self.is_own(number) and number not in self.journal.numbers
+        return number not in self.journal.numbers and self.is_own(number)
 
     def waits_for(self, frames: int) -> str:
         """Why the result of so many frames is left to others; "" if it is to be joined here."""
@@ -83,6 +89,8 @@ class Shared:
 
     def close(self) -> None:
         """Let others join, and have the locks; finished parts stay."""
+        if self.is_over:  # the journal was begun for nothing
+            self.journal.remove()
         self._join.release()
         self._own.release()
         remove_if_empty(self.home)
@@ -98,7 +106,7 @@ _DONE = "the segments of this share are done"
 def open_shared(
     output: Path, wanted: Wanted, share: Shard, is_own: Callable[[int], bool]
 ) -> Shared:
-    """What is there of an output, for one share of it.
+    """What is there of an output, for one share of it; the steps of a seat are those it takes.
 
     Raises as `open_unfinished`; and WriteError where the same share is at work, or where other
     shares have settled what this one cannot do.
@@ -117,7 +125,12 @@ def open_shared(
             raise
     journal.writer = share.name
     told = tuple(filter(None, (own.missing, journal.dropped, *map(str, others))))
-    return Shared(home, journal, is_own, others, own, join, told)
+    shared = Shared(home, journal, is_own, others, own, join, told)
+    if isinstance(share, Seat):
+        shared.is_own, shared.most_begun = Claims.of(journal.folder, share).take, _AT_ONCE
+        # Looked at once the folder is there: it goes after the result has its name.
+        shared.is_over = not journal.entries and stamp_of(output) != share.before
+    return shared
 
 
 @contextmanager

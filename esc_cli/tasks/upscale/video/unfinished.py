@@ -34,6 +34,15 @@ def home_of(output: Path) -> Path:
     return hidden_sibling(output, ".esc-segments")
 
 
+def bytes_of(output: Path) -> int:
+    """What lies there of an output that is unfinished, as far as it can be looked at."""
+    total = 0
+    with suppress(OSError):
+        for path in home_of(output).rglob("*"):
+            total += path.stat().st_size
+    return total
+
+
 def is_shared_now(home: Path) -> bool:
     """Whether shares work on the output, as their locks tell."""
     for path in sorted(home.glob(f"{LOCK}.*")):
@@ -101,6 +110,15 @@ class Unfinished:
     def told(self) -> tuple[str, ...]:
         """What a user should know before the work."""
         return tuple(filter(None, (self.unlocked, self.journal.dropped, *map(str, self.others))))
+
+    @property
+    def most_begun(self) -> None:
+        """Nobody else would do what is not begun."""
+
+    @property
+    def is_over(self) -> bool:
+        """Nobody else has made the result."""
+        return False
 
     def is_wanted(self, number: int) -> bool:
         """Whether a step, by its number from 0 on, is still to be done."""

@@ -127,3 +127,27 @@ def test_closing_early_ends_the_threads():
     events.close()
     assert threading.active_count() == before
     assert recorder.decoded < 100
+
+
+def test_no_more_segments_are_begun_than_may_be_where_others_would_do_them():
+    recorder, begun = Recorder(40, slow_s=0.002), []
+
+    def wanted(number):
+        begun.append((number, len(recorder.repeated)))  # those that are on disk by then
+        return number != 3
+
+    run(recorder, 8, 4, wanted=wanted, most_begun=2)
+    assert sorted(recorder.segments) == [0, 1, 2, *range(4, 10)]
+    assert all(number - (number > 3) - on_disk <= 1 for number, on_disk in begun)
+
+
+def test_a_wait_for_room_ends_with_what_ends_the_rest():
+    recorder = Recorder(40)
+
+    def broken(_frames):
+        raise ReadError("broken")
+
+    stages = Stages(recorder.frames, broken, recorder.write)
+    with pytest.raises(ReadError, match="broken"):
+        for _ in FrameStream(stages, 2, 2, most_begun=1).run():
+            pass

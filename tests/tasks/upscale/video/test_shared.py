@@ -10,14 +10,19 @@ from pathlib import Path
 import pytest
 from clips import Clip, finished_steps
 
-from esc_cli.errors import UsageError
+from esc_cli.errors import DiskError, UsageError
 from esc_cli.files.lock import Lock
 from esc_cli.media.paths import Source
 from esc_cli.tasks.report.merge import merge
 from esc_cli.tasks.stop import Stop
+from esc_cli.tasks.upscale.disk import check_disk
 from esc_cli.tasks.upscale.options import UpscaleOptions, VideoOptions
-from esc_cli.tasks.upscale.run import upscale
-from esc_cli.tasks.upscale.shard import Shard
+from esc_cli.tasks.upscale.plan import Planner
+from esc_cli.tasks.upscale.run import Session, upscale
+from esc_cli.tasks.upscale.shard import Seat, Shard
+from esc_cli.tasks.upscale.video.claims import Claims
+from esc_cli.tasks.upscale.video.journal import stored_journal
+from esc_cli.tasks.upscale.video.unfinished import home_of
 
 FRAMES = 34
 KINDS = {
@@ -67,6 +72,46 @@ def test_the_last_share_joins_what_all_have_done(made, clips, tmp_path, codec):
 
 
 @pytest.mark.parametrize("codec", KINDS)
+def test_of_workers_each_takes_what_no_other_has_and_the_last_joins(made, clips, tmp_path, codec):
+    """The second has taken two segments when the first comes to them, and has done none."""
+    out = tmp_path / codec
+    first, second = (Seat(index, index, "r1") for index in (1, 2))
+    run(clips, out, KINDS[codec], Shard(2, 2))
+    (journal,) = (path.parent for path in out.glob(".clip*/*/journal.jsonl"))
+    stored = stored_journal(journal)
+    taken = sorted(set(range(9)) - stored.numbers)[-2:]
+    assert all(map(Claims.of(journal, second).take, taken))
+    assert not Claims.of(journal, first).take(taken[0])
+    assert Claims.of(journal, replace(first, run="r2")).take(taken[0])
+    item, ended = run(clips, out, KINDS[codec], first)
+    assert (item.status, ended.exit_code) == ("shared", 0)
+    assert "2 of all 9 are left" in item.reason
+    assert len(stored.numbers) < 7 == len(stored_journal(journal).numbers)
+    last, _ = run(clips, out, KINDS[codec], second)
+    assert last.status == "done", last.reason
+    assert (out / "clip.mov").read_bytes() == (made / codec / "clip.mov").read_bytes()
+    late, _ = run(clips, out, KINDS[codec], Seat(3, 3, "r1"))
+    assert late.status == "skipped"
+    assert not list(out.glob(".clip*"))
+
+
+def test_a_worker_that_comes_after_all_is_joined_begins_nothing(made, clips, tmp_path):
+    out = tmp_path / "out"
+    options = UpscaleOptions(
+        (str(clips),), output=str(out), video=KINDS["prores"], shard=Seat(2, 2, "r1"),
+        shard_videos=True,
+    )  # fmt: skip
+    session = Session.of(options)
+    (job,) = Planner(options, session.models, session.shelf).plan().jobs
+    run(clips, out, KINDS["prores"], None)
+    before = (out / "clip.mov").stat()
+    (item,) = job.run(options, session.models, session.shelf, Stop())
+    assert (item.status, item.reason) == ("shared", "other workers have joined all")
+    assert (out / "clip.mov").stat() == before
+    assert not list(out.glob(".clip*"))
+
+
+@pytest.mark.parametrize("codec", KINDS)
 def test_a_share_that_was_killed_is_completed_by_a_run_without_shares(made, clips, tmp_path, codec):
     """Killed with a segment that is on disk and has no line, and another cut short."""
     out = tmp_path / codec
@@ -113,6 +158,28 @@ def test_a_short_video_is_of_one_share(clips, tmp_path):
 def test_what_does_not_go_with_shared_videos_is_refused(more):
     with pytest.raises(UsageError, match="--shard-videos"):
         UpscaleOptions(("in",), shard_videos=True, **more)
+
+
+@pytest.mark.parametrize("shared", [{"shard": Shard(1, 2)}, {"cluster": "auto"}])
+def test_frames_that_wait_for_the_last_share_count_for_the_disk(clips, tmp_path, shared):
+    def planned(codec, **wish):
+        options = UpscaleOptions(
+            (str(clips),), output=str(tmp_path / "out"), video=KINDS[codec], **wish
+        )
+        session = Session.of(options)
+        (job,) = Planner(options, session.models, session.shelf).plan().jobs
+        return replace(job, header=replace(job.header, frames=10**10)), options
+
+    job, options = planned("h264", shard_videos=True, **shared)
+    with pytest.raises(DiskError, match="MB are needed"):
+        check_disk([job], options)
+    half = job.waiting_bytes(options)
+    (home_of(job.output) / "k").mkdir(parents=True)
+    (home_of(job.output) / "k" / "000000.step").write_bytes(bytes(1000))
+    assert 1000 <= half - job.waiting_bytes(options) < 10_000
+    for codec, wish in (("h264", {}), ("prores", {"shard_videos": True, **shared})):
+        job, options = planned(codec, **wish)
+        check_disk([job], options)
 
 
 def test_segments_are_shared_about_equally_and_each_once():

@@ -1,0 +1,59 @@
+"""Steps of a video that workers of one run take as they come to them: each step is of the first.
+
+So fast workers do more than slow ones. What a worker has taken and not done when it dies is of the
+one that goes on in its place, or else of who joins all in the end.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from esc_cli.tasks.upscale.shard import Seat
+from esc_cli.tasks.upscale.video.journal import folder_failures
+
+Stamp = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Claims:
+    """Files beside the journal, one for each step that was taken in a run. `name`: of the seat.
+
+    Those of other runs have other names, and go with the journal.
+    """
+
+    folder: Path
+    run: str
+    name: str
+
+    @classmethod
+    def of(cls, folder: Path, seat: Seat) -> Claims:
+        """Those of a seat."""
+        return cls(folder, seat.run, seat.name)
+
+    def take(self, number: int) -> bool:
+        """Whether a step, by its number, is of this seat; if nobody had it, it is from now on.
+
+        Raises WriteError and DiskError.
+        """
+        path = self.folder / f"claim.{self.run}.{number}"
+        with folder_failures(self.folder):
+            try:
+                handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
+            except FileExistsError:
+                return path.read_text(encoding="ascii") == self.name
+            try:
+                os.write(handle, self.name.encode("ascii"))
+            finally:
+                os.close(handle)
+        return True
+
+
+def stamp_of(output: Path) -> Stamp | None:
+    """What changes when a result takes its name; None where nothing has it."""
+    try:
+        status = output.stat()
+    except OSError:
+        return None
+    return status.st_size, status.st_mtime_ns
