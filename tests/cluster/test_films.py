@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 from clips import Clip
 
@@ -21,18 +23,66 @@ def films(esc, tmp_path):
     return folder
 
 
+SLOW = """
+import os, sys, time
+
+def wait(event, arguments):
+    if event == "open" and ".esc-segments" in str(arguments[0]) and ".segment" in str(arguments[0]):
+        time.sleep(1.5 * bool((arguments[2] or 0) & os.O_CREAT))
+
+sys.addaudithook(wait)
+"""
+"""A sitecustomize.py: each segment that is written takes so many seconds more."""
+
+
+def videos(below, folder):
+    return {name: own for name, own in below(folder).items() if name.endswith(".mov")}
+
+
+def followed(cluster, process, out):
+    """(how the lines of each worker's journal grew until the end, its code, its words)."""
+    lines: dict[str, int] = {}
+
+    def has_ended():
+        for path in out.glob(".long*/*/journal.*.jsonl"):
+            with contextlib.suppress(OSError):
+                lines[path.name] = max(lines.get(path.name, 0), path.read_bytes().count(b"\n"))
+        return process.poll() is not None
+
+    cluster.wait_for(has_ended, 300)
+    return lines
+
+
 def test_workers_share_a_long_video_one_of_them_is_killed(esc, cluster, films, below):
     out = films.with_name("out")
     words = (films, "-o", out, *WORDS, "--cluster", cluster.address, "--shard-videos")
     process = esc.start(*words)
     cluster.wait_for(lambda: len(list(out.glob(".long*/*/*.segment"))) > 1, 120)
-    writers = {path.name for path in out.glob(".long*/*/journal.*.jsonl")}
-    assert writers <= {"journal.1of2.jsonl", "journal.2of2.jsonl"}
     cluster.workers()[0].kill()
-    ran = esc.ended(process.wait(180), *process.communicate())
+    lines = followed(cluster, process, out)
+    ran = esc.ended(process.returncode, *process.communicate())
     assert ran.code == 0, ran.err
     assert "2 done, 0 skipped, 0 failed" in ran.err
-    assert {name: own for name, own in below(out).items() if name.endswith(".mov")} == {
-        name: own for name, own in below(films.with_name("alone")).items() if name.endswith(".mov")
-    }
+    assert videos(below, out) == videos(below, films.with_name("alone"))
+    assert set(lines) <= {f"journal.{index}of{index}.jsonl" for index in (1, 2, 3)}
+    assert 28 <= sum(lines.values()) <= 30  # nothing twice but what the killed one had in hand
     assert not list(out.glob(".long.mov*"))
+
+
+def test_of_unlike_workers_the_faster_does_more(esc, cluster, films, below, tmp_path):
+    (tmp_path / "slow").mkdir()
+    (tmp_path / "slow" / "sitecustomize.py").write_text(SLOW)
+    slow = cluster.add_node(path=str(tmp_path / "slow"))
+    out = films.with_name("out")
+    try:
+        words = (films, "-o", out, *WORDS, "--cluster", cluster.address, "--shard-videos")
+        process = esc.start(*words)
+        lines = followed(cluster, process, out)
+        ran = esc.ended(process.returncode, *process.communicate())
+    finally:
+        cluster.kill(slow)
+    assert ran.code == 0, ran.err
+    assert len(lines) == 3
+    assert 28 <= sum(lines.values()) <= 30
+    assert 3 * min(lines.values()) < max(lines.values()), lines
+    assert videos(below, out) == videos(below, films.with_name("alone"))
