@@ -14,17 +14,21 @@ T = TypeVar("T")
 
 BLOCK = 256
 """Values that are packed together: enough to find what they have in common."""
+KEPT = 1 << 14
+"""The first values of a list stay as they are, which is quicker: nobody lacks memory for them."""
 _LEVEL = 1  # of zlib: names that follow each other differ by a few digits
 
 
 class Packed(Sequence[T]):
     """A list that is added to at its end, and read in order.
 
-    Full blocks are held pickled and compressed, so that values must be picklable, and those of such
-    blocks are new objects each time they are read. Single ones cost the unpacking of a block.
+    After the first `KEPT` full blocks are held pickled and compressed, so that values must be
+    picklable, and those of such blocks are new objects each time they are read. Single ones cost
+    the unpacking of a block.
     """
 
     def __init__(self, values: Iterable[T] = ()) -> None:
+        self._kept: list[T] = []
         self._blocks: list[bytes] = []
         self._open: list[T] = []
         self._last: tuple[int, list[T]] = (-1, [])
@@ -32,6 +36,9 @@ class Packed(Sequence[T]):
 
     def append(self, value: T) -> None:
         """Add a value."""
+        if len(self._kept) < KEPT:
+            self._kept.append(value)
+            return
         self._open.append(value)
         if len(self._open) == BLOCK:
             self._blocks.append(_packed(self._open))
@@ -44,10 +51,11 @@ class Packed(Sequence[T]):
 
     def __len__(self) -> int:
         """How many there are."""
-        return len(self._blocks) * BLOCK + len(self._open)
+        return len(self._kept) + len(self._blocks) * BLOCK + len(self._open)
 
     def __iter__(self) -> Iterator[T]:
         """All in order; one block at a time is unpacked."""
+        yield from self._kept
         for number in range(len(self._blocks)):
             yield from self._unpacked(number)
         yield from self._open
@@ -62,7 +70,10 @@ class Packed(Sequence[T]):
         """One value, or a list of some. Raises IndexError."""
         if isinstance(index, slice):
             return [self[one] for one in range(len(self))[index]]
-        number, place = divmod(range(len(self))[index], BLOCK)
+        at = range(len(self))[index]
+        if at < len(self._kept):
+            return self._kept[at]
+        number, place = divmod(at - len(self._kept), BLOCK)
         if number == len(self._blocks):
             return self._open[place]
         if self._last[0] != number:

@@ -6,6 +6,7 @@ import hashlib
 import os
 import string
 import unicodedata
+from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,25 +101,41 @@ def result_name(pattern: str, values: Mapping[str, str]) -> str:
     return pattern.format_map(values)
 
 
-def resolve_collisions(wanted: Callable[[], Iterable[tuple[Source, Path]]]) -> Iterator[Path]:
-    """The outputs in order, each different from all the others, also where case does not count.
+class Names:
+    """The outputs that a batch wants, in order; of each 8 bytes are held: there may be millions."""
 
-    `wanted`: gone through twice. Of each output 8 bytes are held, since there may be millions.
-    Sources whose results would share a name keep their own suffix in it (a.jpg and a.png become
-    a.jpg.png and a.png.png); what still collides is numbered in the order of the batch.
-    """
-    digests = np.sort(np.fromiter((_digest(path) for _, path in wanted()), np.int64))
-    is_again = digests[1:] == digests[:-1]
-    shared = np.unique(digests[1:][is_again])
-    alone = digests[~np.isin(digests, shared)] if shared.size else digests
+    def __init__(self) -> None:
+        self._digests = array("q")
+
+    def add(self, path: Path) -> None:
+        """One more."""
+        self._digests.append(_digest(path))
+
+    def resolved(self, wanted: Iterable[tuple[Source, Path]]) -> Iterator[Path] | None:
+        """The outputs, each different from all others, also where case does not count.
+
+        None where they are so already. `wanted`: all that were added, and their sources. Sources
+        whose results would share a name keep their own suffix in it (a.jpg and a.png become
+        a.jpg.png and a.png.png); what still collides is numbered in the order of the batch.
+        """
+        digests = np.sort(np.array(self._digests, np.int64))
+        shared = np.unique(digests[1:][digests[1:] == digests[:-1]])
+        if not shared.size:
+            return None
+        return _distinct_ones(wanted, shared, digests[~np.isin(digests, shared)])
+
+
+def _distinct_ones(
+    wanted: Iterable[tuple[Source, Path]], shared: NDArray[Any], alone: NDArray[Any]
+) -> Iterator[Path]:
     taken: set[int] = set()
 
     def is_taken(path: Path) -> bool:
         digest = _digest(path)
         return digest in taken or _holds(alone, digest)
 
-    for source, path in wanted():
-        if not shared.size or not _holds(shared, _digest(path)):
+    for source, path in wanted:
+        if not _holds(shared, _digest(path)):
             yield path
             continue
         chosen = _distinct(path, source.path.suffix, is_taken)

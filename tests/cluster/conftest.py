@@ -32,7 +32,7 @@ sys.addaudithook(die)
 """A sitecustomize.py: whatever process opens a picture of that name is killed at once."""
 
 
-def wait_for(met, seconds: float = 60.0) -> None:
+def wait_for(met, seconds: float = 240.0) -> None:
     end = time.monotonic() + seconds
     while not met():
         assert time.monotonic() < end, "never happened"

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import subprocess
+import sys
 
 import pytest
 from clips import Clip
+from command import ROOT
 
 pytest.importorskip("ray", reason="Ray is 240 MB: pip install '.[cluster]'; .ci/run does")
 pytestmark = pytest.mark.slow
@@ -86,3 +90,23 @@ def test_of_unlike_workers_the_faster_does_more(esc, cluster, films, below, tmp_
     assert 28 <= sum(lines.values()) <= 30
     assert 3 * min(lines.values()) < max(lines.values()), lines
     assert videos(below, out) == videos(below, films.with_name("alone"))
+
+
+def test_the_command_of_the_documentation(cluster, tmp_path):
+    text = (ROOT / "docs" / "cluster.md").read_text()
+    script = text.partition("<!-- films -->\n```sh\n")[2].partition("```")[0]
+    tool = tmp_path / "bin" / "esc"
+    tool.parent.mkdir()
+    # Segments as short as this clip needs, and this cluster; all else word for word.
+    words = '[ "$1" = upscale ] && set -- "$@" --segment-frames 3'
+    tool.write_text(f'#!/bin/sh\n{words}\nexec "{sys.executable}" -m esc_cli "$@"\n')
+    tool.chmod(0o755)
+    Clip(frames=27, size=(32, 16), audio=("eng",)).write(tmp_path / "films" / "clip.mp4")
+    variables = cluster.environment | {"RAY_ADDRESS": cluster.address, "PYTHONPATH": str(ROOT)}
+    environment = os.environ | variables | {"PATH": f"{tool.parent}:{os.environ['PATH']}"}
+    ran = subprocess.run(
+        ["bash", "-c", script], cwd=tmp_path, env=environment, capture_output=True, check=False
+    )
+    assert ran.returncode == 0, ran.stderr.decode()
+    assert b"1 done, 0 skipped, 0 failed" in ran.stderr
+    assert [path.name for path in (tmp_path / "large").glob("[!.]*")] == ["clip.mp4"]

@@ -6,11 +6,11 @@ import pytest
 
 from esc_cli.errors import UsageError
 from esc_cli.media.naming import (
+    Names,
     check_pattern,
     default_pattern,
     destination,
     folder_for,
-    resolve_collisions,
     result_name,
 )
 from esc_cli.media.paths import Source
@@ -62,8 +62,11 @@ def test_wrong_patterns_are_refused(pattern):
 
 def resolved(*pairs):
     wanted = [(Source(Path(own)), Path(out)) for own, out in pairs]
-    outputs = resolve_collisions(lambda: wanted)
-    return [str(path) for path in outputs]
+    names = Names()
+    for _, path in wanted:
+        names.add(path)
+    outputs = names.resolved(wanted)
+    return [str(path) for path in ((path for _, path in wanted) if outputs is None else outputs)]
 
 
 def test_without_collisions_nothing_changes():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-from array import array
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -24,10 +23,10 @@ from esc_cli.errors import (
 from esc_cli.files.packed import Packed
 from esc_cli.media.naming import (
     Destination,
+    Names,
     check_pattern,
     destination,
     folder_for,
-    resolve_collisions,
 )
 from esc_cli.media.paths import Found, Resolver, find_sources, place_hash
 from esc_cli.tasks.models import Models
@@ -82,7 +81,7 @@ class Planner:
         problems = Packed(Item(p, "failed", reason=error.reason) for p, error in found.problems)
         plan = Plan(settled=problems, found=found, of_other_shares=len(found.others))
         batch = Batch(options, self.models, self.shelf, chosen)
-        for job in self._named(Packed(map(self._identified, self._drafts(batch, plan))), plan):
+        for job in self._named(map(self._identified, self._drafts(batch, plan)), plan):
             if options.owns(job.source) or job.is_shared(options):
                 self._settle(job, plan)
             else:  # it was needed for the names of the others
@@ -90,14 +89,17 @@ class Planner:
         return plan
 
     @staticmethod
-    def _named(drafts: Packed[Job], plan: Plan) -> Packed[Job]:
+    def _named(drafts: Iterator[Job], plan: Plan) -> Packed[Job]:
         """The jobs with outputs that differ, none of which is an input. Raises UsageError."""
-        outputs = resolve_collisions(lambda: ((job.source, job.output) for job in drafts))
-        resolve, named, places = Resolver(), Packed[Job](), array("q")
-        for job, output in zip(drafts, outputs, strict=True):
-            named.append(job if output == job.output else replace(job, output=output))
-            places.append(place_hash(resolve(output)))
-        _refuse_inputs(plan.found, named, places)
+        named, names = Packed[Job](), Names()
+        for job in drafts:
+            named.append(job)
+            names.add(job.output)
+        outputs = names.resolved((job.source, job.output) for job in named)
+        if outputs is not None:
+            pairs = zip(named, outputs, strict=True)
+            named = Packed(replace(job, output=output) for job, output in pairs)
+        _refuse_inputs(plan.found, named)
         return named
 
     def _found(self, chosen: Destination | None) -> Found:
@@ -239,17 +241,19 @@ def _mode(path: Path) -> int:
         return 0
 
 
-def _refuse_inputs(found: Found, named: Packed[Job], places: array[int]) -> None:
+def _refuse_inputs(found: Found, named: Packed[Job]) -> None:
     """Raise UsageError when an output is an input, even one that cannot be read.
 
-    `places`: of each output its `place_hash`; of what may be an input more is looked at.
+    Places are compared by their hashes; of what may be an input more is looked at.
     """
+    resolve = Resolver()
+    places = np.fromiter((place_hash(resolve(job.output)) for job in named), np.int64)
     inputs = np.fromiter((place_hash(one.absolute) for one in found.sources), np.int64)
     others = np.frombuffer(found.others, np.int64) if found.others else np.empty(0, np.int64)
-    suspects = np.flatnonzero(np.isin(np.array(places), np.concatenate([inputs, others])))
+    suspects = np.flatnonzero(np.isin(places, np.concatenate([inputs, others])))
     if not suspects.size:
         return
-    hashes, resolve = {places[index] for index in suspects}, Resolver()
+    hashes = set(places[suspects].tolist())
     absolute = (source.absolute for source in found.sources)
     own = {place for place in absolute if place_hash(place) in hashes}
     for job in (named[int(index)] for index in suspects):

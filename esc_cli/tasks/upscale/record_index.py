@@ -24,6 +24,8 @@ _FILE = 1 << 40
 """A place is the number of a file times this, and the byte at which the line begins."""
 READ_AHEAD = 1 << 16
 """Bytes that are read at once: who asks in order finds the next ones among them."""
+HELD = 1 << 14
+"""Records that are held as they are: few enough for any memory."""
 MOST_ADDED = 1 << 15
 """Records that are added before they are sorted in."""
 Numbers = NDArray[np.int64]
@@ -47,6 +49,7 @@ class RecordIndex(Mapping[str, "OutputRecord"]):
         self._lock = threading.RLock()
         self._ahead: tuple[int, int, bytes] = (-1, 0, b"")
         self._added: dict[int, int] = {}
+        self._held: dict[int, OutputRecord] = {}
         outputs, inputs, times, places = self._scanned(passes)
         order = np.lexsort((times, outputs))  # stable: of one time the later line is the last
         ordered = outputs[order]
@@ -66,11 +69,12 @@ class RecordIndex(Mapping[str, "OutputRecord"]):
                     record = self._parse(entry)
                     if record is not None:
                         latest = max(latest, record.at_ns)  # a clock may have been set back
-                        row = _digest(record.output), _digest(record.input), latest
-                        for column, value in zip(
-                            columns, (*row, number * _FILE + offset), strict=True
-                        ):
+                        place = number * _FILE + offset
+                        row = _digest(record.output), _digest(record.input), latest, place
+                        for column, value in zip(columns, row, strict=True):
                             column.append(value)
+                        if len(self._held) < HELD:
+                            self._held[place] = record
             except OSError as error:
                 if not passes(path, error):
                     raise
@@ -118,6 +122,7 @@ class RecordIndex(Mapping[str, "OutputRecord"]):
                 self._files.append(path)
             place, digest = self._files.index(path) * _FILE + offset, _digest(record.output)
             row = self._row(digest)
+            self._held.pop(place, None)  # of a file that was there before
             if row is not None:
                 self._places[row] = place
                 return
@@ -138,14 +143,22 @@ class RecordIndex(Mapping[str, "OutputRecord"]):
     def _record(self, place: int) -> OutputRecord | None:
         """What stands there; None where the file has become another since."""
         with self._lock:
-            line = self._line(*divmod(place, _FILE))
-        return next(filter(None, map(self._parse, objects([line]))), None)
+            record = self._held.get(place)
+            if record is None:
+                line = self._line(*divmod(place, _FILE))
+                record = next(filter(None, map(self._parse, objects([line]))), None)
+                if record is not None:
+                    if len(self._held) >= HELD:
+                        self._held.pop(next(iter(self._held), place), None)
+                    self._held[place] = record
+            return record
 
     def _line(self, number: int, offset: int) -> bytes:
-        held, start, content = self._ahead
+        read, start, content = self._ahead
         at = offset - start
-        if held == number and 0 <= at < len(content) and b"\n" in content[at:]:
-            return content[at : content.index(b"\n", at)]
+        end = content.find(b"\n", at) if read == number and 0 <= at < len(content) else -1
+        if end >= 0:
+            return content[at:end]
         path = self._files[number]
         try:
             with path.open("rb") as stream:

@@ -112,7 +112,10 @@ def test_a_line_longer_than_what_is_read_at_once_comes_back(tmp_path):
     assert without_time(Records(tmp_path).by_output) == {"a.png": long, "b.png": named("b.png")}
 
 
-def test_records_of_another_file_in_the_place_of_the_one_that_was_read_count_as_none(tmp_path):
+def test_records_of_another_file_in_the_place_of_the_one_that_was_read_count_as_none(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(record_index, "HELD", 0)
     records = Records(tmp_path)
     records.append(named("a.png"))
     again = Records(tmp_path)
@@ -132,7 +135,8 @@ def test_of_an_input_with_several_results_the_last_comes_first(tmp_path):
     assert not list(Records(tmp_path).of_input("/in/y.png"))
 
 
-def test_of_a_record_few_bytes_are_held(tmp_path):
+def test_of_a_record_few_bytes_are_held(tmp_path, monkeypatch):
+    monkeypatch.setattr(record_index, "HELD", 9)
     count = 4000
     Records(tmp_path).append(named("00000.png"))
     line = Records(tmp_path).path.read_text()

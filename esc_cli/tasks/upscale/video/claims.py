@@ -35,18 +35,23 @@ class Claims:
     def take(self, number: int) -> bool:
         """Whether a step, by its number, is of this seat; if nobody had it, it is from now on.
 
-        Raises WriteError and DiskError.
+        None is once another has joined all. Raises WriteError and DiskError.
         """
-        path = self.folder / f"claim.{self.run}.{number}"
         with folder_failures(self.folder):
             try:
-                handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
-            except FileExistsError:
-                return path.read_text(encoding="ascii") == self.name
-            try:
-                os.write(handle, self.name.encode("ascii"))
-            finally:
-                os.close(handle)
+                return self._takes(self.folder / f"claim.{self.run}.{number}")
+            except FileNotFoundError:  # the folder is gone
+                return False
+
+    def _takes(self, path: Path) -> bool:
+        try:
+            handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
+        except FileExistsError:
+            return path.read_text(encoding="ascii") == self.name
+        try:
+            os.write(handle, self.name.encode("ascii"))
+        finally:
+            os.close(handle)
         return True
 
 

@@ -89,7 +89,7 @@ class Shared:
 
     def close(self) -> None:
         """Let others join, and have the locks; finished parts stay."""
-        if self.is_over:  # the journal was begun for nothing
+        if self.is_over:  # begun for nothing, or what is left of what was joined
             self.journal.remove()
         self._join.release()
         self._own.release()
@@ -129,7 +129,7 @@ def open_shared(
     if isinstance(share, Seat):
         shared.is_own, shared.most_begun = Claims.of(journal.folder, share).take, _AT_ONCE
         # Looked at once the folder is there: it goes after the result has its name.
-        shared.is_over = not journal.entries and stamp_of(output) != share.before
+        shared.is_over = stamp_of(output) != share.before
     return shared
 
 

@@ -95,6 +95,16 @@ def test_of_workers_each_takes_what_no_other_has_and_the_last_joins(made, clips,
     assert not list(out.glob(".clip*"))
 
 
+def test_once_all_is_joined_nobody_takes_anything(tmp_path):
+    claims = Claims.of(tmp_path / "k", Seat(1, 1, "r1"))
+    claims.folder.mkdir()
+    assert claims.take(3)
+    assert claims.take(3)
+    shutil.rmtree(claims.folder)
+    assert not claims.take(3)
+    assert not claims.folder.exists()
+
+
 def test_a_worker_that_comes_after_all_is_joined_begins_nothing(made, clips, tmp_path):
     out = tmp_path / "out"
     options = UpscaleOptions(
