@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 
@@ -50,6 +51,22 @@ def test_what_has_no_slider_is_counted(photos, esc, tmp_path):
     page = tmp_path / "page.html"
     esc(photos, "-s", "2", "--html", page)
     assert "<dt>not on this page</dt><dd>1 of videos and archives</dd>" in page.read_text()
+
+
+def test_results_in_a_store_are_counted_and_not_taken_for_failures(esc_command, tmp_path):
+    lines = [
+        {"input": "s3://shop/in/a.png", "output": "s3://shop/out/a.png", "status": "done"},
+        {"input": "https://example.org/b.png", "output": "/gone/b.png", "status": "skipped"},
+        {"input": "s3://shop/in/c.png", "status": "failed", "reason": "is no picture"},
+    ]
+    report = tmp_path / "r.jsonl"
+    report.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    ran = esc_command("report", "html", report, "-o", tmp_path / "page.html")
+    assert ran.code == 0, ran.err
+    text = (tmp_path / "page.html").read_text()
+    assert "<dt>not on this page</dt><dd>2 pictures in stores</dd>" in text
+    assert "cannot be shown" not in text
+    assert "s3://shop/in/c.png</strong>: is no picture" in text
 
 
 def test_results_that_are_gone_are_among_the_failures(photos, esc, esc_command, tmp_path):

@@ -53,7 +53,7 @@ def followed(cluster, process, out):
                 lines[path.name] = max(lines.get(path.name, 0), path.read_bytes().count(b"\n"))
         return process.poll() is not None
 
-    cluster.wait_for(has_ended, 300)
+    cluster.wait_for(has_ended, 600)
     return lines
 
 
@@ -61,7 +61,7 @@ def test_workers_share_a_long_video_one_of_them_is_killed(esc, cluster, films, b
     out = films.with_name("out")
     words = (films, "-o", out, *WORDS, "--cluster", cluster.address, "--shard-videos")
     process = esc.start(*words)
-    cluster.wait_for(lambda: len(list(out.glob(".long*/*/*.segment"))) > 1, 120)
+    cluster.wait_for(lambda: len(list(out.glob(".long*/*/*.segment"))) > 1, 600)
     cluster.workers()[0].kill()
     lines = followed(cluster, process, out)
     ran = esc.ended(process.returncode, *process.communicate())

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
 import time
 
 import pytest
-from command import ROOT
+from command import ROOT, Command
 from stores import Fault
+
+from esc_cli.media.confined import Bounds
+from esc_cli.media.provenance import provenance_in
 
 pytest.importorskip("s3fs", reason="s3fs is not installed: pip install '.[remote]'")
 pytest.importorskip("moto.server", reason="moto's server is not installed (see .ci/run)")
@@ -64,6 +68,25 @@ def test_a_second_run_downloads_nothing_and_a_changed_picture_is_done_again(
     assert len(bucket.proxy.seen("GET", "/in/a.png")) == 1
     assert bucket.proxy.seen("GET", "/in/sub/b.jpg") == []
     assert bucket.results("out")["sub/c.png"] == whole["sub/c.png"]
+
+
+def test_results_in_a_bucket_say_how_they_came_about_and_reports_of_them_make_a_page(
+    esc, bucket, photos, tmp_path
+):
+    out = f"{bucket.url}/out"
+    ran = esc(photos, "-o", out, "--provenance", "--report", tmp_path / "r.jsonl")
+    assert ran.code == 0, ran.err
+    local = tmp_path / "copies" / "c.png"
+    local.parent.mkdir()
+    local.write_bytes(bucket.get("out/sub/c.png"))
+    (step,) = provenance_in(local, Bounds(10**6))
+    source = hashlib.sha256(bucket.get("in/sub/c.png")).hexdigest()
+    assert step.properties["source_sha256"] == source
+    ran = Command()("report", "html", tmp_path / "r.jsonl", "-o", tmp_path / "page.html")
+    assert ran.code == 0, ran.err
+    text = (tmp_path / "page.html").read_text()
+    assert "<dt>not on this page</dt><dd>3 pictures in stores</dd>" in text
+    assert "cannot be shown" not in text
 
 
 def test_refusals_and_cut_transfers_are_tried_again(esc, bucket, photos, whole):

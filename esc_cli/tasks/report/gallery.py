@@ -12,6 +12,7 @@ from esc_cli.errors import EscError, UsageError, counted, shown
 from esc_cli.evaluation.html import Facts, render_comparison
 from esc_cli.evaluation.results import Visual
 from esc_cli.files.atomic import write_atomic
+from esc_cli.files.remote.address import any_address
 from esc_cli.files.targets import check_outputs
 from esc_cli.media.paths import PICTURES
 from esc_cli.tasks.compare_folder import before_and_after
@@ -57,7 +58,7 @@ def write_gallery(items: Iterable[Mapping[str, Any]], options: GalleryOptions) -
         for item in told
         if item["status"] == "failed"
     ]
-    shown_items = [item for item in told if _is_picture(item)]
+    shown_items = [item for item in told if _is_picture(item) and not _is_in_store(item)]
     visuals: list[Visual] = []
     for item in shown_items[: options.limit]:
         name, source, result = item["output"], Path(str(item["input"])), Path(str(item["output"]))
@@ -80,6 +81,11 @@ def _has_result(item: Mapping[str, Any]) -> bool:
     return item["status"] in ("done", "skipped") and bool(item.get("output"))
 
 
+def _is_in_store(item: Mapping[str, Any]) -> bool:
+    """Whether there is nothing here to show of it: the page has local pictures alone."""
+    return any_address(str(item[key]) for key in ("input", "output"))
+
+
 def _seconds(item: Mapping[str, Any]) -> float:
     return float(sum(dict(item.get("seconds") or {}).values()))
 
@@ -98,8 +104,10 @@ def _totals(items: list[Mapping[str, Any]]) -> dict[str, str]:
 
 
 def _left(items: list[Mapping[str, Any]], more: int) -> dict[str, str]:
-    """What has a result and no slider: pictures beyond the limit, videos and archives."""
+    """What has a result and no slider: pictures beyond the limit or in stores, videos, archives."""
+    stored = sum(_is_picture(item) and _is_in_store(item) for item in items)
     others = sum(_has_result(item) and not _is_picture(item) for item in items)
     parts = [counted(more, "picture")] if more > 0 else []
+    parts += [f"{counted(stored, 'picture')} in stores"] if stored else []
     parts += [f"{others:,} of videos and archives"] if others else []
     return {"not on this page": ", ".join(parts)} if parts else {}
