@@ -1,4 +1,4 @@
-"""`esc weights`, and published networks in `esc upscale` and `esc eval`, against a local server."""
+"""`esc weights`: list, pull, verify, info and convert."""
 
 from __future__ import annotations
 
@@ -7,72 +7,17 @@ import json
 import os
 import resource
 import shutil
-import signal
 import socket
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
-from command import Command
-from PIL import Image
+from command import ROOT
+from weights_command import COMMAND, FP2, loaded_torch
 
 from esc_cli.checkpoints.releases import RELEASES
 from esc_cli.checkpoints.store import bundled_folder
-
-ROOT = Path(__file__).parents[2]
-FP2 = "ESC_FP_X2.pth"
-
-
-COMMAND = Command(env={"COLUMNS": "200"})
-
-
-@pytest.fixture
-def esc():
-    """Any command of esc, with the environment of the test, which names the local server."""
-
-    def run(*words, code=0, **variables):
-        done = COMMAND(*words, env=variables)
-        assert done.code == code, done.err
-        return done
-
-    return run
-
-
-@pytest.fixture
-def server(weights_server, published_file):
-    weights_server.files = {
-        FP2: published_file("esc-fp", 2),
-        "ESC_FP_X3.pth": published_file("esc-fp", 3),
-        "ESC_DFLIP_X2.pth": published_file("esc", 2),
-    }
-    return weights_server
-
-
-@pytest.fixture
-def pictures(tmp_path):
-    folder = tmp_path / "in"
-    folder.mkdir()
-    for name in ("a", "b"):
-        Image.new("RGB", (12, 9), "teal").save(folder / f"{name}.png")
-    return folder
-
-
-def loaded_torch(*arguments):
-    """Runs `esc` in a process of its own; whether torch was imported, and its exit code."""
-    program = (
-        f"import sys\nsys.argv = ['esc', *{list(map(str, arguments))!r}]\n"
-        "from esc_cli.cli.app import main\ncode = 0\n"
-        "try:\n    main()\nexcept SystemExit as end:\n    code = end.code\n"
-        "print('END', 'torch' in sys.modules, code)"
-    )
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    done = subprocess.run(
-        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
-    )
-    _, torch, code = done.stdout.splitlines()[-1].split()
-    return torch == "True", int(code)
 
 
 def test_the_list_loads_no_torch_and_costs_little(server):
@@ -236,91 +181,6 @@ def test_a_file_is_verified_by_info_and_what_is_none_says_what_is_expected(esc, 
 
     assert "bad.toml: is no checkpoint: those end in .safetensors, .pth" in said("bad.toml")
     assert "run: is a folder (give a .safetensors or .pth file; of a training run" in said("run")
-
-
-def test_upscaling_fetches_the_network_of_its_scale_once(server, esc, pictures, tmp_path):
-    done = esc("upscale", pictures, "--model", "esc-fp", "--scale", "3")
-    assert f"fetching esc-fp x3 from {server.base}/ESC_FP_X3.pth" in done.err
-    assert Image.open(tmp_path / "in_x3" / "a.png").size == (36, 27)
-    esc("upscale", pictures, "-m", "esc-fp", "-s", "3", "--existing", "overwrite", "--offline")
-    assert server.requests == ["ESC_FP_X3.pth"]
-
-
-def test_a_finished_folder_needs_neither_torch_nor_the_network(server, esc, pictures):
-    esc("upscale", pictures, "-m", "esc-fp", "-s", "2", "--quiet")
-    requests = len(server.requests)
-    assert loaded_torch("upscale", pictures, "-m", "esc-fp", "-s", "2") == (False, 0)
-    (server.cache / FP2).unlink()  # its digest is still known
-    arguments = ("upscale", pictures, "-m", "esc-fp", "-s", "2", "--offline")
-    assert loaded_torch(*arguments) == (False, 0)
-    assert len(server.requests) == requests
-    Image.new("RGB", (9, 9), "red").save(pictures / "new.png")
-    assert "connections are forbidden" in esc(*arguments, code=3).err
-
-
-def test_quiet_says_nothing_and_a_dry_run_fetches_nothing(server, esc, pictures):
-    options = ("upscale", pictures, "-m", "esc-fp", "-s", "2")
-    esc(*options, "--dry-run")
-    assert server.requests == []
-    done = esc(*options, "--quiet")
-    assert (done.out, done.err) == ("", "")
-    assert server.requests == [FP2]
-
-
-def test_offline_says_once_how_to_get_it(server, esc, pictures):
-    for options, variables in ((["--offline"], {}), ([], {"ESC_OFFLINE": "1"})):
-        for size in (["-s", "2"], ["--longest-side", "20"]):
-            words = ("upscale", pictures, "-m", "esc-fp", *size, *options)
-            done = esc(*words, code=3, **variables)
-            assert len(done.err.splitlines()) == 1
-            assert "esc weights pull esc-fp-x2" in done.err
-            assert str(server.cache / FP2) in done.err
-    assert server.requests == []
-
-
-def test_a_scale_that_nobody_published_names_those_that_exist(server, esc, pictures):
-    done = esc("upscale", pictures, "-m", "esc@flashbias", "-s", "4", code=3)
-    assert "no x4 of esc@flashbias (it exists as x2;" in done.err
-    data = ("-d", pictures, "-s", "2", "--no-cache")
-    done = esc("eval", *data, "-m", "esc-real", code=3)
-    assert "no x2 of esc-real (it exists as x4;" in done.err
-
-
-def test_dflip_weights_are_compared_with_the_figures_for_dflip(server, esc, tmp_path):
-    folder = tmp_path / "data" / "Set5" / "HR"
-    folder.mkdir(parents=True)
-    Image.open(ROOT / "docs/samples/city.png").crop((0, 0, 40, 40)).save(folder / "city.png")
-    out = tmp_path / "scores.json"
-    options = ("--data-root", tmp_path / "data", "-s", "2", "-m", "esc@dflip", "--no-cache")
-    esc("eval", "-d", "Set5", *options, "--offline", code=3)
-    files = ("--json", out, "--report", tmp_path / "r.html", "--save-sr", tmp_path / "sr")
-    esc("eval", "-d", "Set5", *options, *files)
-    assert (tmp_path / "sr" / "esc@dflip" / "Set5_x2" / "city.png").is_file()
-    (table,) = json.loads(out.read_text())["tables"]
-    assert "38.34" in json.dumps(table)
-    assert "38.35" not in json.dumps(table)
-
-
-def test_a_transfer_that_breaks_is_resumed_at_once(server, esc, pictures):
-    server.limit = 3_000_000
-    esc("upscale", pictures, "-m", "esc-fp", "-s", "2")
-    assert server.requests == [FP2, FP2]  # 3 MB, then the rest
-    assert (server.cache / FP2).read_bytes() == server.files[FP2]
-
-
-def test_a_signal_during_a_transfer_ends_it_and_keeps_what_is_here(server, esc, pictures):
-    server.going.clear()
-    process = COMMAND.start("upscale", pictures, "-m", "esc-fp", "-s", "2")
-    assert b"fetching" in process.stderr.readline()
-    while not server.requests:
-        time.sleep(0.01)
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=8)
-    server.going.set()
-    assert process.returncode == 130, err
-    assert err.splitlines()[-1].startswith(b"error: stopped by signal 2")
-    assert b"Traceback" not in err
-    assert not (server.cache / FP2).exists()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
