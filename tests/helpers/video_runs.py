@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import av
 from clips import Seen, look
 
 from esc_cli.tasks.stop import Stop
-from esc_cli.tasks.upscale.events import Item, Summary
+from esc_cli.tasks.upscale.events import Event, Item, Remark, Summary
 from esc_cli.tasks.upscale.options import Target, UpscaleOptions, VideoOptions
 from esc_cli.tasks.upscale.run import upscale
 
@@ -49,3 +50,27 @@ def check_kept(source: Path, result: Path, scale: int = 2) -> tuple[Seen, Seen]:
     assert kinds[0] == kinds[1]
     assert after.metadata.get("title") == before.metadata.get("title")
     return before, after
+
+
+def events_of(source: Path, suffix: str | None = None, **video: Any) -> list[Event]:
+    """All that a run without enlargement says; `suffix` names another container."""
+    output = None if suffix is None else str(source.with_name(f"result.{suffix}"))
+    options = UpscaleOptions(
+        (str(source),), output=output, target=Target(1), video=VideoOptions(**video)
+    )
+    return list(upscale(options, Stop()))
+
+
+def done(source: Path, suffix: str | None = None, **video: Any) -> tuple[Path, tuple[str, ...]]:
+    """(the result, the notes of its item); what was told before the work is among them."""
+    events = events_of(source, suffix, **video)
+    item = next(event for event in events if isinstance(event, Item))
+    assert item.status == "done", item.reason
+    assert {event.text for event in events if isinstance(event, Remark)} <= set(item.notes)
+    return item.output, item.notes
+
+
+def tracks(path: Path) -> list[tuple[str | None, int]]:
+    """(language, disposition) of each."""
+    with av.open(str(path)) as container:
+        return [(s.metadata.get("language"), int(s.disposition)) for s in container.streams]
