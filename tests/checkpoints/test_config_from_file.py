@@ -42,7 +42,7 @@ def test_a_file_of_bfloat16_is_described(tmp_path: Path, state: dict[str, Tensor
 
 def test_a_file_of_something_else_is_refused_with_its_path(tmp_path: Path) -> None:
     path = tmp_path / "own.safetensors"
-    path.write_bytes(b"hello\n")
+    path.write_bytes(bytes(range(256)))
     with pytest.raises(WeightsError, match="readable checkpoint: expected safetensors") as caught:
         peek_config(Checkpoint(path))
     assert caught.value.path == path

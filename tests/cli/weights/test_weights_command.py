@@ -191,13 +191,13 @@ def test_a_terminal_shows_a_bar(server, esc):
     environment = {"TERM": "xterm", "COLUMNS": "120"}
     words = ("weights", "pull", "esc-fp", "-s", "2")
     process = COMMAND.start(*words, env=environment, stderr=theirs)
-    process.communicate(timeout=60)
     os.close(theirs)
     seen = b""
     with contextlib.suppress(OSError):  # how Linux ends a pseudo-terminal
         while chunk := os.read(ours, 65536):
             seen += chunk
     os.close(ours)
+    process.communicate(timeout=60)
     assert process.returncode == 0
     assert b"esc-fp x2 \x1b" in seen
     assert "\u2501".encode() in seen  # the bar

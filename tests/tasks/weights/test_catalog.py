@@ -272,6 +272,6 @@ def test_what_is_no_network_or_no_safetensors_is_not_written(source, tmp_path):
     with pytest.raises(UsageError, match=r"must end in \.safetensors"):
         convert(Conversion(str(source), tmp_path / "own.pth"))
     (tmp_path / "text.pth").write_text(json.dumps({}))
-    with pytest.raises(WeightsError, match="not a readable checkpoint"):
+    with pytest.raises(WeightsError, match="not a checkpoint: a text"):
         convert(Conversion(str(tmp_path / "text.pth"), tmp_path / "own.safetensors"))
     assert not (tmp_path / "own.safetensors").exists()
