@@ -85,6 +85,12 @@ TELECINED = {
 }
 
 
+def test_the_verdict_on_narrow_rows_is_the_same_each_time(tmp_path):
+    """idet reads behind rows that are shorter than what it takes at once."""
+    path = TELECINED["tape.avi"].write(tmp_path / "tape.avi", telecined(AT, 40))
+    assert {frames_of(path)[1].fields for _ in range(30)} == {frames_of(path)[1].fields}
+
+
 @pytest.mark.parametrize("name", TELECINED)
 @pytest.mark.parametrize("count", [100, 98])
 def test_telecined_film_is_brought_back_to_24_frames_evenly(tmp_path, name, count):
