@@ -85,9 +85,11 @@ def _widened(frame: VideoFrame) -> Chain:
     """What makes rows as long as idet takes samples at once, which are 64, and 256 of four columns.
 
     It reads what the memory holds behind shorter ones (libavfilter 11.14 with AVX-512), and the
-    verdict would differ from run to run. What is added is flat and counts for nothing.
+    verdict would differ from run to run. What is added is flat and counts for nothing. Sides that
+    pad does not take are those of no interlaced picture.
     """
-    return (("pad", f"width={_NARROWEST}"),) if frame.width < _NARROWEST else ()
+    is_padded = 16 <= frame.width < _NARROWEST and frame.height % 4 == 0
+    return (("pad", f"width={_NARROWEST}"),) if is_padded else ()
 
 
 def _through(filters: FilterChain, frames: Iterable[VideoFrame]) -> Iterator[VideoFrame]:
