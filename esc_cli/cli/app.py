@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import os
 from collections.abc import Callable
 from functools import cache
@@ -90,6 +92,7 @@ def command() -> Callable[[], Any]:
 
 def main() -> None:
     """Run the command; every expected error ends in one line and its documented exit code."""
+    atexit.register(gc.freeze)  # else Python looks through all objects of torch before it ends
     try:
         command()()
     except EscError as error:

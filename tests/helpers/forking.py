@@ -32,12 +32,17 @@ _PR_CAPBSET_DROP = 24  # linux/prctl.h
 _CAPABILITY_VERSION = 0x20080522  # linux/capability.h: the third, with 64 bits each
 
 # Forks twice, so that the process becomes a child of the test's, which adopts orphans for so long.
+# What is frozen is not looked through at the end of a process, where each page of it would be copied.
 _SERVER = """
-import json, os, runpy, signal, socket, sys
+import gc, json, os, runpy, signal, socket, sys
+import typer._adapters
 from forking import without_override
 from esc_cli.cli import evaluate_run, train_run, upscale_run
-from esc_cli.cli.app import main
+from esc_cli.cli.app import command
 from esc_cli.engine import upscaler
+command()
+gc.collect()
+gc.freeze()
 
 def asked(server):
     while True:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from clips import finished_steps, unfinished
+from networks import small_checkpoint
 
 from esc_cli.engine.options import EngineOptions
 from esc_cli.tasks.stop import Stop
@@ -28,7 +29,10 @@ def events_of(
 ) -> Iterator[Event]:
     stop = Stop() if stop is None else stop  # one that was not asked to stop is falsy
     output = str(clip.with_name(name))
-    return upscale(UpscaleOptions((str(clip),), output=output, video=video, engine=engine), stop)
+    options = UpscaleOptions(
+        (str(clip),), output=output, model=small_checkpoint(), video=video, engine=engine
+    )
+    return upscale(options, stop)
 
 
 def finish(clip: Path, name: str, **options: Any) -> Item:

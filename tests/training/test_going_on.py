@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import shutil
 from functools import partial
+from pathlib import Path
 
 import pytest
 import torch
@@ -11,6 +13,8 @@ import torch
 from esc_cli.training.folder import RunFolder, read_checkpoint
 from esc_cli.training.recipe import Schedule
 from esc_cli.training.schedule import Position, from_here
+
+OFTEN = ("--save-every", 0, "--log-every", 1, "--keep", 100)
 
 
 @pytest.fixture
@@ -21,14 +25,21 @@ def export_here(esc_here):
 @pytest.fixture
 def arguments(recipe, pictures, tmp_path):
     """A run that keeps the checkpoint of each of its eight iterations."""
-    often = ("--save-every", 0, "--log-every", 1, "--keep", 100)
-    return recipe, "--data", pictures, "--out", tmp_path / "run", *often
+    return recipe, "--data", pictures, "--out", tmp_path / "run", *OFTEN
+
+
+@pytest.fixture(scope="module")
+def finished(train, recipe, pictures, tmp_path_factory):
+    """A run at its end."""
+    folder = tmp_path_factory.mktemp("finished") / "run"
+    assert train(recipe, "--data", pictures, "--out", folder, *OFTEN).code == 0
+    return folder
 
 
 @pytest.fixture
-def run(train_here, arguments, tmp_path):
-    assert train_here(*arguments).code == 0
-    return RunFolder(tmp_path / "run")
+def run(finished, tmp_path):
+    """That run, with the names that `arguments` give."""
+    return RunFolder(Path(shutil.copytree(finished, tmp_path / "run")))
 
 
 def contents(folder):

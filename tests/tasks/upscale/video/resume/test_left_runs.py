@@ -7,6 +7,7 @@ import re
 import pytest
 from clips import look
 from left_runs import FRAMES, VIDEO, events_of, finish, folder_of, remarks_of, segments, start
+from networks import small_checkpoint
 from PIL import Image
 
 from esc_cli.tasks.stop import Stop
@@ -37,9 +38,8 @@ def test_a_run_that_was_left_goes_on(clip, whole):
 
 def test_what_is_written_beside_the_frames_is_no_reason_to_do_them_again(clip, whole):
     before = start(clip, "out.mkv")
-    options = UpscaleOptions(
-        (str(clip),), output=str(clip.with_name("out.mkv")), video=VIDEO, provenance=True
-    )
+    output, model = str(clip.with_name("out.mkv")), small_checkpoint()
+    options = UpscaleOptions((str(clip),), output, model=model, video=VIDEO, provenance=True)
     events = list(upscale(options, Stop()))
     assert remarks_of(events) == []
     assert min(e.done - e.done_now for e in events if isinstance(e, Progress)) >= 4 * len(before)
