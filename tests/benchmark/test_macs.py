@@ -29,6 +29,7 @@ def test_attention_is_counted_over_padded_windows() -> None:
     assert one_more - exact > (exact / 64) * 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", VARIANTS)
 def test_every_variant_can_be_counted_and_a_batch_is_its_pictures(name: str) -> None:
     config = VARIANTS[name]

@@ -234,6 +234,7 @@ def test_what_the_format_cannot_hold_is_found_before_the_work(tmp_path, esc, dra
     assert size(tmp_path / "in" / "wide_x2.png") == (32000, 2)
 
 
+@pytest.mark.slow
 def test_a_file_that_vanishes_during_the_batch_fails_with_a_plain_reason(tmp_path, esc, draw):
     for number in range(12):
         draw(tmp_path / "in" / f"{number:02}.png", number, (64, 64))

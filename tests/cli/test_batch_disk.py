@@ -63,6 +63,7 @@ def fill(disk, leave):
         (disk / "fill").write_bytes(bytes(max(0, free - leave)))
 
 
+@pytest.mark.slow
 def test_a_disk_that_fills_up_in_the_middle(tmp_path, esc, small_disk, contents, monkeypatch):
     photos = tmp_path / "many"  # more than are ever at work at once, and small enough to fit
     for number in range(40):

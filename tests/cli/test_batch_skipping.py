@@ -209,6 +209,7 @@ def multiply(folder, count):
         append_line(records, asdict(copy))
 
 
+@pytest.mark.slow
 def test_a_thousand_finished_files_are_skipped_in_two_seconds_without_torch(tmp_path, esc):
     (tmp_path / "in").mkdir()
     Image.new("RGB", (1, 1), (9, 0, 0)).save(tmp_path / "in" / "0.bmp")

@@ -152,6 +152,7 @@ def test_a_full_stdout_is_one_line(esc, source, tmp_path):
     assert picture((tmp_path / "out" / "a.png").read_bytes()).size == (48, 36)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("closed", [0, 1, 2])
 def test_closed_streams_do_not_stop_a_batch(esc, source, tmp_path, closed):
     ran = esc(source, "-o", tmp_path / "out", preexec_fn=lambda: os.close(closed))
@@ -159,6 +160,7 @@ def test_closed_streams_do_not_stop_a_batch(esc, source, tmp_path, closed):
     assert picture((tmp_path / "out" / "a.png").read_bytes()).size == (48, 36)
 
 
+@pytest.mark.slow
 def test_an_ascii_terminal_shows_every_name(esc, tmp_path, draw):
     draw(tmp_path / "in" / "gr\u00fc\N{GRINNING FACE}.png")
     (tmp_path / "in" / "\u00e9.png").write_text("no picture")
@@ -189,6 +191,7 @@ def on_a_terminal(esc, *words, cache, cwd):
     return shown, out.splitlines()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo terminal")
 def test_a_terminal_gets_a_progress_bar_and_stdout_only_results(esc, tmp_path, draw):
     for number in range(3):

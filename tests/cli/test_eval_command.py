@@ -165,6 +165,7 @@ def test_wrong_usage_ends_with_its_exit_code(esc, data, arguments, code, message
     assert (done.code, message in done.err) == (code, True), done.err
 
 
+@pytest.mark.slow
 def test_an_interrupted_evaluation_writes_no_file_over_an_earlier_one(esc, data, tmp_path):
     kept = tmp_path / "kept.json"
     kept.write_text("earlier")

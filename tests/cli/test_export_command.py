@@ -72,6 +72,7 @@ def test_what_cannot_be_done_is_refused(
     assert word in done.err
 
 
+@pytest.mark.slow
 def test_a_missing_package_is_named_with_the_line_that_installs_it(tmp_path: Path) -> None:
     (tmp_path / "onnxruntime.py").write_text("raise ImportError(name='onnxruntime')\n")
     path = os.pathsep.join((str(tmp_path), str(ROOT)))

@@ -32,6 +32,7 @@ def test_there_are_no_more_cores_than_the_affinity_mask_has() -> None:
     assert 1 <= available_cores() <= len(os.sched_getaffinity(0))
 
 
+@pytest.mark.slow
 @with_affinity
 def test_a_process_bound_to_one_core_uses_one_thread() -> None:
     code = (

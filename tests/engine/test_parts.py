@@ -31,6 +31,7 @@ def network(request: pytest.FixtureRequest) -> Network:
     return made
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", LAYOUTS, ids=["whole", "tiles", "self-ensemble"])
 @pytest.mark.parametrize("size", [(70, 91), (41, 130)])
 def test_small_patches_give_the_result_of_one(

@@ -32,7 +32,7 @@ _PR_CAPBSET_DROP = 24  # linux/prctl.h
 _CAPABILITY_VERSION = 0x20080522  # linux/capability.h: the third, with 64 bits each
 
 # Forks twice, so that the process becomes a child of the test's, which adopts orphans for so long.
-# What is frozen is not looked through at the end of a process, where each page of it would be copied.
+# What is frozen is not looked through when a process ends: each page would be copied for that.
 _SERVER = """
 import gc, json, os, runpy, signal, socket, sys
 import typer._adapters

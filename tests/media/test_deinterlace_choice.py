@@ -85,6 +85,7 @@ TELECINED = {
 }
 
 
+@pytest.mark.slow
 def test_the_verdict_on_narrow_rows_is_the_same_each_time(tmp_path):
     """idet reads behind rows that are shorter than what it takes at once."""
     path = TELECINED["tape.avi"].write(tmp_path / "tape.avi", telecined(AT, 40))

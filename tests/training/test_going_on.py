@@ -166,6 +166,7 @@ def test_a_mistyped_run_is_wrong_usage(export_here, tmp_path, name):
     assert "remove" not in ran.err
 
 
+@pytest.mark.slow
 def test_published_weights_to_begin_with_are_fetched_by_name(
     train_here, pictures, tmp_path, weights_server, published_file
 ):

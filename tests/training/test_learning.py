@@ -202,6 +202,7 @@ def test_the_perceptual_loss_is_zero_for_equal_pictures_and_trains_nothing(vgg):
     assert all(weight.grad is None for weight in loss.parameters())
 
 
+@pytest.mark.slow
 def test_the_perceptual_layers_are_those_of_torchvision(vgg):
     models = pytest.importorskip("torchvision.models")
     features = models.vgg19(weights=None).features

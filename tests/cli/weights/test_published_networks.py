@@ -6,6 +6,7 @@ import json
 import signal
 import time
 
+import pytest
 from command import ROOT
 from PIL import Image
 from weights_command import COMMAND, FP2, loaded_torch
@@ -19,6 +20,7 @@ def test_upscaling_fetches_the_network_of_its_scale_once(server, esc, pictures, 
     assert server.requests == ["ESC_FP_X3.pth"]
 
 
+@pytest.mark.slow
 def test_a_finished_folder_needs_neither_torch_nor_the_network(server, esc, pictures):
     esc("upscale", pictures, "-m", "esc-fp", "-s", "2", "--quiet")
     requests = len(server.requests)

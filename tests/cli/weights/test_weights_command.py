@@ -20,6 +20,7 @@ from esc_cli.checkpoints.releases import RELEASES
 from esc_cli.checkpoints.store import bundled_folder
 
 
+@pytest.mark.slow
 def test_the_list_loads_no_torch_and_costs_little(server):
     assert loaded_torch("weights", "list") == (False, 0)
     command = [sys.executable, "-m", "esc_cli", "weights", "list"]
@@ -183,6 +184,7 @@ def test_a_file_is_verified_by_info_and_what_is_none_says_what_is_expected(esc, 
     assert "run: is a folder (give a .safetensors or .pth file; of a training run" in said("run")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
 def test_a_terminal_shows_a_bar(server, esc):
     import pty

@@ -56,6 +56,7 @@ def test_pull_fills_the_cache(esc_data, tmp_path):
     assert "all as pulled" in esc_data("verify").err
 
 
+@pytest.mark.slow
 def test_two_pulls_at_once_fetch_once(esc_data, root, server):
     words = ("pull", "Set5", "--data-root", root)
     results = []

@@ -264,6 +264,7 @@ def test_where_only_one_fits_the_memory_each_is_done_whole_and_without_a_note(
     assert max(rest, default=1) <= 2  # it is not tried again and again
 
 
+@pytest.mark.slow
 def test_only_the_picture_that_needs_a_safer_precision_says_so(photos: Path) -> None:
     def overflows(out: Tensor, marked: Tensor) -> Tensor:
         if out.dtype == torch.bfloat16:

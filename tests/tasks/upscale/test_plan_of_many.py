@@ -78,6 +78,7 @@ def test_few_of_the_inputs_and_jobs_are_held_as_objects(many, tmp_path):
     assert 0 < len(held) <= 2 * (BLOCK + packed.KEPT) + 9
 
 
+@pytest.mark.slow
 def test_a_second_run_tells_of_each_in_order(many, tmp_path):
     options = UpscaleOptions((os.fspath(many / "1"),), output=f"{tmp_path}/", model=None)
     first = [event for event in upscale(options) if isinstance(event, Item)]

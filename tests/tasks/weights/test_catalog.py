@@ -112,6 +112,7 @@ def test_verify_names_a_changed_file_and_records_what_nobody_knew(server):
         list(verify(("esc-light",)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "urban100"), [("esc", 33.46), ("esc@dflip", 33.86), ("esc@flashbias", 33.43)]
 )
@@ -203,6 +204,7 @@ def test_an_existing_file_is_overwritten_only_when_asked(source, tmp_path):
     assert describe(str(target)).variant == "esc-fp"
 
 
+@pytest.mark.slow
 def test_the_same_checkpoint_gives_the_same_bytes(source, tmp_path):
     targets = [tmp_path / f"{name}.safetensors" for name in "abcdefgh"]
     assert len({convert(Conversion(str(source), target)).sha256 for target in targets}) == 1

@@ -38,6 +38,7 @@ def outcome(source, scale):
     return item.output
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("space", SPACES)
 @pytest.mark.parametrize("scale", [1, 2])
 def test_a_constant_colour_stays_within_one_level(tmp_path, space, scale):

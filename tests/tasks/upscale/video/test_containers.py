@@ -160,6 +160,7 @@ def test_tracks_keep_their_titles_in_every_container(tmp_path, source, result, m
     assert titles(result_of(path, output=str(tmp_path / result))) == named
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["clip.mp4", "clip.mov", "clip.mkv"])
 @pytest.mark.parametrize("verify", [True, False])
 def test_a_track_without_anything_in_the_part_is_named(tmp_path, name, verify):

@@ -137,6 +137,7 @@ def test_the_fields_of_a_raw_tape_become_frames_half_way_between(tmp_path):
     assert [round(float(t), 3) for t in look(item.output).pts_s] == [n / 50 for n in range(24)]
 
 
+@pytest.mark.slow
 def test_a_dvd_goes_through_the_network_at_twice_the_size(tmp_path):
     clip = Woven("mpeg2video", rate=NTSC, options={"b": "6M"}, sar=Fraction(8, 9))
     path = clip.write(tmp_path / "title.vob", telecined(AT, 20), "vob")

@@ -50,6 +50,7 @@ class StopSoon(Stop):
 ODD = ("50%", "clip%03d", "a[1]{2}*?", "e\u0301", "-o", "\udcff\udcfe", "a\nb")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ODD, ids=ascii)
 def test_a_video_of_any_name_goes_on_under_any_name_and_is_then_known(tmp_path, clip, whole, name):
     source, result = tmp_path / f"{name}.mkv", tmp_path / f"{name}_x.mkv"
