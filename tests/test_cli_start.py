@@ -54,6 +54,7 @@ print(time.process_time() - start)
 """
 
 
+@pytest.mark.slow
 def test_the_first_picture_comes_soon_after_torch(tmp_path):
     Image.effect_noise((80, 60), 50).convert("RGB").save(tmp_path / "a.png")
     paths = str(tmp_path / "a.png"), str(tmp_path / "out")

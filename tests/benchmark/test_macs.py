@@ -13,6 +13,7 @@ from esc_cli.model.config import FLASHBIAS_RANK, VARIANTS, variant_config
 PRINTED = [(name, scale) for name in ("esc", "esc-light", "esc-fp") for scale in (2, 3, 4)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "scale"), PRINTED)
 def test_macs_are_those_that_the_paper_prints(name: str, scale: int) -> None:
     printed = published_speed(name, scale)

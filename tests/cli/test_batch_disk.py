@@ -137,6 +137,7 @@ def test_a_disk_that_fills_up_in_the_middle_of_a_video(tmp_path, small_disk, lea
     assert len(look(out).pts_s) == 30
 
 
+@pytest.mark.slow
 def test_room_for_frames_on_the_way_is_needed_for_one_video_at_a_time(tmp_path, disk_of):
     for number in range(8):
         Clip(frames=10, size=(640, 360)).write(tmp_path / "in" / f"{number}.mkv")

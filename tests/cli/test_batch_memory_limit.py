@@ -69,6 +69,7 @@ def test_a_nice_batch_gives_way_to_others(tmp_path, esc, draw):
     assert priority == min(19, psutil.Process().nice() + 7)
 
 
+@pytest.mark.slow
 def test_a_video_takes_what_its_frames_on_the_way_take(tmp_path, esc):
     clip = Clip(frames=2, size=(320, 240)).write(tmp_path / "a.mp4")
     frames = 7 * (320 * 240 + 640 * 480) * 3

@@ -109,6 +109,7 @@ def test_a_file_named_dash_is_reached_by_its_folder(esc, source, tmp_path):
     assert picture((tmp_path / "out" / "-.png").read_bytes()).size == (48, 36)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_the_wait_for_stdin(esc, number, code):
     process = esc.start("-", stdin=subprocess.PIPE)

@@ -36,6 +36,7 @@ def test_esc_tiny_runs_in_onnxruntime(tmp_path: Path) -> None:
             assert float((torch.from_numpy(found) - network(x)).abs().max()) < 1e-4
 
 
+@pytest.mark.slow
 def test_a_finished_file_is_replaced_only_when_asked_for(tmp_path: Path) -> None:
     target = tmp_path / "tiny.pt"
     target.write_bytes(b"mine")

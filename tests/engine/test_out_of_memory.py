@@ -91,6 +91,7 @@ def test_a_batch_needs_the_memory_of_all_its_pictures(
     assert network.seen[0] == (60, 60)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tile", [None, WHOLE, 8, 64])
 def test_a_picture_that_does_not_fit_in_single_windows_is_an_error(
     narrow: MakeNarrow, picture: MakePicture, tile: int | None

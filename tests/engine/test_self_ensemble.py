@@ -48,6 +48,7 @@ def test_the_self_ensemble_works_tile_by_tile(small_network: Network, picture: M
     torch.testing.assert_close(got, torch.cat(halves, dim=-1), rtol=0, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scale", [2, 3, 2.3])
 def test_turning_the_picture_turns_the_self_ensemble_of_esc_lte(
     small_lte: Network, picture: MakePicture, scale: float

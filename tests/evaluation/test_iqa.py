@@ -298,6 +298,7 @@ def test_a_torchvision_for_another_torch_is_said_so(tmp_path):
     assert f"does not match torch {torch.__version__}" in message
 
 
+@pytest.mark.slow
 def test_without_pyiqa_the_extra_is_named(tmp_path):
     blocked = "import sys; sys.modules['pyiqa'] = None\n" + LOAD
     done = run(blocked, "psnr", folder=tmp_path)
@@ -307,6 +308,7 @@ def test_without_pyiqa_the_extra_is_named(tmp_path):
     assert "pip install pyiqa" in message
 
 
+@pytest.mark.slow
 def test_importing_the_module_and_listing_the_metrics_loads_no_pyiqa(tmp_path):
     code = (
         "import sys\nfrom esc_cli.errors import MissingExtraError\n"

@@ -162,6 +162,7 @@ def test_a_sensor_of_nothing_but_zeros_is_no_picture(tmp_path):
         decode(black.getvalue(), LIMIT)
 
 
+@pytest.mark.slow
 def test_flipped_bits_in_a_header_raise_nothing_but_our_errors(capfd):
     random, content = np.random.default_rng(5), dng()
     for _ in range(12):

@@ -46,6 +46,7 @@ def contents(folder):
     return {path.name: path.read_bytes() for path in folder.all()}
 
 
+@pytest.mark.slow
 def test_going_on_from_an_earlier_checkpoint_loses_none_of_the_later_ones(
     train_here, arguments, run, export_here, tmp_path
 ):

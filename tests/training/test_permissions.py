@@ -51,6 +51,7 @@ def test_a_place_that_cannot_be_written_is_found_at_the_start(bound, closed, pic
     assert str(closed / name) in err
 
 
+@pytest.mark.slow
 def test_what_cannot_be_read_is_named(bound, closed, pictures):
     folder = shutil.copytree(pictures, closed / "pictures")
     (folder / "a.png").chmod(0)
@@ -61,6 +62,7 @@ def test_what_cannot_be_read_is_named(bound, closed, pictures):
     assert f"{folder}: 2 pictures cannot be used (--skip-damaged" in err
 
 
+@pytest.mark.slow
 def test_a_folder_to_validate_on_that_cannot_be_read_is_named(bound, closed, pictures):
     err = bound("--data", pictures, "--validate", closed / "locked", code=2)
     assert f"{closed / 'locked'}: cannot be opened: Permission denied" in err

@@ -143,6 +143,7 @@ def test_a_wished_tile_is_not_shared(photos: Path, passes: Shapes) -> None:
     assert max(shape[0] for shape in passes) == 1
 
 
+@pytest.mark.slow
 def test_several_devices_share_groups(photos: Path, passes: Shapes) -> None:
     one_by_one = done(options(photos, "alone", pixels=0))
     passes.clear()

@@ -71,6 +71,7 @@ def contradicting(folder):
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("made", [in_the_stream, in_the_container, in_both, contradicting])
 @pytest.mark.parametrize(("codec", "suffix"), RESULTS)
 def test_the_ratio_is_that_of_the_source(tmp_path, made, codec, suffix):

@@ -149,6 +149,7 @@ def titles(path):
         return [s.metadata.get("title") or s.metadata.get("name") for s in container.streams]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source", ["clip.mp4", "clip.mov", "clip.mkv"])
 @pytest.mark.parametrize("result", ["result.mp4", "result.mov", "result.mkv"])
 @pytest.mark.parametrize("metadata", [{}, {"com.apple.quicktime.make": "A telephone"}])
