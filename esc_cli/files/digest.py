@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 
-def sha256_of(path: Path) -> str:
-    """The hexadecimal digest of a file's content."""
+def sha256_of(path: Path, check: Callable[[], None] = lambda: None) -> str:
+    """The hexadecimal digest of a file's content. `check` is called on the way and may raise."""
     digest = hashlib.sha256()
     with path.open("rb") as stream:
         while block := stream.read(1 << 20):
+            check()
             digest.update(block)
     return digest.hexdigest()
 

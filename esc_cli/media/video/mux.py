@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -67,7 +67,7 @@ class Muxer:
     start_s: when the first frame is shown. held: what a trial has shown. added: tags of the file
     besides those of the source, with names that it does not have. copied: the packets of each
     stream of the source. earliest_s: the first time of them all; below 0 in MP4, where the sound
-    begins with what the decoder needs to start.
+    begins with what the decoder needs to start. check: called on the way, and may raise.
     """
 
     source: Path
@@ -83,6 +83,7 @@ class Muxer:
     _is_stereo: bool = False
     _converters: dict[int, Converter] = field(default_factory=dict)
     earliest_s: Fraction = Fraction(0)
+    check: Callable[[], None] = lambda: None
 
     def __post_init__(self) -> None:
         self.order = PacketOrder(strict=self._is_quicktime)
@@ -219,8 +220,8 @@ class Muxer:
         av = load_av()
         own = bytes(stream.codec_context.extradata or b"")
         paths = list(segments)
-        depth = max((reorder_depth(read_pts(path)) for path in paths), default=0)
-        times = decode_times(map(read_pts, paths), depth)
+        depth = max((reorder_depth(self._pts(path)) for path in paths), default=0)
+        times = decode_times(map(self._pts, paths), depth)
         shift = round(self._shift / self.encoding.time_base)
         for path in paths:
             headers, packets = read_segment(path)
@@ -228,9 +229,14 @@ class Muxer:
                 what = "the segments were encoded with other headers and cannot be joined"
                 raise WriteError(what, path, "delete the folder of the segments")
             for stored in packets:
+                self.check()
                 packet = self._packet(av, stored, stream)
                 packet.pts, packet.dts = stored.pts - shift, next(times) - shift
                 yield packet
+
+    def _pts(self, segment: Path) -> list[int]:
+        self.check()
+        return read_pts(segment)
 
     def _packet(self, av: Any, stored: StoredPacket, stream: Any) -> Packet[Any]:
         packet: Packet[Any] = av.Packet(stored.payload)
@@ -258,6 +264,7 @@ class Muxer:
                 return
             if packet is None:
                 return
+            self.check()
             if packet.size and self._shifted(packet):
                 yield packet
 

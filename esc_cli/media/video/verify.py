@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
@@ -70,19 +70,24 @@ class Expected:
 class _Read:
     """What demuxing found: PTS and time base of the video, packets and end of each stream."""
 
+    check: Callable[[], None]
     base: Fraction = Fraction(1)
     pts: list[int] = field(default_factory=list)
     packets: Counter[int] = field(default_factory=Counter)
     ends: dict[int, float] = field(default_factory=dict)
 
 
-def verify(part: Path, source: Path, expected: Expected) -> float:
+def verify(
+    part: Path, source: Path, expected: Expected, check: Callable[[], None] = lambda: None
+) -> float:
     """Raise WriteError, naming all that differs, unless `part` holds what is expected.
+
+    `check` is called on the way and may raise.
 
     Returns the seconds by which all streams are later alike, because the container has no times
     below 0: Matroska's muxer moves them until the first begins there.
     """
-    read = _Read()
+    read = _Read(check)
     differences = list(_differences(part, source, expected, read))
     if differences:
         what = "the written video differs from its source: " + "; ".join(differences)
@@ -246,6 +251,7 @@ def _tag_of_file_differences(
 def _fill(read: _Read, container: InputContainer, video: int) -> None:
     read.base = container.streams[video].time_base or Fraction(1)
     for packet in container.demux():
+        read.check()
         if not packet.size or is_gap(packet):
             continue
         read.packets[packet.stream_index] += 1

@@ -10,11 +10,12 @@ import pytest
 from clips import Clip
 
 from esc_cli.tasks.upscale.cluster.films import attempts
-from esc_cli.tasks.upscale.events import Progress
+from esc_cli.tasks.upscale.events import Progress, Remark
 from esc_cli.tasks.upscale.job import item_of
 from esc_cli.tasks.upscale.options import UpscaleOptions, VideoOptions
 from esc_cli.tasks.upscale.plan import Planner
 from esc_cli.tasks.upscale.run import Session
+from esc_cli.tasks.upscale.video.claims import Turn
 
 
 @pytest.fixture(scope="module")
@@ -35,9 +36,16 @@ def seats(planned, workers=3):
     return list(attempts(jobs, options, workers))
 
 
+def turn(attempt, missing):
+    item = item_of(attempt.job, "shared")
+    return Turn(**vars(item), job=attempt.job, folder=Path("k"), missing=missing)
+
+
 def told(attempt, status):
-    found = list(attempt.hear(item_of(attempt.job, status)))
-    return [item.status for item in found], list(attempt.end())
+    """What the batch is told when a seat ends with an item, or with so many missing segments."""
+    is_turn = isinstance(status, int)
+    item = turn(attempt, status) if is_turn else item_of(attempt.job, status)
+    return [item.status for item in attempt.hear(item)]
 
 
 def test_long_videos_have_a_seat_for_each_worker_if_that_is_asked_for(planned):
@@ -54,13 +62,29 @@ def test_long_videos_have_a_seat_for_each_worker_if_that_is_asked_for(planned):
     assert len(seats(planned, 4)) == 2  # five segments are not long for four
 
 
-def test_of_all_seats_one_item_is_told(planned):
+def test_seats_tell_what_is_on_the_way_and_each_note_once(planned):
+    first, second, *_ = seats(planned)
+    path = first.job.source.path
+    for seat in (first, second):
+        assert list(seat.hear(Progress(path, 1, 2, 1)))
+    assert list(first.hear(Remark(path, "a note")))
+    assert not list(second.hear(Remark(path, "a note")))
+    assert list(second.hear(Remark(path, "another note")))
+
+
+def test_a_video_is_joined_once_a_seat_has_found_all_segments_finished(planned):
     first, second, third, _ = seats(planned)
-    assert list(first.hear(Progress(Path("x"), 1, 2, 1)))
-    assert told(second, "shared") == ([], [])
-    assert told(first, "done") == (["done"], [])
-    assert told(third, "shared") == ([], [])
+    film = first.film
+    assert told(second, 2) == []
+    assert (film.whole, film.is_left) == (None, False)
+    assert told(first, 0) == []
+    assert film.whole.missing == 0
+    film.is_joining = True
+    assert film.whole is None
     assert not third.is_needed
+    assert told(third, "failed") == []  # its folder went while it came to the end
+    assert film.tell(item_of(first.job, "done")).status == "done"
+    assert (film.whole, film.is_left, film.is_open) == (None, False, False)
 
 
 def test_a_worker_that_comes_late_has_a_seat_until_one_has_come_to_the_end(planned):
@@ -70,28 +94,47 @@ def test_a_worker_that_comes_late_has_a_seat_until_one_has_come_to_the_end(plann
     late = film.seat()
     assert late.share.name not in {one.share.name for one in (first, second, third)}
     for one in (first, second, third):
-        assert told(one, "shared") == ([], [])
-        assert not film.is_open
-    assert len(told(late, "shared")[1]) == 1  # all is joined once the late one has ended, too
+        assert told(one, 1) == []
+        assert not (film.is_open or film.is_left)
+    assert told(late, 1) == []
+    assert film.is_left
 
 
-def test_a_video_that_no_seat_has_joined_is_done_once_more_as_a_whole(planned):
+def test_segments_that_nobody_has_finished_are_done_in_a_further_round(planned):
     first, second, third, _ = seats(planned)
-    assert told(first, "shared") == ([], [])
-    assert told(second, "shared") == ([], [])
-    nothing, (rest,) = told(third, "shared")
-    assert nothing == []
-    assert (rest.job, rest.share, rest.film) == (first.job, None, None)
-    assert list(second.end()) == []
-    assert told(rest, "done") == (["done"], [])
+    film = first.film
+    assert [told(one, 1) for one in (first, second)] == [[], []]
+    rest = film.again()
+    assert rest.share.run != first.share.run
+    assert rest.share.name not in {one.share.name for one in (first, second, third)}
+    assert (rest.is_needed, third.is_needed, film.is_open) == (True, False, True)
+    assert told(third, 0) == []  # of the round before: what it has seen was damaged
+    assert (film.whole, film.is_left) == (None, False)
+    assert told(rest, 0) == []
+    assert film.whole.missing == 0
+
+
+def test_what_is_told_of_a_video_is_of_all_seats(planned):
+    first, second, *_ = seats(planned)
+    for seat, device, tile, precision in (
+        (first, "a cpu", 64, "fp16"),
+        (second, "b cpu", 0, "fp32"),
+    ):
+        made = {"seconds": {"network": 1.5}, "device": device, "tile": tile, "precision": precision}
+        list(seat.hear(replace(turn(seat, 0), notes=("less memory",), **made)))
+    made = first.film.made
+    assert made.seconds == {"network": 3.0}
+    assert (made.tile, made.precision, made.device) == (64, "fp32", "a cpu, b cpu")
+    assert made.notes == ("less memory",)
 
 
 def test_a_video_fails_once(planned):
     first, second, third, _ = seats(planned)
-    assert told(first, "failed") == (["failed"], [])
+    assert told(first, "failed") == ["failed"]
     assert not second.is_needed
-    assert told(second, "failed") == ([], [])
-    assert told(third, "shared") == ([], [])
+    assert told(second, "failed") == []
+    assert told(third, 0) == []
+    assert first.film.whole is None
 
 
 def test_a_seat_knows_the_result_that_stood_when_the_run_began(planned):

@@ -1,7 +1,7 @@
 """A batch on a cluster: idle workers are handed items, and what a lost one had is tried again.
 
 An item is at one worker, and a worker at one item, so that fast machines do more, and it is known
-which item a worker died of.
+which item a worker died of. What several workers have done of a video is joined here.
 """
 
 from __future__ import annotations
@@ -9,28 +9,33 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import islice
-from pathlib import Path
 
-from esc_cli.checkpoints.fetch import Supply
-from esc_cli.checkpoints.store import looks_like_path
-from esc_cli.errors import DeadlineError, EscError, SetupError
-from esc_cli.files.http import Link
+from esc_cli.errors import DeadlineError, EscError, SetupError, StoppedError
 from esc_cli.tasks.models import Choice
 from esc_cli.tasks.stop import Stop
 from esc_cli.tasks.upscale.cluster.agreement import Greeting, versions
 from esc_cli.tasks.upscale.cluster.crew import Crew
 from esc_cli.tasks.upscale.cluster.films import Attempt, Film, attempts
+from esc_cli.tasks.upscale.cluster.joins import Joins, Missing, Told
 from esc_cli.tasks.upscale.cluster.ray_cluster import Heard, Idle, Lost, Place, RayCluster
-from esc_cli.tasks.upscale.cluster.shared_folders import marked, unmoved
+from esc_cli.tasks.upscale.cluster.shared_folders import marked
+from esc_cli.tasks.upscale.cluster.travel import (
+    as_here,
+    from_anywhere,
+    network_from_anywhere,
+    portable,
+)
 from esc_cli.tasks.upscale.cluster.worker import Brief
 from esc_cli.tasks.upscale.events import Item, ItemEvent
 from esc_cli.tasks.upscale.job import Job, item_of
 from esc_cli.tasks.upscale.options import UpscaleOptions
+from esc_cli.tasks.upscale.records import RecordShelf
+from esc_cli.tasks.upscale.stages import Failure
 
 MOST_LOSSES = 3
-"""Workers that may be lost with an item before it has failed."""
+"""Workers that may be lost with an item, and rounds at a video, before it has failed."""
 AHEAD = 4096
 """Items that are held to be handed out; more workers than that find none at first."""
 TICK_S = 0.2
@@ -51,6 +56,7 @@ class ClusterPipeline:
     _coming: Iterator[Attempt] = field(default_factory=lambda: iter(()))
     _queue: deque[Attempt] = field(default_factory=deque)
     _at_work: dict[Place, Attempt] = field(default_factory=dict)
+    _ended: deque[Film] = field(default_factory=deque)
 
     @contextmanager
     def prepared(self, networks: Iterable[Choice]) -> Iterator[None]:
@@ -70,15 +76,22 @@ class ClusterPipeline:
         places = cluster.places(self.options.engine.device)
         self._coming = attempts(jobs, self.options, max(1, len(places)))
         self._refill()
-        with marked(jobs) as sight:
-            networks = tuple(_network_from_anywhere(one) for one in self._networks)
-            crew = Crew(cluster, Brief(_portable(self.options), networks, sight), versions())
-            while not self.stop and (self._at_work or (self._queue and self._goes_on())):
+        shelf = RecordShelf(cluster.writer)
+        with marked(jobs) as sight, closing(Joins(self.options, shelf, self.stop)) as joins:
+            networks = tuple(network_from_anywhere(one) for one in self._networks)
+            crew = Crew(cluster, Brief(portable(self.options), networks, sight), versions())
+            while not self.stop and self._has_more(joins):
                 self._hand_out(cluster, crew)
                 for place, heard in cluster.hear(TICK_S):
                     yield from self._heard(crew, place, heard)
+                for film, told in joins.heard():
+                    yield from self._joined(film, told)
+                yield from self._see_to_films(joins)
                 crew.admit()
                 yield from crew.notes()
+
+    def _has_more(self, joins: Joins) -> bool:
+        return bool(self._at_work or joins.is_busy or (self._queue and self._goes_on()))
 
     def _goes_on(self) -> bool:
         if self.stop.is_due and self.late is None:
@@ -101,7 +114,7 @@ class ClusterPipeline:
             if attempt is not None:
                 crew.idle.remove(place)
                 self._at_work[place] = attempt
-                job = _from_anywhere(attempt.job)
+                job = from_anywhere(attempt.job)
                 cluster.give(place, job, self.stop.seconds_left, attempt.share)
 
     def _next_for(self, place: Place, crew: Crew) -> Attempt | None:
@@ -137,7 +150,7 @@ class ClusterPipeline:
         elif isinstance(heard, Idle):
             del self._at_work[place]
             crew.idle.add(place)
-            self._queue.extend(attempt.end())
+            self._see(attempt.film)
         elif isinstance(heard, DeadlineError):
             self.late = self.late or heard
         elif isinstance(heard, (Lost, EscError)):
@@ -145,13 +158,13 @@ class ClusterPipeline:
             crew.lose(place, heard.reason if isinstance(heard, EscError) else "")
             yield from self._again(attempt, place, heard)
         elif not isinstance(heard, Greeting):
-            yield from attempt.hear(_as_here(heard, attempt.job))
+            yield from attempt.hear(as_here(heard, attempt.job))
 
     def _again(self, attempt: Attempt, place: Place, lost: Lost | EscError) -> Iterator[ItemEvent]:
         """Put an item back, or end it: with an error of the machines the batch ends, too."""
         attempt.nodes.append(place.node)
         if attempt.told:
-            self._queue.extend(attempt.end())
+            self._see(attempt.film)
             return
         if len(attempt.nodes) < MOST_LOSSES:
             self._queue.appendleft(attempt)
@@ -161,42 +174,42 @@ class ClusterPipeline:
             what = f"{MOST_LOSSES} workers were lost with it, the last on {place.host}"
             yield from attempt.hear(item_of(attempt.job, "failed", f"{what}: {lost.reason}"))
 
+    def _see(self, film: Film | None) -> None:
+        """Look soon at what becomes of a video that a worker has left."""
+        if film is not None:
+            self._ended.append(film)
 
-def _portable(options: UpscaleOptions) -> UpscaleOptions:
-    """Whether connections are allowed is what goes along; who watches them stays here."""
-    model = options.model
-    if model is not None and looks_like_path(model):
-        model = str(unmoved(Path(model)))
-    return replace(
-        options, model=model, supply=Supply(Link(offline=options.supply.link.is_offline))
-    )
+    def _see_to_films(self, joins: Joins) -> Iterator[Item]:
+        """Join those whose segments are all there, and go on with those that all have left."""
+        while self._ended:
+            film = self._ended.popleft()
+            if (whole := film.whole) is not None:
+                film.is_joining = True
+                joins.begin(film, whole)
+            elif film.is_left:
+                yield from self._further(film, "segments of it are not finished")
 
+    def _joined(self, film: Film, told: Told) -> Iterator[ItemEvent]:
+        """What is told while a video is joined: its item ends it."""
+        if isinstance(told, Missing):
+            film.is_joining = False
+            yield from self._further(film, f"{told.steps} of its segments were damaged or missing")
+        elif isinstance(told, Failure):
+            if isinstance(told.error, DeadlineError):
+                self.late = self.late or told.error
+            elif not isinstance(told.error, StoppedError):
+                if isinstance(told.error, SetupError):
+                    self.fatal = self.fatal or told.error
+                yield film.tell(item_of(film.job, "failed", told.error.reason))
+        elif isinstance(told, Item):
+            yield film.tell(told)
+        else:
+            yield told
 
-def _network_from_anywhere(choice: Choice) -> Choice:
-    photo = choice.photo and _network_from_anywhere(choice.photo)
-    checkpoint = replace(choice.checkpoint, path=unmoved(choice.checkpoint.path))
-    return replace(choice, checkpoint=checkpoint, photo=photo)
-
-
-def _from_anywhere(job: Job) -> Job:
-    """The job with paths that mean the same where the working folder is another."""
-    folder = job.source.folder
-    source = replace(
-        job.source,
-        path=unmoved(job.source.path),
-        folder=None if folder is None else unmoved(folder),
-    )
-    return replace(
-        job,
-        source=source,
-        choice=job.choice and _network_from_anywhere(job.choice),
-        root=unmoved(job.root),
-        output=unmoved(job.output),
-    )
-
-
-def _as_here(event: ItemEvent, job: Job) -> ItemEvent:
-    """The event with the paths that the user gave."""
-    if isinstance(event, Item):
-        return replace(event, input=job.source.path, output=job.output)
-    return replace(event, input=job.source.path)
+    def _further(self, film: Film, why: str) -> Iterator[Item]:
+        """A further round of a video, or its end after too many."""
+        if film.rounds < MOST_LOSSES:
+            self._queue.appendleft(film.again())
+        else:
+            what = f"after {film.rounds} rounds of all workers {why}; run again"
+            yield film.tell(item_of(film.job, "failed", what))

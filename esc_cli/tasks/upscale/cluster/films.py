@@ -1,7 +1,7 @@
 """Long videos of a batch on a cluster: workers take seats at one, and its segments as they come.
 
-A segment is of the first that comes to it, so that fast workers do more; one that finds all of them
-finished joins them. Workers that are idle later get a seat of their own.
+A segment is of the first that comes to it, so that fast workers do more. Workers that are idle
+later get a seat of their own. Once all segments are finished they are joined here (`joins.py`).
 """
 
 from __future__ import annotations
@@ -9,39 +9,114 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from itertools import chain
 
-from esc_cli.tasks.upscale.events import Item, ItemEvent
-from esc_cli.tasks.upscale.job import Job
+from esc_cli.tasks.upscale.events import Item, ItemEvent, Progress, Remark
+from esc_cli.tasks.upscale.job import Job, safest, smallest_tile
 from esc_cli.tasks.upscale.options import UpscaleOptions
 from esc_cli.tasks.upscale.shard import Seat, Shard
-from esc_cli.tasks.upscale.video.claims import stamp_of
+from esc_cli.tasks.upscale.video.claims import Turn, stamp_of
+from esc_cli.tasks.upscale.video.joining import Made
 
 
-@dataclass
+@dataclass(eq=False)
 class Film:
-    """A video that several workers do: its seats, how many of them have ended, and whether its item
-    was told. `run`: letters that stand for this run; `before`: of its result, as of a `Seat`."""
+    """A video that several workers do, in rounds: a further one where segments miss at the end.
+
+    told: its item was. is_joining: it is joined now, so that seats find nothing to do. rounds: that
+    were begun. run: letters that stand for one; before: of the result, as of a `Seat`.
+    """
 
     job: Job
-    seats: int = 0
-    ended: int = 0
     told: bool = False
-    run: str = field(default_factory=lambda: secrets.token_hex(4))
+    is_joining: bool = False
+    rounds: int = 0
+    run: str = ""
+    turns: list[Turn] = field(default_factory=list)
+    _earlier: int = 0
+    _seats: int = 0
+    _taken: int = 0
+    _ended: int = 0
+    _remarks: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         """Look at the result, which may be that of an earlier run."""
         self.before = stamp_of(self.job.output)
+        self._begin()
+
+    def _begin(self) -> None:
+        """A round, in which what workers took in an earlier one and did not do is free again."""
+        self.rounds, self.run = self.rounds + 1, secrets.token_hex(4)
+        self._taken, self._ended, self._earlier = 0, 0, len(self.turns)
+        self.is_joining = False
 
     @property
     def is_open(self) -> bool:
         """Whether one more worker may find something to do: none has come to the end."""
-        return not (self.told or self.ended)
+        return not (self.told or self.is_joining or self._ended)
+
+    @property
+    def is_left(self) -> bool:
+        """Whether all seats have come to the end, and nothing has become of it."""
+        return not (self.told or self.is_joining) and self._ended == self._taken
+
+    @property
+    def whole(self) -> Turn | None:
+        """What a seat has said that found all segments finished, if it can be joined now."""
+        if self.told or self.is_joining:
+            return None
+        of_now = self.turns[self._earlier :]
+        return next((turn for turn in of_now if not turn.missing), None)
+
+    @property
+    def made(self) -> Made:
+        """What all seats have said of how segments were made."""
+        seconds: dict[str, float] = {}
+        for name, value in chain.from_iterable(turn.seconds.items() for turn in self.turns):
+            seconds[name] = round(seconds.get(name, 0.0) + value, 4)
+        devices = dict.fromkeys(turn.device for turn in self.turns if turn.seconds)
+        return Made(
+            seconds,
+            smallest_tile([turn.tile for turn in self.turns if turn.tile is not None]),
+            safest({turn.precision for turn in self.turns}),
+            ", ".join(filter(None, devices)) or None,
+            tuple(dict.fromkeys(note for turn in self.turns for note in turn.notes)),
+        )
 
     def seat(self) -> Attempt:
         """A seat for one more worker."""
-        self.seats += 1
-        own = Seat(self.seats, self.seats, self.run, self.before)
+        self._seats += 1
+        self._taken += 1
+        own = Seat(self._seats, self._seats, self.run, self.before)
         return Attempt(self.job, share=own, film=self)
+
+    def again(self) -> Attempt:
+        """The first seat of a further round."""
+        self._begin()
+        return self.seat()
+
+    def is_past(self, share: Shard | None) -> bool:
+        """Whether a seat is of an earlier round."""
+        return isinstance(share, Seat) and share.run != self.run
+
+    def end(self, share: Shard | None, item: Item) -> None:
+        """A seat has come to its end."""
+        if not self.is_past(share):
+            self._ended += 1
+            self.turns += [item] if isinstance(item, Turn) else []
+
+    def tell(self, item: Item) -> Item:
+        """The item of the video, after which nothing more is told of it."""
+        self.told, self.is_joining = True, False
+        return item
+
+    def is_news(self, event: Progress | Remark) -> bool:
+        """Whether no other seat has told the same."""
+        if isinstance(event, Progress):
+            return True
+        is_new = event.text not in self._remarks
+        self._remarks.add(event.text)
+        return is_new
 
 
 @dataclass(eq=False)
@@ -58,28 +133,24 @@ class Attempt:
     @property
     def is_needed(self) -> bool:
         """Whether it may still lead to an item."""
-        return self.film is None or not self.film.told
+        film = self.film
+        return film is None or not (film.told or film.is_joining or film.is_past(self.share))
 
     def hear(self, event: ItemEvent) -> Iterator[ItemEvent]:
         """What of an event concerns the batch: of all seats at a video, one item."""
+        film = self.film
         if not isinstance(event, Item):
-            yield event
+            if film is None or film.is_news(event):
+                yield event
             return
         is_first, self.told = not self.told, True
-        if self.film is None:
+        if film is None:
             yield event
             return
-        self.film.ended += is_first
-        if event.status != "shared" and not self.film.told:
-            self.film.told = True
-            yield event
-
-    def end(self) -> Iterator[Attempt]:
-        """What is to be done once its worker is idle: all of a video that no seat has joined."""
-        film = self.film
-        if film is not None and film.ended == film.seats and not film.told:
-            film.told = True
-            yield Attempt(self.job)
+        if is_first:
+            film.end(self.share, event)
+        if event.status != "shared" and self.is_needed:
+            yield film.tell(event)
 
 
 def attempts(jobs: Iterable[Job], options: UpscaleOptions, workers: int) -> Iterator[Attempt]:

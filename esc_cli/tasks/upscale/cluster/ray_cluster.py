@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from esc_cli.errors import EscError, MissingExtraError, UnreachableError, UsageError
 from esc_cli.tasks.upscale.cluster.agreement import Greeting
-from esc_cli.tasks.upscale.cluster.worker import Brief, ClusterWorker
+from esc_cli.tasks.upscale.cluster.worker import Brief, ClusterWorker, writer_name
 from esc_cli.tasks.upscale.events import ItemEvent
 from esc_cli.tasks.upscale.job import Job
 from esc_cli.tasks.upscale.shard import Shard
@@ -95,6 +95,11 @@ class RayCluster:
             if node["Alive"]:
                 found += _places_of(node, device)
         return found
+
+    @property
+    def writer(self) -> str:
+        """What the records of this machine are called, as those of its workers."""
+        return writer_name(socket.gethostname(), self._ray.util.get_node_ip_address())
 
     def start(self, place: Place, wanted: Mapping[str, str], brief: Brief) -> None:
         """Start a worker, which greets once it is there."""

@@ -1,7 +1,7 @@
 """Steps of a video that workers of one run take as they come to them: each step is of the first.
 
 So fast workers do more than slow ones. What a worker has taken and not done when it dies is of the
-one that goes on in its place, or else of who joins all in the end.
+one that goes on in its place.
 """
 
 from __future__ import annotations
@@ -10,8 +10,10 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from esc_cli.tasks.upscale.events import Item
 from esc_cli.tasks.upscale.shard import Seat
 from esc_cli.tasks.upscale.video.journal import folder_failures
+from esc_cli.tasks.upscale.video.plan import VideoJob
 
 Stamp = tuple[int, int]
 
@@ -53,6 +55,19 @@ class Claims:
         finally:
             os.close(handle)
         return True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Turn(Item):
+    """What a seat says at its end: the item of its part of the work, and what joining needs.
+
+    job: as it was done, with its fields decided and its network known. folder: of the journal, with
+    what decoding has told beside it. missing: steps that were not finished then.
+    """
+
+    job: VideoJob
+    folder: Path
+    missing: int
 
 
 def stamp_of(output: Path) -> Stamp | None:

@@ -40,13 +40,18 @@ class Groups:
         while self._reaches_border():
             self._close()
 
-    def finish(self) -> None:
-        """The same, and all that is left: there are no further steps."""
-        self.advance()
-        while self._packets or self._fed > self.journal.encoded_frames:
+    def rest(self) -> Iterator[int]:
+        """The same, and all that is left, as there are no further steps: frames that are encoded,
+        after each segment. What is not taken is left to a later run."""
+        while True:
+            while self._reaches_border():
+                self._close()
+                yield self.journal.encoded_frames
+            if not self._packets and self._fed == self.journal.encoded_frames:
+                return
             self._collect(self._opened().finish())
             self._close()
-            self.advance()
+            yield self.journal.encoded_frames
 
     def _reaches_border(self) -> bool:
         for frame in self._frames():

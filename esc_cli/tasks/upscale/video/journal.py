@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from itertools import chain, takewhile
@@ -108,6 +108,15 @@ class Journal:
         """The files of the result's segments, in order."""
         steps = (entry.segment for entry in self.entries if entry.segment.kind != STEP)
         return [one.path(self.folder) for one in (*steps, *self.groups)]
+
+    def missing(self, frames: int) -> int:
+        """How many of the steps of so many frames are not finished."""
+        steps = self.steps(frames)
+        return steps - len(self.numbers & set(range(steps)))
+
+    def steps(self, frames: int) -> int:
+        """How many steps so many frames are."""
+        return -(-frames // self.settled.segment_frames)
 
     @property
     def bytes(self) -> int:
@@ -223,14 +232,17 @@ def stored_journal(folder: Path) -> Journal | None:
     return journal
 
 
-def continued(stored: Journal) -> Journal:
-    """The journal with the parts that are whole; `dropped` says what the others cost."""
+def continued(stored: Journal, check: Callable[[], None] = lambda: None) -> Journal:
+    """The journal with the parts that are whole; `dropped` says what the others cost.
+
+    `check` is called before each step is read, and may raise.
+    """
     folder = stored.folder
     journal = replace(stored, entries=stored.entries, groups=stored.groups, dropped="")
     journal.groups = list(takewhile(lambda group: group.stands(folder), _in_place(stored.groups)))
     while journal.encoded_frames > journal.leading_frames:  # of steps that are not known
         journal.groups = journal.groups[:-1]
-    journal.entries = list(_standing(journal))
+    journal.entries = list(_standing(journal, check))
     damaged = sorted(stored.numbers - journal.numbers)
     journal.dropped = _redone(damaged)
     return journal
@@ -242,10 +254,11 @@ def _in_place(states: Iterable[SegmentState]) -> Iterator[SegmentState]:
     return (state for _, state in numbered)
 
 
-def _standing(journal: Journal) -> Iterator[Entry]:
+def _standing(journal: Journal, check: Callable[[], None]) -> Iterator[Entry]:
     """The steps that are whole, or no longer needed."""
     encoded = journal.encoded_frames
     for entry in journal.entries:
+        check()
         state = entry.segment
         end = state.number * journal.settled.segment_frames + state.frames
         is_encoded = state.kind == STEP and end <= encoded

@@ -1,8 +1,9 @@
 """A video whose segments are shared by several processes, perhaps of several machines.
 
 All have a journal of their own in the folder of the finished parts, because appending from several
-hosts to one file of a network share is not safe. Who first comes settles for all; who finds all
-segments finished and holds the lock of joining makes the result of them.
+hosts to one file of a network share is not safe. Who first comes settles for all; the share that
+finds all segments finished and holds the lock of joining makes the result of them. Those of seats
+are joined by who started the workers (`open_whole`).
 """
 
 from __future__ import annotations
@@ -79,13 +80,18 @@ class Shared:
                 return f"{_DONE}, and another share joins all"
             whole = continued(stored)
         self.journal.entries, self.journal.groups = whole.entries, whole.groups
-        steps = -(-frames // self.journal.settled.segment_frames)
-        missing = steps - len(whole.numbers & set(range(steps)))
+        missing = whole.missing(frames)
         if not missing:
             self.journal.writer = ""
             return ""
         self._join.release()
+        steps = self.journal.steps(frames)
         return f"{_DONE}; {missing} of all {steps} are left to other shares, or to the next run"
+
+    def missing(self, frames: int) -> int:
+        """Of the steps of so many frames, how many no journal names now; they are not read."""
+        stored = stored_journal(self.journal.folder)
+        return (self.journal if stored is None else stored).missing(frames)
 
     def close(self) -> None:
         """Let others join, and have the locks; finished parts stay."""
@@ -100,6 +106,7 @@ class Shared:
         return remove_parts(self.journal, self.others)
 
 
+_JOIN = f"{LOCK}.join"
 _DONE = "the segments of this share are done"
 
 
@@ -112,7 +119,7 @@ def open_shared(
     shares have settled what this one cannot do.
     """
     home = home_of(output)
-    own, join = (Lock(home / f"{LOCK}.{name}") for name in (share.name, "join"))
+    own, join = Lock(home / f"{LOCK}.{share.name}"), Lock(home / _JOIN)
     with folder_failures(home):
         if not own.take():
             what = f"another esc works on share {share.text} of this video"
@@ -131,6 +138,28 @@ def open_shared(
         # Looked at once the folder is there: it goes after the result has its name.
         shared.is_over = stamp_of(output) != share.before
     return shared
+
+
+@contextmanager
+def open_whole(output: Path, folder: Path, check: Callable[[], None]) -> Iterator[Journal]:
+    """The journal in a folder with all that is whole, to be joined; within, nobody else does.
+
+    Nothing is compared with this machine: what its steps depend on is of who made them. `check` is
+    called while they are read, and may raise. Raises WriteError where another process joins them,
+    and where the journal is gone.
+    """
+    home, stored = home_of(output), stored_journal(folder)
+    if stored is None:
+        raise WriteError("the finished segments are gone or cannot be read", folder, "run again")
+    lock = Lock(home / _JOIN)
+    with folder_failures(home):
+        if not lock.take():
+            raise busy(output, stored.fingerprint)
+    try:
+        yield continued(stored, check)
+    finally:
+        lock.release()
+        remove_if_empty(home)
 
 
 @contextmanager

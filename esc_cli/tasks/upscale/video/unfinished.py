@@ -124,6 +124,10 @@ class Unfinished:
         """Whether a step, by its number from 0 on, is still to be done."""
         return number not in self.journal.numbers
 
+    def missing(self, frames: int) -> int:
+        """Of the steps of so many frames, how many are not finished."""
+        return self.journal.missing(frames)
+
     def waits_for(self, frames: int) -> str:  # noqa: ARG002 - as that of several
         """Nobody is waited for: all steps are done."""
         return ""
@@ -206,6 +210,18 @@ def leftovers_of(output: Path, wanted: Wanted) -> list[Leftover]:
     """What is there of an output and cannot be used; nothing is held or changed."""
     with folder_failures(home_of(output)):
         return chosen_journal(home_of(output), wanted)[1]
+
+
+def leftovers_beside(journal: Journal) -> list[Leftover]:
+    """What lies beside a journal of the same output, and was made otherwise."""
+    wanted = Wanted(journal.fingerprint, journal.settled, lambda _: "")
+    found = []
+    with folder_failures(journal.folder.parent):
+        for folder in set(folders_of(journal.folder.parent)) - {journal.folder}:
+            stored = stored_journal(folder)
+            reason = _reason_against(stored, wanted)
+            found.append(Leftover(folder, stored, reason, _is_stale(stored, wanted)))
+    return found
 
 
 def chosen_journal(home: Path, wanted: Wanted) -> tuple[Journal, list[Leftover]]:
