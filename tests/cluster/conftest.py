@@ -1,4 +1,4 @@
-"""A real Ray cluster on this machine: a head that does no work, and nodes with a processor each."""
+"""A real Ray cluster on this machine: a head and a node, with a processor each, for all tests."""
 
 from __future__ import annotations
 
@@ -56,24 +56,48 @@ class LocalCluster:
     def environment(self) -> dict[str, str]:
         """What joins the cluster must have."""
         own = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": self.token}
+        # On a busy machine Ray's own processes take longer to begin than it waits by default.
+        own |= {"RAY_agent_register_timeout_ms": "120000"}
         return own | {"RAY_USAGE_STATS_ENABLED": "0", "OMP_NUM_THREADS": "1"}
 
-    def start(self, *words: str, before: Sequence[str] = (), path: str = "") -> psutil.Process:
-        """Start a node and wait until it runs: `before` its command, `path` first in Python's."""
+    def start(self, *words: str, **how: Any) -> psutil.Process:
+        """Start a node and wait until it runs; see `begin`."""
+        node, log = self.begin(*words, **how)
+        self.wait_until_running(node, log)
+        return node
+
+    def begin(
+        self, *words: str, before: Sequence[str] = (), path: str = ""
+    ) -> tuple[psutil.Process, Path]:
+        """Start a node, and its log: `before` its command, `path` first in Python's."""
         paths = os.pathsep.join(filter(None, (path, str(ROOT), str(self.folder))))
         environment = os.environ | self.environment | {"PYTHONPATH": paths}
         log = self.folder / f"node-{len(self.nodes)}.log"
-        own = ["--block", "--object-store-memory=80000000"]
+        own = ["--block", "--object-store-memory=80000000", "--include-log-monitor=false"]
         command = [*before, Path(sys.executable).with_name("ray"), "start", *own, *words]
         with log.open("w") as stream:
             process = subprocess.Popen(command, env=environment, stdout=stream, stderr=stream)
         self.nodes.append(psutil.Process(process.pid))
-        wait_for(lambda: "runtime started" in log.read_text() or process.poll() is not None)
-        assert process.poll() is None, log.read_text()
-        return self.nodes[-1]
+        return self.nodes[-1], log
+
+    @staticmethod
+    def wait_until_running(node: psutil.Process, log: Path) -> None:
+        def has_ended() -> bool:
+            return not node.is_running() or node.status() == psutil.STATUS_ZOMBIE
+
+        wait_for(lambda: "runtime started" in log.read_text() or has_ended())
+        assert not has_ended(), log.read_text()
 
     def add_node(self, **how: Any) -> psutil.Process:
-        return self.start(f"--address={self.address}", "--num-cpus=1", **how)
+        return self.add_nodes(how)[0]
+
+    def add_nodes(self, *hows: dict[str, Any]) -> list[psutil.Process]:
+        """Nodes that start at the same time."""
+        words = f"--address={self.address}", "--num-cpus=1"
+        begun = [self.begin(*words, **how) for how in hows]
+        for node, log in begun:
+            self.wait_until_running(node, log)
+        return [node for node, _ in begun]
 
     def workers(self) -> list[psutil.Process]:
         """The processes that hold a network."""
@@ -110,11 +134,10 @@ def cluster() -> Iterator[LocalCluster]:
             own.start(
                 "--head",
                 f"--port={own.port}",
-                "--num-cpus=0",
+                "--num-cpus=1",
                 "--include-dashboard=false",
                 f"--temp-dir={name}/ray",
             )
-            own.add_node()
             own.add_node()
             yield own
         finally:

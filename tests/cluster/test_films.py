@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
+import signal
 import subprocess
 import sys
 
@@ -32,11 +34,22 @@ import os, sys, time
 
 def wait(event, arguments):
     if event == "open" and ".esc-segments" in str(arguments[0]) and ".segment" in str(arguments[0]):
-        time.sleep(8.0 * bool((arguments[2] or 0) & os.O_CREAT))
+        time.sleep(4.0 * bool((arguments[2] or 0) & os.O_CREAT))
 
 sys.addaudithook(wait)
 """
 """A sitecustomize.py: each segment that is written takes so many seconds more."""
+
+PATIENT = """
+import sys, time
+
+def wait(event, arguments):
+    if event == "open" and str(arguments[0]).endswith(".segment"):
+        time.sleep(0.3)
+
+sys.addaudithook(wait)
+"""
+"""A sitecustomize.py: each segment that is opened takes so many seconds more."""
 
 
 def videos(below, folder):
@@ -90,6 +103,58 @@ def test_of_unlike_workers_the_faster_does_more(esc, cluster, films, below, tmp_
     assert 28 <= sum(lines.values()) <= 30
     assert 2 * min(lines.values()) < max(lines.values()), lines
     assert videos(below, out) == videos(below, films.with_name("alone"))
+
+
+@pytest.fixture
+def joining(esc, cluster, films, tmp_path):
+    """Starts a run whose driver reads segments slowly, and waits until it is joining the long
+    video and a worker has done the short one meanwhile."""
+    path = tmp_path / "patient"
+    path.mkdir()
+    (path / "sitecustomize.py").write_text(PATIENT)
+    environment = {"PYTHONPATH": f"{path}{os.pathsep}{ROOT}"}
+
+    def start(out, short):
+        words = (films, "-o", out, *WORDS, "--cluster", cluster.address, "--shard-videos")
+        process = esc.start(*words, env=environment)
+        if short:
+            assert process.stdout.readline().endswith(b"short.mov\n")
+        cluster.wait_for(lambda: list(out.glob(".long.mov.*.esc-part")), 600)
+        (part,) = out.glob(".long.mov.*.esc-part")
+        assert f"-{process.pid}-" in part.name, "the driver joins, and nobody else"
+        return process
+
+    return start
+
+
+def test_the_driver_joins_and_is_killed_meanwhile(esc, on_cluster, cluster, films, joining, below):
+    """By SIGTERM, then by SIGKILL: the next run, on the cluster or alone, joins what is there."""
+    out = films.with_name("out")
+    process = joining(out, short=True)
+    process.send_signal(signal.SIGTERM)
+    ran = esc.ended(process.returncode, *process.communicate(timeout=120))
+    assert process.returncode == 143
+    assert "stopped by a signal" in ran.err
+    assert "did not let go" not in ran.err
+    assert "1 done, 0 skipped, 0 failed, 1 left" in ran.err
+    assert not list(out.glob(".long.mov.*.esc-part"))
+    (folder,) = (path.parent for path in out.glob(".long.mov*/*/journal.jsonl"))
+    finished = {path.name: path.stat().st_mtime_ns for path in folder.glob("*.segment")}
+    assert len(finished) == 30
+    process = joining(out, short=False)
+    process.kill()
+    process.communicate()
+    cluster.wait_for(lambda: not cluster.workers(), 60)
+    assert not (out / "long.mov").exists()
+    assert finished == {path.name: path.stat().st_mtime_ns for path in folder.glob("*.segment")}
+    shutil.copytree(out, films.with_name("copy"))
+    for folder, run in ((out, on_cluster), (films.with_name("copy"), esc)):
+        more = () if run is esc else ("--shard-videos",)
+        ran = run(films, "-o", folder, *WORDS, *more)
+        assert ran.code == 0, ran.err
+        assert "1 done, 1 skipped" in ran.err
+        assert videos(below, folder) == videos(below, films.with_name("alone"))
+        assert not list(folder.glob(".long*"))
 
 
 def test_the_command_of_the_documentation(cluster, tmp_path):

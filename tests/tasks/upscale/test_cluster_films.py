@@ -95,7 +95,7 @@ def test_a_worker_that_comes_late_has_a_seat_until_one_has_come_to_the_end(plann
     assert late.share.name not in {one.share.name for one in (first, second, third)}
     for one in (first, second, third):
         assert told(one, 1) == []
-        assert not (film.is_open or film.is_left)
+        assert (film.is_open, film.is_left) == (False, False)
     assert told(late, 1) == []
     assert film.is_left
 

@@ -14,7 +14,6 @@ from esc_cli.files.lock import Lock
 from esc_cli.tasks.stop import Stop
 from esc_cli.tasks.upscale.cluster.films import Film, sharing
 from esc_cli.tasks.upscale.cluster.joins import Joins, Missing
-from esc_cli.tasks.upscale.events import Item, Progress
 from esc_cli.tasks.upscale.options import UpscaleOptions, VideoOptions
 from esc_cli.tasks.upscale.plan import Planner
 from esc_cli.tasks.upscale.records import RecordShelf
@@ -22,7 +21,7 @@ from esc_cli.tasks.upscale.run import Session, upscale
 from esc_cli.tasks.upscale.stages import Failure
 from esc_cli.tasks.upscale.video.unfinished import home_of
 
-FRAMES = 260  # two groups of h264, and what is left
+FRAMES = 260  # a group of h264 with a key frame at its end, and what is left
 VIDEOS = {
     "prores": VideoOptions(codec="prores", segment_frames=40),
     "h264": VideoOptions(preset="ultrafast", segment_frames=40),
@@ -72,9 +71,9 @@ def finished(clip, tmp_path_factory):
     return do
 
 
-def joined(options, film, stop=None, joins=None):
+def joined(options, film, stop=None):
     """What is told until all is over."""
-    joins = joins or Joins(options, RecordShelf("driver"), Stop() if stop is None else stop)
+    joins = Joins(options, RecordShelf("driver"), Stop() if stop is None else stop)
     joins.begin(film, film.whole)
     told = []
     while joins.is_busy:
@@ -94,7 +93,7 @@ def test_the_result_is_that_of_one_run(finished, alone, tmp_path, codec):
     assert (out / "clip.mov").read_bytes() == alone[codec]
     assert {"decode", "network", "encode", "join"} == set(item.seconds)
     assert [path.name for path in out.glob(".*")] == [".esc-records.driver.jsonl"]
-    assert [one.done for one in progress] == ([120, 240, 260] if codec == "h264" else [])
+    assert [one.done for one in progress] == ([250, 260] if codec == "h264" else [])
     *_, again, _ = upscale(replace(options, cluster=None, shard_videos=False))
     assert again.status == "skipped"
 
@@ -121,12 +120,12 @@ def test_when_the_time_is_up_it_ends_with_the_segment_in_hand(finished, alone, t
     options, film = finished(out)
     (told,) = joined(options, film, Late())
     assert isinstance(told.error, DeadlineError)
-    assert "140 of 260 frames left to be encoded" in str(told.error)
+    assert "10 of 260 frames left to be encoded" in str(told.error)
     assert len(list(out.glob(".clip*/*/*.segment"))) == 1
     options, film = finished(out)
     assert film.turns[0].seconds == {}  # of the steps nothing is done again
     *progress, item = joined(options, film)
-    assert [one.done_now for one in progress] == [120, 140]
+    assert [one.done_now for one in progress] == [10]
     assert (item.status, (out / "clip.mov").read_bytes()) == ("done", alone["h264"])
 
 
@@ -161,10 +160,13 @@ def test_a_signal_ends_it_at_once_wherever_it_is(finished, alone, tmp_path, look
 def test_closing_ends_it_too(finished, tmp_path):
     options, film = finished(tmp_path / "out")
     joins = Joins(options, RecordShelf("driver"), Stop())
-    joins.close = lambda close=joins.close: None
-    joins._closed.set()
-    (told,) = joined(options, film, joins=joins)
-    assert isinstance(told.error, StoppedError)
+    joins.begin(film, film.whole)
+    while not (first := list(joins.heard())):
+        time.sleep(0.001)
+    joins.close()
+    *_, (_, last) = [*first, *joins.heard()]
+    assert isinstance(last.error, StoppedError)
+    assert not film.job.output.exists()
 
 
 def test_a_source_that_has_changed_fails_by_name(finished, clip, tmp_path):

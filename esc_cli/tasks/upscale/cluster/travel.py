@@ -26,6 +26,7 @@ def portable(options: UpscaleOptions) -> UpscaleOptions:
 
 
 def network_from_anywhere(choice: Choice) -> Choice:
+    """The network with a path that means the same where the working folder is another."""
     photo = choice.photo and network_from_anywhere(choice.photo)
     checkpoint = replace(choice.checkpoint, path=unmoved(choice.checkpoint.path))
     return replace(choice, checkpoint=checkpoint, photo=photo)

@@ -85,7 +85,7 @@ def test_of_workers_each_takes_what_no_other_has_and_none_joins(clips, tmp_path,
     assert Claims.of(journal, replace(first, run="r2")).take(taken[0])
     item, ended = run(clips, out, KINDS[codec], first)
     assert (item.status, ended.exit_code) == ("shared", 0)
-    assert "2 of all 9 are left" in item.reason
+    assert "2 of all 9 segments are left" in item.reason
     assert (item.missing, item.folder) == (2, journal)
     assert len(stored.numbers) < 7 == len(stored_journal(journal).numbers)
     last, _ = run(clips, out, KINDS[codec], second)
