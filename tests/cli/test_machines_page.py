@@ -19,9 +19,9 @@ PAGE = (ROOT / "docs" / "machines.md").read_text(encoding="utf-8")
 
 def block(kind: str, holds: str) -> str:
     """The block of a kind that holds a text."""
-    blocks = re.findall(rf"```{kind}\n(.*?)```", PAGE, re.DOTALL)
-    (found,) = [one for one in blocks if holds in one]
-    return found
+    fenced = PAGE.split("```")[1::2]
+    (found,) = [one for one in fenced if one.startswith(f"{kind}\n") and holds in one]
+    return found.partition("\n")[2]
 
 
 @pytest.fixture
@@ -117,7 +117,7 @@ def test_an_indexed_job_of_kubernetes(photos, esc_command, contents, tmp_path):
     assert len(contents(tmp_path / "large")) == 9
     rule = job["podFailurePolicy"]["rules"][0]
     assert (rule["action"], rule["onExitCodes"]["values"]) == ("FailIndex", [1, 2])
-    merged = esc_command("report", "merge", *(tmp_path / "reports").glob("*.jsonl"))
+    merged = esc_command("report", "merge", *tmp_path.glob("esc-*.jsonl"))
     assert "9 done, 0 skipped, 1 failed" in merged.err
 
 
