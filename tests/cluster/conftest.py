@@ -20,16 +20,23 @@ import pytest
 from command import ROOT, Command, files_below, measured
 from PIL import Image
 
-POISON = """
-import os, signal, sys
+WORKERS = """
+import os, signal, sys, time
 
-def die(event, arguments):
-    if event == "open" and str(arguments[0]).endswith("poison.png"):
+def open_picture(event, arguments):
+    path = str(arguments[0]) if event == "open" else ""
+    if path.endswith("poison.png"):
         os.kill(os.getpid(), signal.SIGKILL)
+    hold = path.partition("/in/")[0] + "/hold"
+    if path.endswith(".png") and os.path.exists(hold):
+        open(f"{hold}/{os.getpid()}", "w").close()
+        while os.path.exists(hold):
+            time.sleep(0.05)
 
-sys.addaudithook(die)
+sys.addaudithook(open_picture)
 """
-"""A sitecustomize.py: whatever process opens a picture of that name is killed at once."""
+"""A sitecustomize.py: whatever process opens a picture called poison.png is killed at once, and
+others wait while there is a folder `hold` beside that of the inputs, in which they say so."""
 
 
 def wait_for(met, seconds: float = 240.0) -> None:
@@ -130,7 +137,7 @@ def cluster() -> Iterator[LocalCluster]:
     # Sockets need a short path.
     with measured(), tempfile.TemporaryDirectory(prefix="esc-ray-") as name:
         folder = Path(name)
-        (folder / "sitecustomize.py").write_text(POISON)
+        (folder / "sitecustomize.py").write_text(WORKERS)
         own = LocalCluster(folder, port=20000 + os.getpid() % 10000)
         try:
             own.start(
@@ -177,15 +184,25 @@ def photos(tmp_path) -> Path:
     return tmp_path / "in"
 
 
-@pytest.fixture(scope="session")
-def more_photos():
-    """Adds so many pictures to a folder."""
+@dataclass
+class Held:
+    """Workers that have a picture in hand, and wait with it until they are released."""
 
-    def add(folder: Path, count: int) -> None:
-        for number in range(count):
-            noise(folder / "more" / f"{number:03}.png", 1000 + number)
+    folder: Path
 
-    return add
+    @property
+    def count(self) -> int:
+        return len(list(self.folder.glob("*")))
+
+    def release(self) -> None:
+        # In one step: a worker that begins now must find either all of it or nothing.
+        self.folder.rename(self.folder.with_name("released"))
+
+
+@pytest.fixture
+def held(photos) -> Held:
+    photos.with_name("hold").mkdir()
+    return Held(photos.with_name("hold"))
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import signal
+import time
 
 import pytest
 
@@ -49,18 +50,35 @@ def test_a_picture_that_kills_every_worker_fails_by_name(on_cluster, photos, who
     assert below(photos.with_name("in_x4")) == whole
 
 
-def test_machines_come_and_go_in_the_middle(esc, cluster, photos, whole, below, more_photos):
-    more_photos(photos, 150)
-    process = begun(esc, cluster, photos)
-    late = cluster.add_node()
-    cluster.wait_for(lambda: len(cluster.workers()) == 3)
-    done_by_then = process.stdout.readline()
-    assert done_by_then
+TAKES_AND_KEEPS = """
+import sys, time
+
+def take(event, arguments):
+    if event == "open" and str(arguments[0]).endswith(".png"):
+        open({taken!r}, "a").close()
+        time.sleep(600)
+
+sys.addaudithook(take)
+"""
+"""A sitecustomize.py: whatever process opens a picture says so, and does nothing more."""
+
+
+def test_machines_come_and_go_in_the_middle(esc, cluster, held, whole, below, tmp_path):
+    """The two that there are hold a picture each until a third has come, taken one, and gone."""
+    (tmp_path / "late").mkdir()
+    taken = tmp_path / "taken"
+    (tmp_path / "late" / "sitecustomize.py").write_text(TAKES_AND_KEEPS.format(taken=str(taken)))
+    process = esc.start(tmp_path / "in", "--cluster", cluster.address)
+    cluster.wait_for(lambda: held.count == 2)
+    late = cluster.add_node(path=str(tmp_path / "late"))
+    cluster.wait_for(taken.exists)
     cluster.kill(late)
+    held.release()
     ran = ended(esc, process)
     assert ran.code == 0, ran.err
-    assert "162 done, 0 skipped, 0 failed" in ran.err
-    assert whole.items() <= below(photos.with_name("in_x4")).items()
+    assert "12 done, 0 skipped, 0 failed" in ran.err
+    output = below(tmp_path / "in_x4")
+    assert {name: own for name, own in output.items() if name in whole} == whole
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -86,10 +104,23 @@ def test_a_killed_driver_takes_its_workers_along(esc, on_cluster, cluster, photo
     assert below(photos.with_name("in_x4")) == whole
 
 
-def test_a_deadline_ends_what_would_come_next(on_cluster, photos, more_photos):
-    more_photos(photos, 1500)  # a minute's work at least
-    ran = on_cluster(photos, "--max-minutes", 0.25)
+def test_a_deadline_ends_what_would_come_next(esc, cluster, photos, held):
+    """The pictures that both workers have in hand then are finished."""
+
+    def started(minutes):
+        """The run, and when its time will be up; a longer one where workers did not begin."""
+        began = time.monotonic()
+        process = esc.start(photos, "--cluster", cluster.address, "--max-minutes", minutes)
+        cluster.wait_for(lambda: held.count == 2 or process.poll() is not None)
+        if process.poll() is None:
+            return process, began + 60 * minutes
+        process.communicate()
+        return started(2 * minutes)
+
+    process, end = started(0.2)
+    time.sleep(max(0.0, end + 1 - time.monotonic()))
+    held.release()
+    ran = ended(esc, process)
     assert ran.code == 75, ran.err
     assert "the time is up" in ran.err
-    assert " 0 failed" in ran.err
-    assert not any(line.startswith("0 done") for line in ran.lines_naming("done"))
+    assert "2 done, 0 skipped, 0 failed, 10 left" in ran.err
