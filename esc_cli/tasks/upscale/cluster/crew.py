@@ -82,7 +82,8 @@ class Crew:
             raise UnreachableError(what, advice="ray status shows what it has")
         if not (self._ready or self._told_slow) and now - self._begun > SLOW_S:
             self._told_slow = True
-            self._tell("of any machine", "has not started yet: other programs hold the devices")
+            what = "has not started yet: other programs hold the devices, or keep machines busy"
+            self._tell("of any machine", what)
 
     def hear(self, place: Place, heard: Heard) -> None:
         """What a worker tells before its first item."""
