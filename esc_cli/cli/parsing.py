@@ -177,7 +177,7 @@ ShareVideos = Annotated[
     typer.Option(
         "--shard-videos",
         rich_help_panel="Batch",
-        help="Long videos by segments, each share or worker its own; the last joins them.",
+        help="Long videos by segments, each share or worker its own.",
     ),
 ]
 

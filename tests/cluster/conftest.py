@@ -23,20 +23,29 @@ from PIL import Image
 WORKERS = """
 import os, signal, sys, time
 
-def open_picture(event, arguments):
-    path = str(arguments[0]) if event == "open" else ""
-    if path.endswith("poison.png"):
-        os.kill(os.getpid(), signal.SIGKILL)
-    hold = path.partition("/in/")[0] + "/hold"
-    if path.endswith(".png") and os.path.exists(hold):
+def wait(hold):
+    if os.path.exists(hold):
         open(f"{hold}/{os.getpid()}", "w").close()
         while os.path.exists(hold):
             time.sleep(0.05)
 
+def open_picture(event, arguments):
+    path = str(arguments[0]) if event == "open" else ""
+    if path.endswith("poison.png"):
+        os.kill(os.getpid(), signal.SIGKILL)
+    if path.endswith(".png"):
+        wait(path.partition("/in/")[0] + "/before-reading")
+    if path.endswith(".esc-part") and ".png." in path:
+        wait(path.partition("/in_x4/")[0] + "/before-writing")
+
 sys.addaudithook(open_picture)
 """
 """A sitecustomize.py: whatever process opens a picture called poison.png is killed at once, and
-others wait while there is a folder `hold` beside that of the inputs, in which they say so."""
+others wait while there is a folder of that name beside that of the inputs, in which they say so."""
+
+
+ATTEMPTS = 3
+"""At starting a node: Ray waits 30 s for one, whatever else its machine does."""
 
 
 def wait_for(met, seconds: float = 240.0) -> None:
@@ -69,16 +78,17 @@ class LocalCluster:
         own |= {"RAY_worker_niceness": "0"}
         return own | {"RAY_USAGE_STATS_ENABLED": "0", "OMP_NUM_THREADS": "1"}
 
-    def start(self, *words: str, **how: Any) -> psutil.Process:
-        """Start a node and wait until it runs; see `begin`."""
-        node, log = self.begin(*words, **how)
-        self.wait_until_running(node, log)
-        return node
+    def start(self, *words: str, before: Sequence[str] = (), path: str = "") -> psutil.Process:
+        """Start a node and wait until it runs: `before` its command, `path` first in Python's."""
+        told = ""
+        for _ in range(ATTEMPTS):
+            node, told = self._tried(*words, before=before, path=path)
+            if not _has_ended(node):
+                return node
+            assert "timed out during startup" in told, told
+        raise AssertionError(told)
 
-    def begin(
-        self, *words: str, before: Sequence[str] = (), path: str = ""
-    ) -> tuple[psutil.Process, Path]:
-        """Start a node, and its log: `before` its command, `path` first in Python's."""
+    def _tried(self, *words: str, before: Sequence[str], path: str) -> tuple[psutil.Process, str]:
         paths = os.pathsep.join(filter(None, (path, str(ROOT), str(self.folder))))
         environment = os.environ | self.environment | {"PYTHONPATH": paths}
         log = self.folder / f"node-{len(self.nodes)}.log"
@@ -86,27 +96,13 @@ class LocalCluster:
         command = [*before, Path(sys.executable).with_name("ray"), "start", *own, *words]
         with log.open("w") as stream:
             process = subprocess.Popen(command, env=environment, stdout=stream, stderr=stream)
-        self.nodes.append(psutil.Process(process.pid))
-        return self.nodes[-1], log
-
-    @staticmethod
-    def wait_until_running(node: psutil.Process, log: Path) -> None:
-        def has_ended() -> bool:
-            return not node.is_running() or node.status() == psutil.STATUS_ZOMBIE
-
-        wait_for(lambda: "runtime started" in log.read_text() or has_ended())
-        assert not has_ended(), log.read_text()
+        node = psutil.Process(process.pid)
+        self.nodes.append(node)
+        wait_for(lambda: "runtime started" in log.read_text() or _has_ended(node))
+        return node, log.read_text()
 
     def add_node(self, **how: Any) -> psutil.Process:
-        return self.add_nodes(how)[0]
-
-    def add_nodes(self, *hows: dict[str, Any]) -> list[psutil.Process]:
-        """Nodes that start at the same time."""
-        words = f"--address={self.address}", "--num-cpus=1"
-        begun = [self.begin(*words, **how) for how in hows]
-        for node, log in begun:
-            self.wait_until_running(node, log)
-        return [node for node, _ in begun]
+        return self.start(f"--address={self.address}", "--num-cpus=1", **how)
 
     def workers(self) -> list[psutil.Process]:
         """The processes that hold a network."""
@@ -124,6 +120,12 @@ class LocalCluster:
                     process.kill()
 
     wait_for = staticmethod(wait_for)
+
+
+def _has_ended(process: psutil.Process) -> bool:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return process.status() == psutil.STATUS_ZOMBIE
+    return True
 
 
 def _works(process: psutil.Process) -> bool:
@@ -199,10 +201,11 @@ class Held:
         self.folder.rename(self.folder.with_name("released"))
 
 
-@pytest.fixture
-def held(photos) -> Held:
-    photos.with_name("hold").mkdir()
-    return Held(photos.with_name("hold"))
+@pytest.fixture(params=["before-reading"])
+def held(photos, request) -> Held:
+    folder = photos.with_name(request.param)
+    folder.mkdir()
+    return Held(folder)
 
 
 @pytest.fixture(scope="session")

@@ -104,6 +104,7 @@ def test_a_killed_driver_takes_its_workers_along(esc, on_cluster, cluster, photo
     assert below(photos.with_name("in_x4")) == whole
 
 
+@pytest.mark.parametrize("held", ["before-writing"], indirect=True)
 def test_a_deadline_ends_what_would_come_next(esc, cluster, photos, held):
     """The pictures that both workers have in hand then are finished."""
 

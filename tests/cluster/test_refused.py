@@ -44,8 +44,9 @@ def test_machines_that_cannot_take_part_are_refused_and_the_others_go_on(
         if subprocess.run([*hidden, "true"], check=False, capture_output=True).returncode == 0:
             machines.append({"before": hidden})
             expected.append(f"the {kind} {photos.parent / what}")
-    nodes = cluster.add_nodes(*machines)
+    nodes = []
     try:
+        nodes += [cluster.add_node(**how) for how in machines]
         ran = on_cluster(photos)
     finally:
         for node in nodes:
