@@ -65,8 +65,12 @@ def test_long_videos_have_a_seat_for_each_worker_if_that_is_asked_for(planned):
 def test_seats_tell_what_is_on_the_way_and_each_note_once(planned):
     first, second, *_ = seats(planned)
     path = first.job.source.path
-    for seat in (first, second):
-        assert list(seat.hear(Progress(path, 1, 2, 1)))
+    told = [(first, 7, 2), (second, 9, 4), (first, 10, 5), (second, 9, 4), (first, 6, 1)]
+    heard = [next(seat.hear(Progress(path, done, 20, now))) for seat, done, now in told]
+    assert [one.done for one in heard] == [7, 11, 14, 14, 14]  # 5 were finished before
+    assert [one.done_now for one in heard] == [2, 6, 9, 9, 9]
+    (last,) = second.hear(Progress(path, 20, 20, 17))
+    assert (last.done, last.total) == (20, 20)
     assert list(first.hear(Remark(path, "a note")))
     assert not list(second.hear(Remark(path, "a note")))
     assert list(second.hear(Remark(path, "another note")))

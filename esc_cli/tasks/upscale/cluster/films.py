@@ -38,6 +38,8 @@ class Film:
     _taken: int = 0
     _ended: int = 0
     _remarks: set[str] = field(default_factory=set)
+    _frames: dict[str, int] = field(default_factory=dict)
+    _before: int = 1 << 62
 
     def __post_init__(self) -> None:
         """Look at the result, which may be that of an earlier run."""
@@ -110,13 +112,21 @@ class Film:
         self.told, self.is_joining = True, False
         return item
 
-    def is_news(self, event: Progress | Remark) -> bool:
-        """Whether no other seat has told the same."""
+    def news(self, share: Shard | None, event: Progress | Remark) -> Iterator[Progress | Remark]:
+        """What of a word of a seat is to be told: how far all of them are, and each note once."""
         if isinstance(event, Progress):
-            return True
-        is_new = event.text not in self._remarks
-        self._remarks.add(event.text)
-        return is_new
+            yield self._progress("" if share is None else share.name, event)
+        elif event.text not in self._remarks:
+            self._remarks.add(event.text)
+            yield event
+
+    def _progress(self, seat: str, own: Progress) -> Progress:
+        """Frames of all seats. What a lost worker had in hand counts until another has done it."""
+        self._frames[seat] = max(own.done_now, self._frames.get(seat, 0))
+        now = sum(self._frames.values())
+        self._before = min(self._before, own.done - own.done_now)
+        done = self._before + now
+        return replace(own, done=done if own.total is None else min(done, own.total), done_now=now)
 
 
 @dataclass(eq=False)
@@ -140,8 +150,7 @@ class Attempt:
         """What of an event concerns the batch: of all seats at a video, one item."""
         film = self.film
         if not isinstance(event, Item):
-            if film is None or film.is_news(event):
-                yield event
+            yield from [event] if film is None else film.news(self.share, event)
             return
         is_first, self.told = not self.told, True
         if film is None:
