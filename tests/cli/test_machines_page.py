@@ -121,6 +121,7 @@ def test_an_indexed_job_of_kubernetes(photos, esc_command, contents, tmp_path):
     assert "9 done, 0 skipped, 1 failed" in merged.err
 
 
+@pytest.mark.slow
 def test_a_line_of_cron(photos, machine, contents, tmp_path):
     """As cron runs it: by `sh`, with hardly any environment."""
     *times, command = block("", "* * *").split(None, 5)
@@ -149,6 +150,7 @@ def test_a_line_of_cron(photos, machine, contents, tmp_path):
     assert "bad.png" in mailed
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not here")
 def test_the_units_of_systemd(photos, machine, contents, tmp_path):
     for name in ("esc.service", "esc.timer"):

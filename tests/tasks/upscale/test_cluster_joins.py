@@ -21,6 +21,7 @@ from esc_cli.tasks.upscale.run import Session, upscale
 from esc_cli.tasks.upscale.stages import Failure
 from esc_cli.tasks.upscale.video.unfinished import home_of
 
+pytestmark = pytest.mark.slow
 FRAMES = 260  # a group of h264 with a key frame at its end, and what is left
 VIDEOS = {
     "prores": VideoOptions(codec="prores", segment_frames=40),
@@ -52,14 +53,8 @@ def finished(clip, tmp_path_factory):
     """Has a seat do all steps of a codec in an output folder: (options, film, turn)."""
 
     def do(output, codec="h264", **more):
-        options = UpscaleOptions(
-            (str(clip),),
-            output=str(output),
-            video=VIDEOS[codec],
-            cluster="auto",
-            shard_videos=True,
-            **more,
-        )
+        wish = {"cluster": "auto", "shard_videos": True, "video": VIDEOS[codec]} | more
+        options = UpscaleOptions((str(clip),), output=str(output), **wish)
         session = Session.of(replace(options, cluster=None, shard_videos=False))
         (job,) = Planner(options, session.models, session.shelf).plan().jobs
         film = Film(job)
@@ -96,6 +91,16 @@ def test_the_result_is_that_of_one_run(finished, alone, tmp_path, codec):
     assert [one.done for one in progress] == ([250, 260] if codec == "h264" else [])
     *_, again, _ = upscale(replace(options, cluster=None, shard_videos=False))
     assert again.status == "skipped"
+
+
+def test_a_part_that_says_how_it_came_about(finished, clip, tmp_path):
+    part = replace(VIDEOS["prores"], start=2.0, frames=50)
+    options, film = finished(tmp_path / "out", video=part, provenance=True)
+    assert joined(options, film)[-1].frames == 50
+    own = replace(options, output=str(tmp_path / "own"), cluster=None, shard_videos=False)
+    *_, item, _ = upscale(own)
+    assert item.output.read_bytes() == film.job.output.read_bytes()
+    assert b"esc-tiny" in item.output.read_bytes()
 
 
 def test_a_damaged_segment_is_found_and_the_next_round_does_it(finished, alone, tmp_path):
