@@ -11,7 +11,7 @@
     |-- ItemError                 1   one input failed; the others go on
     |   |-- ReadError                 cannot be opened or decoded
     |   |-- UnsupportedError          a kind of file or picture that is refused by name
-    |   |-- TooLargeError             for --max-pixels, --max-memory or the result's format
+    |   |-- TooLargeError             for --max-pixels, the memory or the result's format
     |   |-- WriteError                the result could not be written
     |   |-- DeviceMemoryError         does not fit the device, even in the smallest tile
     |   `-- NonFiniteError            NaN or Inf even in float32
@@ -119,7 +119,7 @@ class UnsupportedError(ItemError):
 
 
 class TooLargeError(ItemError):
-    """More pixels or memory than allowed, or more pixels than the output format can hold."""
+    """More pixels or memory than allowed or there, or more than the output format can hold."""
 
 
 class WriteError(ItemError):

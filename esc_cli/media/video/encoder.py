@@ -22,6 +22,7 @@ from esc_cli.media.video.decoders import BESIDE
 from esc_cli.media.video.encoder_limits import check_size
 from esc_cli.media.video.frames import Plane, RawFrame
 from esc_cli.media.video.hardware import failure_of, needs_of
+from esc_cli.media.video.memory import memory_error
 from esc_cli.media.video.pixel_formats import Layout, closest, planar
 from esc_cli.media.video.scheduling import kept_scheduling
 from esc_cli.media.video.side_data import joined
@@ -118,7 +119,8 @@ def _has_avx512() -> bool:
 def check_encoder(encoding: Encoding, threads: int) -> None:
     """Open the encoder once. Raises UnsupportedError with its reason when it refuses the video.
 
-    DeviceError when it refuses any, because this machine lacks what it needs.
+    DeviceError when it refuses any, because this machine lacks what it needs; TooLargeError when
+    what it lacks is memory.
     """
     check_size(encoding)
     _check_sides(encoding)
@@ -182,6 +184,8 @@ class SegmentEncoder:
             with kept_scheduling():
                 self.context.open()
         except (av.FFmpegError, ValueError) as error:
+            if short := memory_error(error, encoding):
+                raise short from error
             reason = getattr(error, "strerror", None) or str(error)
             what = f"{encoding.encoder} refuses {encoding.width} x {encoding.height}: {reason}"
             raise UnsupportedError(what, advice=_advice(encoding)) from error
@@ -212,6 +216,8 @@ class SegmentEncoder:
         try:
             packets = self.context.encode(frame)
         except av.FFmpegError as error:
+            if short := memory_error(error, self.encoding):
+                raise short from error
             raise WriteError(f"{self.encoding.encoder} failed: {error.strerror}") from error
         for packet in packets:
             if packet.pts is None or packet.pts not in self._durations:

@@ -17,6 +17,7 @@ from esc_cli.media.video.demuxers import (
     demuxer_of,
     may_be_probed,
 )
+from esc_cli.media.video.memory import has_room
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -120,7 +121,16 @@ def _probing(path: Path) -> Iterator[None]:
         raise UnsupportedError("not a video that esc knows, or it is damaged", path) from error
 
 
+_ROOM = 1 << 28
+"""Bytes that a machine has which does not lack memory; more than a frame takes."""
+
+
 def is_ffmpeg_error(error: BaseException) -> bool:
-    """Whether an exception comes from FFmpeg, over what a file holds."""
+    """Whether an exception comes from FFmpeg, over what a file holds.
+
+    Not so where memory has run out. A damaged file too can ask for more than there is, and then
+    there is still room.
+    """
     av: Any = load_av()
-    return isinstance(error, av.FFmpegError)
+    is_short = isinstance(error, MemoryError) and not has_room(_ROOM)
+    return isinstance(error, av.FFmpegError) and not is_short
