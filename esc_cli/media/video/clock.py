@@ -141,4 +141,5 @@ class FrameClock(Generic[T]):
         return frame, time, duration
 
 
-REMUX = "mend it first, e.g. ffmpeg -fflags +genpts -i in -c copy out.mkv"
+REMUX = "mend it first, e.g. ffmpeg -fflags +genpts -i in -map 0 -map -0:d -c copy out.mkv"
+"""All streams but data, for which Matroska has no place; unasked, FFmpeg takes one of each kind."""

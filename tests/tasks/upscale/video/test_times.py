@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
 from fractions import Fraction
 
 import av
@@ -92,6 +94,28 @@ def test_a_clock_that_is_set_back_for_longer_is_no_mere_disorder(tmp_path):
     item = run(source)
     assert item.status == "failed"
     assert "timestamps do not increase at 0.400 s" in item.reason
+
+
+@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="needs FFmpeg's program")
+def test_what_is_advised_for_a_clock_that_is_set_back_mends_it_with_all_its_sound(tmp_path):
+    """Chapters of a DVD may begin at 0 each."""
+    base = Fraction(1, 25)
+    chapter = Counted(
+        25, codec="mpeg2video", options={"g": "12"}, time_base=base, rate=25,
+        audio=("eng", "fre"), audio_codec="ac3", format="vob",
+    ).write(tmp_path / "chapter.vob")  # fmt: skip
+    source = tmp_path / "film.vob"
+    source.write_bytes(chapter.read_bytes() * 2)
+    reason = run(source).reason
+    assert "timestamps do not increase at" in reason
+    command = re.search(r"e\.g\. (ffmpeg .*)\)", reason)[1]
+    places = {"in": str(source), "out.mkv": str(tmp_path / "film.mkv")}
+    words = [places.get(word, word) for word in command.split()]
+    subprocess.run([*words, "-nostdin"], check=True, capture_output=True, timeout=60)
+    item = done(tmp_path / "film.mkv")
+    assert item.frames == 50
+    with av.open(str(item.output)) as container:
+        assert [stream.type for stream in container.streams] == ["video", "audio", "audio"]
 
 
 def test_where_the_clock_stands_still_frames_follow_each_other(tmp_path):
