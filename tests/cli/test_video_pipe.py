@@ -16,7 +16,7 @@ from esc_cli.cli.parsing import seconds_left
 from esc_cli.cli.upscale_run import Run, run
 from esc_cli.errors import ItemError, UsageError
 from esc_cli.tasks.stop import Stop
-from esc_cli.tasks.upscale.options import UpscaleOptions, VideoOptions
+from esc_cli.tasks.upscale.options import Target, UpscaleOptions, VideoOptions
 from esc_cli.tasks.upscale.run import upscale
 from esc_cli.tasks.upscale.video.pipe import upscale_y4m
 
@@ -65,6 +65,15 @@ def test_a_pipe_gives_the_same_frames_as_a_file(tmp_path, pix_fmt):
     for one, other in zip(frames, expected, strict=True):
         for mine, its in zip(one, other, strict=True):
             assert np.array_equal(mine, its)
+
+
+@pytest.mark.parametrize(("stated", "kept"), [("", True), (" XCOLORRANGE=LIMITED", False)])
+def test_grey_of_which_a_pipe_states_no_range_has_all_levels(stated, kept):
+    head = f"YUV4MPEG2 W64 H32 F10:1 Ip A1:1 Cmono{stated}\n".encode()
+    plane = bytes(range(0, 256, 4)) * 32
+    found = through(head + b"FRAME\n" + plane, target=Target(1))
+    assert (found == head + b"FRAME\n" + plane) == kept
+    assert kept or min(found[-64:]) == 16  # what limited range has no place for
 
 
 def test_frames_come_out_while_more_go_in_and_a_signal_ends_it(tmp_path, esc):

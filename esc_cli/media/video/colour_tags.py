@@ -15,7 +15,7 @@ BT709 = 1
 BT601 = 6
 BT2020 = 9
 LIMITED_RANGE, FULL_RANGE = 1, 2
-"""FFmpeg's AVCOL_RANGE_MPEG and AVCOL_RANGE_JPEG; 0 is unspecified, which means limited."""
+"""FFmpeg's AVCOL_RANGE_MPEG and AVCOL_RANGE_JPEG; 0 is unspecified: limited, but for grey."""
 
 _LUMA_WEIGHTS = {  # (Kr, Kb), ITU-T H.273 table 4
     1: (0.2126, 0.0722),
@@ -59,6 +59,13 @@ def resolved_matrix(tags: ColourTags, width: int, height: int) -> int:
     if tags.matrix != UNSPECIFIED:
         return tags.matrix
     return BT709 if width >= 1280 or height > 576 else BT601
+
+
+def range_of(stated: int, kind: str) -> int:
+    """The range of a layout of some kind; grey of which none is stated has all levels, as swscale
+    takes it. The standards whose default is limited (H.264, HEVC, AV1) have it stated by FFmpeg.
+    """
+    return FULL_RANGE if stated == 0 and kind == "gray" else stated
 
 
 _PRORES_ALIKE = {"matrix": {5: BT601}, "transfer": {6: 1, 14: 1, 15: 1}}

@@ -18,6 +18,7 @@ from esc_cli.media.video.colour_tags import (
     UNSPECIFIED,
     ColourTags,
     levels,
+    range_of,
     resolved_matrix,
 )
 from esc_cli.media.video.containers import Way, codec_of, way_to_hold
@@ -191,8 +192,9 @@ def _tags(frame: VideoFrame) -> ColourTags:
     matrix = int(frame.colorspace)
     if matrix == RGB and not frame.format.is_rgb:
         matrix = UNSPECIFIED
-    is_full = frame.format.name.startswith(("yuvj", "mono"))
-    full_range = FULL_RANGE if is_full else int(frame.color_range)
+    name = frame.format.name
+    is_full = name.startswith(("yuvj", "mono"))
+    full_range = FULL_RANGE if is_full else range_of(int(frame.color_range), planar(name).kind)
     return ColourTags(matrix, full_range, int(frame.color_primaries), int(frame.color_trc))
 
 

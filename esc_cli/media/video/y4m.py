@@ -15,7 +15,7 @@ from typing import BinaryIO
 import numpy as np
 
 from esc_cli.errors import ReadError, TooLargeError, UnsupportedError, WriteError
-from esc_cli.media.video.colour_tags import ColourTags
+from esc_cli.media.video.colour_tags import FULL_RANGE, LIMITED_RANGE, ColourTags, range_of
 from esc_cli.media.video.frames import Plane
 from esc_cli.media.video.info import FrameFormat
 from esc_cli.media.video.pixel_formats import Layout, planar
@@ -23,6 +23,7 @@ from esc_cli.media.video.pixel_formats import Layout, planar
 _MAGIC = b"YUV4MPEG2 "
 _LINE_BYTES = 4096
 _COLOUR = re.compile(r"(420|422|444|mono)(?:jpeg|paldv|mpeg2)?(?:p?(9|10|12|14|16))?\Z")
+_RANGES = {"XCOLORRANGE=FULL": FULL_RANGE, "XCOLORRANGE=LIMITED": LIMITED_RANGE}
 
 
 @dataclass(frozen=True)
@@ -66,8 +67,10 @@ def read_header(stream: BinaryIO | RawIOBase, max_pixels: int) -> Y4MHeader:
         raise TooLargeError(what, advice="raise it with --max-pixels")
     if values.get("I", "p") not in ("p", "?"):
         raise UnsupportedError("the video is interlaced", advice="deinterlace it first")
-    tags = ColourTags(full_range=2 if "XCOLORRANGE=FULL" in parameters else 0)
-    return Y4MHeader(parameters, FrameFormat(_layout(values.get("C", "420")), width, height, tags))
+    layout = _layout(values.get("C", "420"))
+    stated = next((number for name, number in _RANGES.items() if name in parameters), 0)
+    tags = ColourTags(full_range=range_of(stated, layout.kind))
+    return Y4MHeader(parameters, FrameFormat(layout, width, height, tags))
 
 
 def _layout(name: str) -> Layout:

@@ -68,7 +68,8 @@ def test_a_folder_of_pictures_and_videos_of_all_kinds(tmp_path):
 
 def test_grey_stays_grey(tmp_path):
     """H.264's decoder shows grey as 4:2:0 with neutral chroma, FFV1's as grey."""
-    source = Clip(pix_fmt="gray", codec="ffv1", options={}).write(tmp_path / "clip.mkv")
+    clip = Clip(pix_fmt="gray", codec="ffv1", options={}, full_range=1)
+    source = clip.write(tmp_path / "clip.mkv")
     check_kept(source, result_of(source, video=VideoOptions(codec="ffv1")))
 
 

@@ -6,7 +6,7 @@ import av
 import numpy as np
 import pytest
 import torch
-from clips import Clip, frames_of, look
+from clips import Clip, frames_of, look, samples_of
 
 from esc_cli.errors import UnsupportedError
 from esc_cli.media.video.colour_tags import ColourTags, levels, resolved_matrix
@@ -240,6 +240,66 @@ def test_rgb_keeps_its_colours_in_every_codec_and_says_the_matrix_that_it_got(
     assert np.abs(colours.astype(int) - QUARTERS).max() <= 3
     assert is_rgb == (result in {"hevc", "ffv1"})
     assert (matrix, full_range) == ((0, 2) if is_rgb else (6, 1))
+
+
+@pytest.mark.parametrize("pix_fmt", ["gray", "gray16le"])
+@pytest.mark.parametrize(("stated", "low", "high"), [(0, 0, 255), (2, 0, 255), (1, 16, 235)])
+@pytest.mark.parametrize("result", ["h264", "av1", "ffv1", "prores"])
+def test_grey_of_which_no_range_is_stated_has_all_levels(
+    tmp_path, pix_fmt, stated, low, high, result
+):
+    """FFmpeg shows it so; as limited range its darkest and brightest levels would be cut off."""
+    quarters = np.array([[low, 90], [170, high]], np.uint8)
+    source = tmp_path / "source.mkv"
+    with av.open(str(source), "w") as container:
+        stream = container.add_stream("ffv1", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 64, pix_fmt
+        stream.codec_context.color_range = stated
+        for _ in range(2):
+            frame = av.VideoFrame.from_ndarray(quarters.repeat(32, 0).repeat(32, 1), "gray")
+            frame = frame.reformat(format=pix_fmt)
+            frame.color_range = stated
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    options = UpscaleOptions(
+        (str(source),),
+        output=str(tmp_path / "result.mkv"),
+        target=Target(1),
+        video=VideoOptions(codec=result),
+    )
+    *_, item, summary = upscale(options, Stop())
+    assert summary.exit_code == 0, item.reason
+    wanted = (quarters.astype(float) - low) * 255 / (high - low)
+    found = levels_shown(item.output)
+    assert np.abs(found - wanted).max() <= 3
+
+
+def levels_shown(path):
+    """The grey of the quarters of the first frame, 0 to 255, by the range that the file states."""
+    with av.open(str(path)) as container:
+        frame = next(container.decode(video=0))
+    top = 2 ** frame.format.components[0].bits - 1
+    luma = samples_of(frame)[0][16::32, 16::32].astype(float) * 255 / top
+    is_full = frame.color_range == 2 or frame.format.name.startswith("yuvj")
+    return luma if is_full else (luma - 16) * 255 / 219
+
+
+@pytest.mark.parametrize("verify", [True, False])
+def test_colours_that_were_mistaken_on_the_way_do_not_pass(tmp_path, monkeypatch, verify):
+    """As if red and blue had been taken for each other."""
+    own = ColourSpace.to_rgb
+
+    def swapped(self, frames, device):
+        return own(self, frames, device).flip(1)
+
+    monkeypatch.setattr(ColourSpace, "to_rgb", swapped)
+    clip = Clip(3, (64, 48), "yuv444p", "ffv1", {}, colour=(81, 90, 240), matrix=6)
+    source = clip.write(tmp_path / "clip.mkv")
+    wish = VideoOptions(codec="ffv1", verify=verify)
+    *_, item, _ = upscale(UpscaleOptions((str(source),), target=Target(2), video=wish), Stop())
+    assert item.status == ("failed" if verify else "done")
+    assert ("the written video differs from its source" in (item.reason or "")) == verify
+    assert [path.name for path in tmp_path.glob("clip_x*")] == ["clip_x2.mkv"] * (not verify)
 
 
 @pytest.mark.parametrize("name", ["yuv411p", "yuv420p", "yuv422p10le", "yuv440p", "gray", "gbrp"])
