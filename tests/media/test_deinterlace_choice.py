@@ -140,24 +140,51 @@ def test_progressive_videos_are_read_as_they_are_with_nothing_to_tell(tmp_path):
     assert not facts.fields.found
 
 
-@pytest.mark.parametrize("doubled", [False, True])
-def test_stray_interlaced_frames_of_a_film_are_deinterlaced_and_nothing_else(tmp_path, doubled):
-    """MPEG-2 says of each picture whether it is interlaced, so two streams can be one film."""
-    calm = Woven("mpeg2video", options={"b": "6M", "g": "1"}, called_interlaced=False)
-    lively = Woven("mpeg2video", options={"b": "6M", "g": "1"})
-    parts = [
-        calm.write(tmp_path / "a.m2v", progressive(AT, 600), "mpeg2video"),
-        lively.write(tmp_path / "b.m2v", interlaced(AT, 4, False), "mpeg2video"),
-        calm.write(tmp_path / "c.m2v", progressive(AT, 60), "mpeg2video"),
-    ]
-    (tmp_path / "film.m2v").write_bytes(b"".join(part.read_bytes() for part in parts))
-    path = tmp_path / "film.mkv"
-    with av.open(str(tmp_path / "film.m2v")) as one, av.open(str(path), "w") as other:
+def test_what_begins_progressive_and_goes_on_interlaced_is_measured_at_several_places(tmp_path):
+    clip = Woven(called_interlaced=False, options={"crf": "10", "g": "10"})
+    pictures = chain(progressive(AT, 120), islice(interlaced(AT, 400), 120, 400))
+    fields = looked_at(clip.write(tmp_path / "clip.mkv", pictures)).fields
+    assert fields.changes_all
+    assert "of 155 frames measured combed" in fields.found
+
+
+def joined(folder, *parts):
+    """Raw streams of MPEG-2 as one video."""
+    (folder / "film.m2v").write_bytes(b"".join(part.read_bytes() for part in parts))
+    path = folder / "film.mkv"
+    with av.open(str(folder / "film.m2v")) as one, av.open(str(path), "w") as other:
         copy = other.add_stream_from_template(one.streams.video[0])
         for number, packet in enumerate(p for p in one.demux() if p.size):
             packet.pts = packet.dts = 40 * number
             packet.time_base, packet.stream = Fraction(1, 1000), copy
             other.mux(packet)
+    return path
+
+
+def test_frames_that_are_combed_are_deinterlaced_where_only_others_are_called_so(tmp_path):
+    """As H.264 calls them of which some are coded by fields."""
+    whole = Woven("mpeg2video", options={"b": "6M", "g": "1"}, called_interlaced=False)
+    by_fields = Woven("mpeg2video", options={"b": "6M", "g": "1"})
+    parts = [
+        clip.write(tmp_path / f"{first}.m2v", islice(interlaced(AT, 60), first, last), "mpeg2video")
+        for clip, first, last in ((whole, 0, 20), (by_fields, 20, 35), (whole, 35, 60))
+    ]
+    frames, facts = frames_of(joined(tmp_path, *parts))
+    assert facts.fields.method == "all"
+    assert worst(frames, range(60)) > 33
+
+
+@pytest.mark.parametrize("doubled", [False, True])
+def test_stray_interlaced_frames_of_a_film_are_deinterlaced_and_nothing_else(tmp_path, doubled):
+    """MPEG-2 says of each picture whether it is interlaced, so two streams can be one film."""
+    calm = Woven("mpeg2video", options={"b": "6M", "g": "1"}, called_interlaced=False)
+    lively = Woven("mpeg2video", options={"b": "6M", "g": "1"})
+    path = joined(
+        tmp_path,
+        calm.write(tmp_path / "a.m2v", progressive(AT, 600), "mpeg2video"),
+        lively.write(tmp_path / "b.m2v", interlaced(AT, 4, False), "mpeg2video"),
+        calm.write(tmp_path / "c.m2v", progressive(AT, 60), "mpeg2video"),
+    )
     frames, facts = frames_of(path, doubled=doubled)
     assert facts.fields.method == "flagged"
     with av.open(str(path)) as container:
@@ -233,6 +260,10 @@ def test_frames_come_out_while_others_still_go_in(tmp_path):
         (Measured(frames=150, flagged=0, progressive=80, tff=60), "combed"),
         (Measured(frames=150, flagged=0, progressive=100, tff=40), "flagged"),  # fine lines
         (Measured(frames=150, flagged=70, progressive=80, tff=60), "flagged"),
+        (Measured(frames=150, flagged=70, progressive=60, tff=80), "flagged"),
+        (Measured(frames=150, flagged=45, progressive=30, tff=110), "all"),
+        (Measured(frames=9, flagged=3, tff=9), "all"),
+        (Measured(frames=150, flagged=45, progressive=30, tff=60, bff=50), "flagged"),
         (Measured(frames=150, flagged=150, progressive=148, tff=2), "none"),
         (Measured(frames=150, flagged=150), "all"),
         (Measured(frames=150, tff=60, bff=50), "flagged"),

@@ -119,6 +119,9 @@ _COMBED_SHARE_UNCALLED = 0.4
 progressive clips in public test sets up to a third was measured combed."""
 _ALL_COMBED_SHARE = 0.5
 """From this share of combed frames on every frame is deinterlaced."""
+_UNCALLED_SHARE = 0.25
+"""By which the share of combed frames exceeds that of the frames called interlaced, where a file is
+not to be believed; idet errs by less."""
 _TELECINE_REPEATS = 0.2
 """Fields by frames that repeat the one before: 3:2 has two in five, of which idet misses some."""
 _MATCHED_SHARE = 0.9
@@ -155,7 +158,8 @@ def _by_share(measured: Measured, doubled: bool, rate: Fraction) -> Fields:
     if not flagged and not (has_order and share >= _COMBED_SHARE_UNCALLED):
         return Fields("flagged", doubled=doubled)  # fine patterns look combed, of either order
     if share >= _STRAY_SHARE or (flagged and not told):
-        if 1 - _NEARLY_ALL_SHARE < flagged < _NEARLY_ALL_SHARE:
+        is_mixed = 1 - _NEARLY_ALL_SHARE < flagged < _NEARLY_ALL_SHARE
+        if is_mixed and not _is_combed_uncalled(measured, flagged):
             return _told(Fields("flagged", measured.order, doubled), measured, "partly", rate)
         if flagged >= _NEARLY_ALL_SHARE or share >= _ALL_COMBED_SHARE:
             return _told(Fields("all", measured.order, doubled), measured, "interlaced", rate)
@@ -164,6 +168,17 @@ def _by_share(measured: Measured, doubled: bool, rate: Fraction) -> Fields:
         text = f"called interlaced, but measured progressive ({_counts(measured)}): left alone"
         return Fields("none", found=text)
     return Fields("flagged", doubled=doubled)
+
+
+def _is_combed_uncalled(measured: Measured, flagged: float) -> bool:
+    """Whether also frames are combed that a file does not call interlaced while it does others.
+
+    H.264 that codes some frames by fields and others whole calls only those of fields so, unless
+    it says of each how it is shown (pic_struct).
+    """
+    share = measured.combed_share
+    is_more = share >= max(_ALL_COMBED_SHARE, flagged + _UNCALLED_SHARE)
+    return is_more and measured.order != "auto"
 
 
 def _told(fields: Fields, measured: Measured, what: str, rate: Fraction) -> Fields:
