@@ -83,6 +83,35 @@ def test_dispositions_are_kept_or_named_before_the_work(tmp_path, suffix, lost):
     )
 
 
+def of_two_views(path):
+    """MP4 as telephones write their spatial videos: a box more says that there is a second view."""
+    clip = Clip(3, (64, 64), codec="libx265", options={"x265-params": "log-level=none:bframes=0"})
+    content = bytearray(clip.write(path).read_bytes())
+    empty = bytes((0xA1, 0, 0, 0xA2, 0, 0, 0xA7, 0, 0))  # arrays of SPS, PPS, SEI
+    second = b"lhvC" + bytes((1, 0xF0, 0, 0xFC, 0xCB, 3)) + empty  # ISO/IEC 14496-15
+    box = (4 + len(second)).to_bytes(4, "big") + second
+    at = 0
+    for name in (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd", b"hev1"):
+        at = content.index(name, at) - 4
+        size = int.from_bytes(content[at : at + 4], "big") + len(box)
+        content[at : at + 4] = size.to_bytes(4, "big")
+        at += 4
+    configuration = content.index(b"hvcC", at) - 4
+    end = configuration + int.from_bytes(content[configuration : configuration + 4], "big")
+    content[end:end] = box
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize("suffix", ["mkv", "mp4", "mov"])
+def test_of_two_views_one_is_enlarged_and_not_called_two(tmp_path, suffix):
+    source = of_two_views(tmp_path / "clip.mp4")
+    multilayer = av.stream.Disposition.multilayer
+    assert tracks(source)[0][1] & multilayer
+    result, _ = done(source, suffix)
+    assert not tracks(result)[0][1] & multilayer
+
+
 @pytest.mark.parametrize("suffix", ["mp4", "mov"])
 def test_tags_of_any_name_are_kept_beside_those_that_players_know(tmp_path, suffix):
     tags = {

@@ -30,12 +30,18 @@ def hdr_clip(path):
 def captioned(source, target, first=0, content=CAPTIONS, unit_head=b"\x06"):
     """The same H.264 packets with a message, of closed captions, before each, from one on."""
     message = unit_head + b"\x04" + bytes([len(content)]) + content + b"\x80"
+    return with_unit(source, target, message, first)
+
+
+def with_unit(source, target, message, first=0, last=False):
+    """The same packets of H.264 or HEVC with one more NAL unit each, from one on."""
     unit = len(message).to_bytes(4, "big") + message
     with av.open(str(source)) as one, av.open(str(target), "w") as other:
         copy = other.add_stream_from_template(one.streams.video[0], opaque=True)
         packets = [packet for packet in one.demux(one.streams.video[0]) if packet.size]
         for number, packet in enumerate(packets):
-            made = av.Packet(unit * (number >= first) + bytes(packet))
+            before, after = (b"", unit) if last else (unit * (number >= first), b"")
+            made = av.Packet(before + bytes(packet) + after)
             made.pts, made.dts, made.time_base = packet.pts, packet.dts, packet.time_base
             made.is_keyframe, made.stream = packet.is_keyframe, copy
             other.mux(made)
@@ -97,6 +103,16 @@ def test_hdr10_plus_is_named_before_the_work_and_in_the_report(tmp_path):
     assert remarks == ["will be lost, as libx265 is not given it: HDR10+"]
     assert item.notes == tuple(remarks)
     assert "DYNAMIC_HDR_PLUS" not in found
+
+
+def test_dolby_vision_is_named_before_the_work_and_in_the_report(tmp_path):
+    """Its settings are in a NAL unit of a type that HEVC leaves free (62), the last of a frame."""
+    plain = Clip(frames=4, codec="libx265", options={"x265-params": "log-level=none:bframes=0"})
+    plain = plain.write(tmp_path / "in" / "plain.mkv")
+    source = with_unit(plain, tmp_path / "clip.mkv", b"\x7c\1" + bytes(range(25, 60)), last=True)
+    remarks, item, _ = run(source, codec="hevc")
+    assert remarks == ["will be lost, as libx265 is not given it: Dolby Vision"]
+    assert item.notes == tuple(remarks)
 
 
 def test_closed_captions_that_begin_later_are_named_at_the_end(tmp_path):

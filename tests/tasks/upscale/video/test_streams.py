@@ -43,13 +43,15 @@ def kinds(path):
         ("old.avi", "adpcm_ms", "adpcm_ms"),
         ("telephone.avi", "pcm_alaw", "pcm_alaw"),
         ("island.avi", "pcm_mulaw", "pcm_mulaw"),
+        ("camera.mov", "pcm_s16be", "pcm_s16be"),
+        ("studio.mov", "pcm_f32le", "pcm_f32le"),
     ],
 )
 def test_matroska_holds_sound_under_the_names_of_avi_and_asf(tmp_path, name, codec, found):
     source = Clip(codec="mpeg4", options={}, audio=("eng",), audio_codec=codec).write(
         tmp_path / name
     )
-    item = done(source)
+    item = done(source, format="mkv")
     assert kinds(item.output)[1] == ("audio", found)
     assert look(item.output).payloads == look(source).payloads
     assert not [note for note in item.notes if "becomes" in note]
@@ -232,6 +234,22 @@ def test_what_becomes_of_streams_that_do_not_fit_is_chosen(tmp_path):
     item = run(source, "keep", format="mp4", name="other")
     assert "mp4 cannot hold stream 2" in item.reason
     assert "--streams fit" in item.reason
+
+
+def test_a_video_that_is_refused_leaves_the_others_of_its_batch_alone(tmp_path):
+    """One has a stream that does not fit, one is of a kind for which there is no decoder."""
+    Clip(3, subtitle="subrip").write(tmp_path / "in" / "subtitled.mkv")
+    Clip(3).write(tmp_path / "in" / "plain.mkv")
+    (tmp_path / "in" / "camera.braw").write_bytes(b"\0\0\0\x14ftypqt  " + bytes(500))
+    video = VideoOptions(streams="keep")
+    options = UpscaleOptions((str(tmp_path / "in"),), target=Target(1), video=video, format="mp4")
+    *events, summary = upscale(options, Stop())
+    items = {event.input.name: event for event in events if isinstance(event, Item)}
+    assert {name: item.status for name, item in items.items()} == {
+        "camera.braw": "failed", "plain.mkv": "done", "subtitled.mkv": "failed",
+    }  # fmt: skip
+    assert "mp4 cannot hold stream 1 (subtitle, srt, fre)" in items["subtitled.mkv"].reason
+    assert summary.exit_code == 1
 
 
 def renamed(path, old, new):
