@@ -1,6 +1,7 @@
 """AVIF of older encoders, which browsers read and the strict libavif of Pillow does not.
 
-Their opacity states no size of its own, or their properties are given to items in several boxes.
+Their opacity states no size of its own, their properties are given to items in several boxes, or
+they tell which pictures are sizes of one (a pyramid), which says nothing about the picture that is read.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ _OPACITY = b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha\0", b"urn:mpeg:hevc:201
 
 
 def as_libavif_reads(content: bytes) -> bytes:
-    """The same file with one box of associations, and opacity of the picture's size.
+    """The same file with one box of associations, opacity of the picture's size, and no pyramids.
 
     The changed meta box goes to the end and the old one is left as free space, so that no offset
     changes (ISO/IEC 14496-12, 8.11.1 lets it be anywhere).
@@ -43,7 +44,10 @@ def _changed(meta: bytes) -> bytes | None:
     tables = [inside[start:end] for kind, start, end in boxes(inside) if kind == b"ipma"]
     merged = _merged(tables)
     wanted = _missing_sizes(parts.get(b"iref", b""), stored, merged)
-    if not wanted and len(merged) == len(tables):
+    pyramids = b"pymd" in children(parts.get(b"grpl", b""))
+    if pyramids:
+        del parts[b"grpl"]
+    if not wanted and not pyramids and len(merged) == len(tables):
         return None
     made = (_box(b"ipma", b"".join(_associated(table, wanted))) for table in merged)
     parts[b"iprp"] = _box(b"ipco", stored) + b"".join(made)

@@ -19,6 +19,7 @@ from esc_cli.media.heif_boxes import (
     Properties,
     clean_aperture,
     coded_colour,
+    further_pictures,
     primary,
     stored_bits,
 )
@@ -65,7 +66,9 @@ def described(
     if format_name == "AVIF" and of_track is None:
         box = clean_aperture(first.properties, *size)
         size = box.width, box.height
-    notes = tuple(f"left out: {what}" for what in first.others)
+    further = further_pictures(stream) if format_name == "AVIF" else 0  # libheif counts its own
+    beside = (f"{further} further picture{'s' * (further > 1)} of the file",) if further else ()
+    notes = tuple(f"left out: {what}" for what in (*first.others, *beside))
     levels = chunks_of(first.properties)
     colour = (*coded_colour(first.properties), *levels)
     return Described(size, stored_bits(first.properties), colour, levels, notes)

@@ -17,6 +17,7 @@ Properties: TypeAlias = tuple[tuple[bytes, bytes], ...]
 _META_BYTES = 1 << 24
 _DEPTH = (b"auxid:2\0", b":auxiliary:depth", b":aux:depth")
 _FULL_BYTES = 4  # version and flags
+_PICTURES = frozenset((b"av01", b"hvc1", b"grid", b"iovl", b"iden"))
 _USUAL = frozenset((0, 1, 2, 5, 6, 13))  # sRGB, Rec. 601 and 709, unspecified (ITU-T H.273)
 
 
@@ -109,12 +110,31 @@ def _others(kinds: dict[int, bytes], container: list[tuple[bytes, bytes]]) -> tu
     return tuple(what for what, is_there in found if is_there)
 
 
-def _items(iinf: bytes) -> Iterator[tuple[int, bytes]]:
-    """(number, type) of each item (ISO/IEC 14496-12, 8.11.6)."""
+def further_pictures(stream: BinaryIO) -> int:
+    """How many pictures to be shown lie beside the primary one: no part, thumbnail or opacity."""
+    try:
+        return _further(_meta(stream))
+    except (struct.error, IndexError):
+        return 0
+    finally:
+        stream.seek(0)
+
+
+def _further(meta: dict[bytes, bytes]) -> int:
+    stated, iinf, iref = (meta.get(kind, b"") for kind in (b"pitm", b"iinf", b"iref"))
+    number = struct.unpack_from(">H" if stated[:1] == b"\0" else ">I", stated, _FULL_BYTES)[0]
+    shown = {item for item, kind in _items(iinf, hidden=False) if kind in _PICTURES}
+    parts = {part for _, those in all_references(iref, b"dimg") for part in those}
+    beside = {item for kind in (b"auxl", b"thmb") for item, _ in references(iref, kind)}
+    return len(shown - parts - beside - {number})
+
+
+def _items(iinf: bytes, hidden: bool = True) -> Iterator[tuple[int, bytes]]:
+    """(number, type) of each item (ISO/IEC 14496-12, 8.11.6), `hidden` ones too if so."""
     entries = iinf[6 if iinf[:1] == b"\0" else 8 :]
     for kind, start, end in boxes(entries):
         entry = entries[start:end]
-        if kind == b"infe" and entry[0] in (2, 3):
+        if kind == b"infe" and entry[0] in (2, 3) and (hidden or not entry[3] & 1):
             layout = ">HH4s" if entry[0] == 2 else ">IH4s"
             number, _, item_type = struct.unpack_from(layout, entry, _FULL_BYTES)
             yield number, item_type
@@ -127,12 +147,19 @@ def _first_tile(iref: bytes, grid: int) -> int:
 
 def references(iref: bytes, kind: bytes) -> Iterator[tuple[int, int]]:
     """(number of an item, the first that it refers to) of this kind (ISO/IEC 14496-12, 8.11.12)."""
-    layout = ">HHH" if iref[:1] == b"\0" else ">IHI"
+    return ((source, those[0]) for source, those in all_references(iref, kind) if those)
+
+
+def all_references(iref: bytes, kind: bytes) -> Iterator[tuple[int, tuple[int, ...]]]:
+    """(number of an item, all that it refers to) of this kind."""
+    head, form = (">HH", "H") if iref[:1] == b"\0" else (">IH", "I")
     inside = iref[_FULL_BYTES:]
     for found, start, end in boxes(inside):
-        if found == kind and end - start >= struct.calcsize(layout):
-            source, _, first = struct.unpack_from(layout, inside, start)
-            yield int(source), int(first)
+        at = start + struct.calcsize(head)
+        if found == kind and at <= end:
+            source, count = struct.unpack_from(head, inside, start)
+            count = min(count, (end - at) // struct.calcsize(form))
+            yield int(source), struct.unpack_from(f">{count}{form}", inside, at)
 
 
 def associations(ipma: bytes) -> Iterator[tuple[int, list[int]]]:

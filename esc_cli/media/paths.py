@@ -22,7 +22,8 @@ ARCHIVES = frozenset((".cbz", ".zip"))
 
 _REFUSED_NAMES = (
     "psd psb svg svgz ico cur icns jp2 j2k jpx jpf jpc j2c jxr wdp jls dcx sgi ras "
-    "cbr cb7 cbt ppm pgm pbm pnm pam dds xcf eps qoi"
+    "rgb rgba bw sun iff ilbm lbm fpx xbm xpm wmf emf dpx bpg flif jng mng djvu djv "
+    "cbr cb7 cbt ppm pgm pbm pnm pam pfm dds xcf eps qoi"
 )
 REFUSED = frozenset(f".{name}" for name in _REFUSED_NAMES.split())
 """Suffixes of pictures that are not supported: a folder scan names them instead of passing by."""

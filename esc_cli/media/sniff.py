@@ -37,6 +37,23 @@ _REFUSED = (
     (b"DDS ", "DDS textures"),
     (b"qoif", "QOI pictures"),
     (b"gimp xcf", "XCF pictures"),
+    *((b"\1\xda" + kind, "SGI pictures") for kind in (b"\0\1", b"\0\2", b"\1\1", b"\1\2")),
+    (b"\x59\xa6\x6a\x95", "Sun raster pictures"),
+    (b"II\xbc", "JPEG XR pictures"),
+    (b"\xb1h\xde:", "DCX pictures"),
+    (b"farbfeld", "farbfeld pictures"),
+    (b"SDPX", "DPX pictures"),
+    (b"XPDS", "DPX pictures"),
+    (b"BPG\xfb", "BPG pictures"),
+    (b"FLIF", "FLIF pictures"),
+    (b"PF\n", "PFM pictures"),
+    (b"Pf\n", "PFM pictures"),
+    (b"/* XPM */", "XPM pictures"),
+    (b"\x8bJNG\r\n\x1a\n", "JNG pictures"),
+    (b"\x8aMNG\r\n\x1a\n", "MNG animations"),
+    (b"\xd7\xcd\xc6\x9a", "WMF drawings"),
+    (b"AT&TFORM", "DjVu documents"),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "OLE files (FlashPix, Office)"),
     (b"%PDF", "PDF documents"),
     (b"%!PS", "PostScript documents"),
     (b"PK\x03\x04", "ZIP archives"),
@@ -50,7 +67,9 @@ _REFUSED = (
     (b"OggS", "Ogg files"),
     (b"ID3", "MP3 files"),
 )
+_IFF = frozenset((b"ILBM", b"PBM ", b"ACBM", b"DEEP", b"RGB8", b"RGBN"))
 _PNM = tuple(b"P%d" % number for number in range(1, 8))
+_MAP_DEPTHS = (0, 8, 15, 16, 24, 32)
 _HEIF_BRANDS = frozenset(
     (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1")
 )
@@ -100,8 +119,9 @@ def _is_tga(head: bytes) -> bool:
         return False
     mapped, kind, depth = head[1], head[2], head[16]
     sizes = int.from_bytes(head[12:14], "little"), int.from_bytes(head[14:16], "little")
-    plain = kind in (2, 3, 10, 11) and mapped == 0 and not any(head[3:8])
-    has_map = mapped == 1 and head[7] in (8, 15, 16, 24, 32) and any(head[5:7])
+    # Some writers state the depth of a palette that is not there.
+    plain = kind in (2, 3, 10, 11) and mapped == 0 and not any(head[3:7]) and head[7] in _MAP_DEPTHS
+    has_map = mapped == 1 and head[7] in _MAP_DEPTHS[1:] and any(head[5:7])
     return (
         (plain or (has_map and kind in (1, 2, 3, 9, 10, 11)))
         and all(sizes)
@@ -153,6 +173,12 @@ def _no_picture(head: bytes) -> ReadError | UnsupportedError:
     for magic, name in _REFUSED:
         if head.startswith(magic):
             return _refusal(name)
+    if head.startswith(b"FORM") and head[8:12] in _IFF:
+        return _refusal("IFF pictures")
+    if head.startswith(b"\1\0\0\0") and head[40:44] == b" EMF":
+        return _refusal("EMF drawings")
+    if head.startswith(b"#define ") and b"_width " in head:
+        return _refusal("XBM pictures")
     if head.startswith(_PNM) and head[2:3].isspace():
         return UnsupportedError("PNM pictures are not supported")
     start = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()

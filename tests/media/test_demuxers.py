@@ -5,6 +5,7 @@ from __future__ import annotations
 import av
 import numpy as np
 import pytest
+from PIL import Image
 from clips import Clip
 from counted import Counted
 
@@ -62,6 +63,18 @@ def test_bytes_of_something_else_may_come_between(tmp_path):
 def test_a_grey_picture_is_no_transport_stream():
     """The sync byte is the grey 71, which fills whole pictures."""
     assert demuxer_of(b"G" * 20_000) is None
+
+
+@pytest.mark.parametrize("name", ["a.tga", "a.pcx", "a.dng", "a.fits", "a.ico", "a.ppm"])
+def test_rows_of_samples_that_look_like_packets_make_no_video(tmp_path, name):
+    """A column of 64 pixels a row, with the grey of the sync byte, as TGA stores it."""
+    pixels = np.zeros((64, 64, 3), np.uint8)
+    pixels[:, 2] = 71, 255, 255
+    pixels[:, 3, 0] = 255
+    path = tmp_path / name
+    Image.fromarray(pixels[..., ::-1]).save(path, "TGA")
+    assert demuxer_of(path.read_bytes()) == "mpegts"
+    assert not is_video(path)
 
 
 @pytest.mark.parametrize(

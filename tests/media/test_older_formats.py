@@ -80,8 +80,17 @@ def test_pcx_is_read(save, rgb, mode):
     np.testing.assert_array_equal(picture.frames[0], wanted.reshape(20, 30, -1))
 
 
-def test_a_cursor_is_still_a_cursor():
-    cursor = b"\0\0\2\0\1\0\x20\x20\0\0\0\0\0\0\xa8\x10\0\0\x16\0\0\0" + bytes(60)
+@pytest.mark.parametrize("depth", [8, 24])
+def test_a_tga_may_state_the_depth_of_a_palette_that_is_not_there(save, rgb, depth):
+    content = save(Image.fromarray(rgb), "TGA")
+    odd = content[:7] + bytes((depth,)) + content[8:]
+    assert probe(odd, LIMIT).format == "TGA"
+    np.testing.assert_array_equal(decode(odd, LIMIT).frames[0], rgb)
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_a_cursor_is_still_a_cursor(count):
+    cursor = b"\0\0\2\0" + bytes((count,)) + b"\0\x20\x20\0\0\0\0\0\0\xa8\x10\0\0\x16\0\0\0" + bytes(60)
     with pytest.raises(UnsupportedError, match="CUR cursors"):
         probe(cursor, LIMIT)
 

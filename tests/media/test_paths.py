@@ -47,7 +47,7 @@ def test_a_folder_stands_for_its_pictures_in_order_and_without_what_is_hidden(tr
 
 def test_every_suffix_of_a_known_kind_is_found_whether_it_is_read_or_refused_by_name(tmp_path):
     read = "arw avifs btf cbz dng heics hif jif jps jxl mpo nrw pcx srf tf8 tga zip"
-    refused = "cbr cur dcx icns jls jxr pam sgi"
+    refused = "cbr cur dcx emf fpx icns iff jls jxr pam pfm rgb sgi xbm xpm"
     names = sorted(f"a.{suffix}" for suffix in f"{read} {refused}".split())
     for name in names:
         (tmp_path / name).touch()

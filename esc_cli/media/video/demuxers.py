@@ -12,7 +12,8 @@ from pathlib import Path
 
 from esc_cli.errors import UnsupportedError
 from esc_cli.files.source import open_source
-from esc_cli.media.paths import PICTURES
+from esc_cli.media.formats import INPUT_SUFFIXES
+from esc_cli.media.paths import PICTURES, REFUSED
 from esc_cli.media.video_suffixes import REFUSED_VIDEOS, VIDEOS
 
 HEAD_BYTES = 1 << 16
@@ -139,9 +140,9 @@ def is_video(path: Path) -> bool:
     """Whether a file is to be done as a video: by its content, or by its name.
 
     A name alone is enough, so that a damaged video is reported as one. Names of pictures decide
-    for themselves. Raises ReadError for what cannot be opened, UnsupportedError for a playlist.
+    for themselves: rows of samples may look like packets of a broadcast. Raises ReadError for what cannot be opened, UnsupportedError for a playlist.
     """
-    if path.suffix.lower() in PICTURES:
+    if path.suffix.lower() in PICTURES | INPUT_SUFFIXES | REFUSED:
         return False
     with open_source(path) as stream:
         return demuxer_of(stream.read(HEAD_BYTES)) is not None or may_be_probed(path)
