@@ -106,9 +106,8 @@ class Renderer:
         if plan.no_pictures:
             self._say(f"left out: {plan.no_pictures} files that are no pictures or videos")
         if self.dry_run:
-            size = f"{plan.megapixels:,.1f} megapixels in, about {_bytes(plan.bytes_estimate)} out"
-            self._say(f"{plan.to_do} of {plan.total} to do: {size}")
-        elif plan.to_do and stderr.is_terminal and not self.quiet:
+            self._say(_to_do(plan))
+        elif (plan.to_do or plan.looked_at is not None) and stderr.is_terminal and not self.quiet:
             self._progress = _progress_bar()
             self._task = self._progress.add_task("", total=plan.total)
             self._progress.start()
@@ -166,6 +165,8 @@ class Renderer:
         counts = f"{summary.done} done, {summary.skipped} skipped, {summary.failed} failed"
         counts += f", {summary.shared} shared" if summary.shared else ""
         left = f", {summary.left} left" if summary.left else ""
+        if summary.planned is not None:
+            self._say(_to_do(summary.planned))
         if not self.dry_run:
             self._say(f"{counts}{left} in {summary.seconds:.1f} s")
 
@@ -201,6 +202,12 @@ def _progress_bar() -> Progress:
         # Rich would send what goes to stdout to its own terminal, past a pipe or a file.
         redirect_stdout=sys.stdout is not None and sys.stdout.isatty(),
     )
+
+
+def _to_do(plan: Planned) -> str:
+    size = f"{plan.megapixels:,.1f} megapixels in, about {_bytes(plan.bytes_estimate)} out"
+    text = f"{plan.to_do} of {plan.total} to do: {size}"
+    return text if plan.looked_at is None else f"about {text}, as the first {plan.looked_at} go"
 
 
 def _bytes(count: float) -> str:

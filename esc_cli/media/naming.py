@@ -96,6 +96,11 @@ def check_pattern(pattern: str) -> None:
         raise UsageError(f"--name {pattern!r} is no plain file name")
 
 
+def placeholders_of(pattern: str) -> frozenset[str]:
+    """Those that a pattern has in it."""
+    return frozenset(name for _, name, _, _ in string.Formatter().parse(pattern) if name)
+
+
 def result_name(pattern: str, values: Mapping[str, str]) -> str:
     """The file name without its suffix."""
     return pattern.format_map(values)
@@ -157,12 +162,17 @@ def _distinct(path: Path, suffix: str, is_taken: Callable[[Path], bool]) -> Path
     return candidate
 
 
+def folded(text: str) -> str:
+    """The same for names that some file system takes for the same: without case and composition."""
+    return text.lower() if text.isascii() else unicodedata.normalize("NFC", text).casefold()
+
+
 def _digest(path: Path) -> int:
     """64 bits of what two names share that some file systems take for the same: case, composition.
 
     Of ten million names two have one digest by chance in 3 of a million batches; they would be
     longer than they need be.
     """
-    text = unicodedata.normalize("NFC", os.path.abspath(path)).casefold()  # noqa: PTH100
+    text = folded(os.path.abspath(path))  # noqa: PTH100
     digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
     return int.from_bytes(digest, "big", signed=True)

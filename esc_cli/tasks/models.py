@@ -122,9 +122,10 @@ class Models:
 
         Fetches nothing. Raises WeightsError when no network reaches it.
         """
-        if factor not in self._by_factor:
-            self._by_factor[factor] = self._chosen(factor)
-        return self._by_factor[factor]
+        choice = self._by_factor.get(factor)  # another thread may fetch, which empties it
+        if choice is None:
+            choice = self._by_factor[factor] = self._chosen(factor)
+        return choice
 
     def _chosen(self, factor: float) -> Choice:
         if self.denoise is None and self.model != AUTO:

@@ -6,10 +6,10 @@ import threading
 from collections import deque
 from collections.abc import Callable
 
-from esc_cli.tasks.upscale.job import StreamedJob
+from esc_cli.tasks.upscale.job import Settled, StreamedJob
 from esc_cli.tasks.upscale.stages import Failure, Work
 
-Decoded = Work | StreamedJob | Failure | None
+Decoded = Work | StreamedJob | Failure | Settled | None
 """What the reader hands on; None after the last."""
 _LOOK_S = 0.2
 

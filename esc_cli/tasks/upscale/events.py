@@ -107,7 +107,8 @@ class Remark:
 class Planned:
     """The batch as it was found, before any work.
 
-    `of_other_shares`: inputs that are left to other machines.
+    `of_other_shares`: inputs that are left to other machines. `looked_at`: the inputs from which
+    `to_do`, `megapixels` and `bytes_estimate` are estimated; None where all were looked at.
     """
 
     total: int
@@ -118,11 +119,15 @@ class Planned:
     earlier_outputs: Sequence[Path]
     empty_folders: tuple[Path | Address, ...]
     of_other_shares: int = 0
+    looked_at: int | None = None
 
 
 @dataclass(frozen=True)
 class Summary:
-    """The end of a batch. `exit_code` is the documented one."""
+    """The end of a batch. `exit_code` is the documented one.
+
+    `planned`: what a dry run came to, where `Planned` was an estimate.
+    """
 
     done: int
     skipped: int
@@ -132,6 +137,7 @@ class Summary:
     exit_code: int
     stopped: str = ""
     shared: int = 0
+    planned: Planned | None = None
 
 
 ItemEvent = Remark | Progress | Item

@@ -24,6 +24,7 @@ from esc_cli.tasks.models import Models
 from esc_cli.tasks.upscale.archive.job import ArchiveJob
 from esc_cli.tasks.upscale.events import Item, ItemEvent
 from esc_cli.tasks.upscale.input_kind import Batch
+from esc_cli.tasks.upscale.input_places import InputPlaces
 from esc_cli.tasks.upscale.job import Job, item_of
 from esc_cli.tasks.upscale.options import UpscaleOptions
 from esc_cli.tasks.upscale.pipeline import Runner
@@ -112,9 +113,9 @@ class InPlacePlanner(Planner):
         self.places = places
         self._device = places.root.stat().st_dev
 
-    def plan(self, found: Found | None = None) -> Plan:
+    def plan(self, found: Found | None = None, places: InputPlaces | None = None) -> Plan:
         """As of every batch. Raises DiskError, too, when the backup's disk has not the space."""
-        plan = super().plan(found)
+        plan = super().plan(found, places)
         home = next(one for one in ancestors(self.places.backup / "_") if one.exists())
         need = sum(job.source.path.stat().st_size for job in plan.jobs)
         if shutil.disk_usage(home).free < need:

@@ -133,6 +133,13 @@ class StreamedJob(Job, ABC):
         """
 
 
+@dataclass(frozen=True)
+class Settled:
+    """Items that need no work, where they stand among the jobs of a batch."""
+
+    items: tuple[Item, ...]
+
+
 def smallest_tile(tiles: Sequence[int]) -> int | None:
     """The side of the smallest tile of an item's passes, 0 if all were whole; None without any."""
     return min((tile for tile in tiles if tile), default=0) if tiles else None

@@ -9,6 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain
 from typing import Protocol
 
 from esc_cli.engine.threads import available_cores
@@ -19,7 +20,7 @@ from esc_cli.tasks.upscale.batching import Batches, Outcome, batches
 from esc_cli.tasks.upscale.decode_queue import Ahead
 from esc_cli.tasks.upscale.devices import Workers
 from esc_cli.tasks.upscale.events import Item, ItemEvent
-from esc_cli.tasks.upscale.job import Job, StreamedJob, item_of
+from esc_cli.tasks.upscale.job import Job, Settled, StreamedJob, item_of
 from esc_cli.tasks.upscale.memory_limit import bounds
 from esc_cli.tasks.upscale.options import UpscaleOptions
 from esc_cli.tasks.upscale.records import RecordShelf
@@ -38,6 +39,9 @@ def encoder_count() -> int:
     return max(2, min(8, available_cores() - 1))
 
 
+Group = Sequence[Outcome] | Settled
+
+
 @dataclass
 class _Pictures:
     """Groups of decoded pictures up to the end, or to the next video, which is kept in `streamed`.
@@ -50,12 +54,12 @@ class _Pictures:
     goes_on: Callable[[], bool]
     streamed: StreamedJob | None = None
 
-    def __iter__(self) -> Iterator[Sequence[Outcome]]:
+    def __iter__(self) -> Iterator[Group]:
         while self.goes_on() and (first := self.ahead.take(self.goes_on)) is not None:
             if isinstance(first, StreamedJob):
                 self.streamed = first
                 return
-            yield self._group(first)
+            yield first if isinstance(first, Settled) else self._group(first)
 
     def _group(self, first: Outcome) -> Sequence[Outcome]:
         group = [first]
@@ -78,8 +82,8 @@ class Runner(Protocol):
     def prepared(self, networks: Iterable[Choice]) -> AbstractContextManager[None]:
         """Within, these networks are ready."""
 
-    def run(self, jobs: Sequence[Job]) -> Iterator[ItemEvent]:
-        """The items of the jobs as they finish."""
+    def run(self, jobs: Sequence[Job], more: Iterable[Job | Settled] = ()) -> Iterator[ItemEvent]:
+        """The items of the jobs as they finish, and of `more`, which is asked for one by one."""
 
 
 @dataclass
@@ -106,15 +110,16 @@ class Pipeline:
             self.workers.prepare(choice)
         yield
 
-    def run(self, jobs: Sequence[Job]) -> Iterator[ItemEvent]:
+    def run(self, jobs: Sequence[Job], more: Iterable[Job | Settled] = ()) -> Iterator[ItemEvent]:
         """The items of the jobs as they finish, until all are done, a stop, or a fatal error.
 
-        A video, which takes its time, tells of its progress in between.
+        A video, which takes its time, tells of its progress in between. `more` is asked for by the
+        thread that decodes, and must raise nothing.
         """
         devices = len(self.steps)
         joined = batches(self.options, self.workers.device_types)
         ahead = Ahead(max(DECODED_AHEAD, devices), joined.pixels * devices)
-        reader = threading.Thread(target=self._read, args=(jobs, ahead), daemon=True)
+        reader = threading.Thread(target=self._read, args=(chain(jobs, more), ahead), daemon=True)
         reader.start()
         with ThreadPoolExecutor(self.encoders, thread_name_prefix="encode") as encoders:
             try:
@@ -123,11 +128,11 @@ class Pipeline:
                 ahead.close()
                 self._leave(reader)
 
-    def _read(self, jobs: Sequence[Job], ahead: Ahead) -> None:
+    def _read(self, jobs: Iterable[Job | Settled], ahead: Ahead) -> None:
         for job in jobs:
-            if ahead.is_closed or self.stop or self.stop.is_due:
+            if ahead.is_closed or not self._goes_on():
                 break
-            if isinstance(job, StreamedJob):
+            if isinstance(job, (StreamedJob, Settled)):
                 ahead.put(job)
                 continue
             ahead.put(guarded(job, partial(self._decoded, job)))
@@ -147,8 +152,8 @@ class Pipeline:
     ) -> Iterator[ItemEvent]:
         """Pictures are shared by the devices; a video waits for them and has the first device."""
 
-        def enlarge(step: Step, group: Sequence[Outcome]) -> Sequence[Outcome]:
-            return step.enlarge(group, joined)
+        def enlarge(step: Step, group: Group) -> Group:
+            return group if isinstance(group, Settled) else step.enlarge(group, joined)
 
         while True:
             pictures = _Pictures(ahead, joined, self._goes_on)
@@ -159,10 +164,11 @@ class Pipeline:
                 return
             yield from self._streamed(pictures.streamed)
 
-    def _take_over(
-        self, group: Sequence[Outcome], encoders: ThreadPoolExecutor
-    ) -> Iterator[ItemEvent]:
+    def _take_over(self, group: Group, encoders: ThreadPoolExecutor) -> Iterator[ItemEvent]:
         """Have the results of a group encoded, while the device goes on."""
+        if isinstance(group, Settled):
+            yield from group.items
+            return
         for outcome in group:
             if isinstance(outcome, Work):
                 yield from self._make_room(outcome.job, self.encoders + len(group) - 1)
@@ -227,5 +233,7 @@ def _already(failure: Failure) -> Future[Item | Failure]:
     return future
 
 
-def _result_bytes(group: Sequence[Outcome]) -> int:
+def _result_bytes(group: Group) -> int:
+    if isinstance(group, Settled):
+        return 0
     return sum(outcome.job.result_bytes for outcome in group)

@@ -8,8 +8,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import numpy as np
-
 from esc_cli.errors import (
     DeviceError,
     DiskError,
@@ -28,11 +26,12 @@ from esc_cli.media.naming import (
     destination,
     folder_for,
 )
-from esc_cli.media.paths import Found, Resolver, find_sources, place_hash
+from esc_cli.media.paths import Found, Source, find_sources
 from esc_cli.tasks.models import Models
 from esc_cli.tasks.upscale.archive.kind import ArchiveKind
 from esc_cli.tasks.upscale.events import Item
 from esc_cli.tasks.upscale.input_kind import Batch, InputKind
+from esc_cli.tasks.upscale.input_places import InputPlaces
 from esc_cli.tasks.upscale.job import Job, item_of
 from esc_cli.tasks.upscale.large_enough import copy_of, is_large_enough, reason
 from esc_cli.tasks.upscale.memory_limit import check_memory
@@ -67,21 +66,28 @@ class Planner:
     def __init__(self, options: UpscaleOptions, models: Models, shelf: RecordShelf) -> None:
         self.options, self.models, self.shelf = options, models, shelf
 
-    def plan(self, found: Found | None = None) -> Plan:
+    def find(self) -> Found:
+        """The inputs. Raises UsageError."""
+        if self.options.name is not None:
+            check_pattern(self.options.name)
+        return self._found(destination(self.options.inputs, self.options.output))
+
+    def plan(self, found: Found | None = None, places: InputPlaces | None = None) -> Plan:
         """Find the inputs, unless they are `found` already, and decide on each.
 
-        Raises UsageError, WeightsError, DiskError, and DeviceError for an encoder that does not
-        open on this machine.
+        `places`: those of all inputs of the batch, where `found` is a part of them. Raises
+        UsageError, WeightsError, DiskError, and DeviceError for an encoder that does not open on
+        this machine.
         """
         options = self.options
-        if options.name is not None:
-            check_pattern(options.name)
+        found = self.find() if found is None else found
         chosen = destination(options.inputs, options.output)
-        found = self._found(chosen) if found is None else found
         problems = Packed(Item(p, "failed", reason=error.reason) for p, error in found.problems)
         plan = Plan(settled=problems, found=found, of_other_shares=len(found.others))
         batch = Batch(options, self.models, self.shelf, chosen)
-        for job in self._named(map(self._identified, self._drafts(batch, plan)), plan):
+        named = self._named(map(self._identified, self._drafts(batch, plan)))
+        (InputPlaces(plan.found) if places is None else places).refuse(named)
+        for job in named:
             if options.owns(job.source) or job.is_shared(options):
                 self._settle(job, plan)
             else:  # it was needed for the names of the others
@@ -89,8 +95,8 @@ class Planner:
         return plan
 
     @staticmethod
-    def _named(drafts: Iterator[Job], plan: Plan) -> Packed[Job]:
-        """The jobs with outputs that differ, none of which is an input. Raises UsageError."""
+    def _named(drafts: Iterator[Job]) -> Packed[Job]:
+        """The jobs with outputs that differ."""
         named, names = Packed[Job](), Names()
         for job in drafts:
             named.append(job)
@@ -99,7 +105,6 @@ class Planner:
         if outputs is not None:
             pairs = zip(named, outputs, strict=True)
             named = Packed(replace(job, output=output) for job, output in pairs)
-        _refuse_inputs(plan.found, named)
         return named
 
     def _found(self, chosen: Destination | None) -> Found:
@@ -121,7 +126,7 @@ class Planner:
             root = folder_for(source, batch.chosen, label, several)
             try:
                 kind = next(kind for kind in kinds if kind.recognises(source))
-                job = kind.draft(source, root)
+                job = self._draft(kind, source, root)
             except EscError as error:
                 if _concerns_all(error, batch):
                     raise
@@ -139,6 +144,9 @@ class Planner:
             else:
                 skipped = replace(item_of(job, "skipped", reason(self.options)), output=None)
                 plan.settled.append(skipped)
+
+    def _draft(self, kind: InputKind, source: Source, root: Path) -> Job:
+        return kind.draft(source, root)
 
     def _identified(self, job: Job) -> Job:
         """The job with the digest of its network, which may have to be fetched for that.
@@ -239,27 +247,3 @@ def _mode(path: Path) -> int:
         return path.lstat().st_mode
     except (FileNotFoundError, NotADirectoryError, PermissionError):
         return 0
-
-
-def _refuse_inputs(found: Found, named: Packed[Job]) -> None:
-    """Raise UsageError when an output is an input, even one that cannot be read.
-
-    Places are compared by their hashes; of what may be an input more is looked at.
-    """
-    resolve = Resolver()
-    places = np.fromiter((place_hash(resolve(job.output)) for job in named), np.int64)
-    inputs = np.fromiter((place_hash(one.absolute) for one in found.sources), np.int64)
-    others = np.frombuffer(found.others, np.int64) if found.others else np.empty(0, np.int64)
-    suspects = np.flatnonzero(np.isin(places, np.concatenate([inputs, others])))
-    if not suspects.size:
-        return
-    hashes = set(places[suspects].tolist())
-    absolute = (source.absolute for source in found.sources)
-    own = {place for place in absolute if place_hash(place) in hashes}
-    for job in (named[int(index)] for index in suspects):
-        place = resolve(job.output)
-        if place in own or place_hash(place) in others:
-            what = "is an input and would be overwritten"
-            if place != job.source.absolute:
-                what += f" by the result of {shown(job.source.path)}"
-            raise UsageError(what, job.output, "choose another -o, or a --name that differs")

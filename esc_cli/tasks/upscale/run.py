@@ -12,6 +12,7 @@ from esc_cli.files.atomic import remove_stale_parts
 from esc_cli.media.paths import Found
 from esc_cli.tasks.models import Choice, Models
 from esc_cli.tasks.stop import Stop
+from esc_cli.tasks.upscale.blocks import SIZES, Blocks, Sizes, may_be_planned_in_blocks
 from esc_cli.tasks.upscale.disk import check_disk, make_folders
 from esc_cli.tasks.upscale.events import Event, Item, ItemEvent, Planned, Summary
 from esc_cli.tasks.upscale.in_place import InPlace
@@ -57,29 +58,47 @@ class Session:
         )
 
 
-def upscale(options: UpscaleOptions, stop: Stop | None = None) -> Iterator[Event]:
+def upscale(
+    options: UpscaleOptions, stop: Stop | None = None, sizes: Sizes = SIZES
+) -> Iterator[Event]:
     """Plan and run a batch: `Planned`, then an `Item` per input, then a `Summary`.
 
     `Remark` and `Progress` of a video come before its item. Work is done as the events are taken;
     closing the iterator ends the batch, and `stop` ends it with a summary. Raises UsageError and
     SetupError (weights, device, disk, a network that cannot be fetched) before any work starts,
     and StoppedError while a network is fetched; later errors are in the items, and in the summary's
-    exit code.
+    exit code. `sizes`: how a large batch is planned.
     """
-    stop = Stop() if stop is None else stop
+    start, stop = time.perf_counter(), Stop() if stop is None else stop
     if options.has_addresses:
         from esc_cli.tasks.upscale.remote.run import upscale_remote
 
         yield from upscale_remote(options, stop)
         return
-    yield from batch(options, Session.of(options), stop)
+    session = Session.of(options)
+    if not may_be_planned_in_blocks(options):
+        yield from batch(options, session, stop)
+        return
+    found = Planner(options, session.models, session.shelf).find()
+    if len(found.sources) <= sizes.whole:
+        yield from batch(options, session, stop, found, start)
+        return
+    from esc_cli.tasks.upscale.streamed import streamed
+
+    blocks = Blocks(options, session.models, found, sizes)
+    yield from streamed(options, session, stop, blocks, start)
 
 
 def batch(
-    options: UpscaleOptions, session: Session, stop: Stop, found: Found | None = None
+    options: UpscaleOptions,
+    session: Session,
+    stop: Stop,
+    found: Found | None = None,
+    start: float | None = None,
 ) -> Iterator[Event]:
-    """As `upscale`; `found` stands for the inputs where they have been looked for already."""
-    start = time.perf_counter()
+    """As `upscale`, planned whole; `found` stands for the inputs where they have been looked for
+    already, which began at `start`."""
+    start = time.perf_counter() if start is None else start
     shelf, models = session.shelf, session.models
     detour = session.detour
     if detour is None:
@@ -89,26 +108,20 @@ def batch(
         plan = detour.planner(models, shelf).plan(found)
     check_disk(plan.jobs, options)
     if not options.dry_run:
-        _fetch_networks(plan, models)
-    yield _planned(plan)
-    runner = _runner(options, models, shelf, stop)
-    counts: Counter[str] = Counter()
+        fetch_networks(plan, models)
+    yield planned(plan)
+    runner = runner_of(options, models, shelf, stop)
     items: Iterator[ItemEvent]
-    items = _planned_items(plan, models, options) if options.dry_run else _items(plan, runner)
+    items = planned_items(plan, models, options) if options.dry_run else _items(plan, runner)
     if detour is not None:
         items = detour.finish(items, shelf, runner)
-    for item in items:
-        yield item
-        if not isinstance(item, Item):
-            continue
-        counts[item.status] += 1
-        if options.fail_fast and item.status == "failed":
-            break
+    counts = Counts(options)
+    yield from counts.until_the_end(items)
     total = len(plan.jobs) + len(plan.settled)
-    yield _summary(counts, total, time.perf_counter() - start, runner)
+    yield counts.summary(total, time.perf_counter() - start, runner)
 
 
-def _runner(options: UpscaleOptions, models: Models, shelf: RecordShelf, stop: Stop) -> Runner:
+def runner_of(options: UpscaleOptions, models: Models, shelf: RecordShelf, stop: Stop) -> Runner:
     """What runs the jobs: this machine, or those of a cluster."""
     if options.cluster is None:
         return Pipeline(options, local_steps(options, models, shelf, stop), shelf, stop)
@@ -117,13 +130,13 @@ def _runner(options: UpscaleOptions, models: Models, shelf: RecordShelf, stop: S
     return ClusterPipeline(options, options.cluster, stop)
 
 
-def _fetch_networks(plan: Plan, models: Models) -> None:
+def fetch_networks(plan: Plan, models: Models) -> None:
     """Fetch the networks that the jobs need and that are not here, before anything is shown."""
-    for choice in _networks(plan):
+    for choice in networks_of(plan):
         models.fetch(choice)
 
 
-def _networks(plan: Plan) -> Iterable[Choice]:
+def networks_of(plan: Plan) -> Iterable[Choice]:
     """Every network that the jobs may need, once."""
     choices = (job.choice for job in plan.jobs if job.choice is not None)
     return {one.checkpoint.path: one for choice in choices for one in choice.networks}.values()
@@ -132,14 +145,15 @@ def _networks(plan: Plan) -> Iterable[Choice]:
 def _items(plan: Plan, runner: Runner) -> Iterator[ItemEvent]:
     yield from plan.settled
     if plan.jobs:
-        with runner.prepared(_networks(plan)):
+        with runner.prepared(networks_of(plan)):
             make_folders(plan.jobs)
             for folder in dict.fromkeys(job.output.parent for job in plan.jobs):
                 remove_stale_parts(folder)
             yield from runner.run(plan.jobs)
 
 
-def _planned_items(plan: Plan, models: Models, options: UpscaleOptions) -> Iterator[Item]:
+def planned_items(plan: Plan, models: Models, options: UpscaleOptions) -> Iterator[Item]:
+    """The items of a dry run."""
     yield from plan.settled
     known: dict[Any, Any] = {}
     for job in plan.jobs:
@@ -152,7 +166,8 @@ def _planned_items(plan: Plan, models: Models, options: UpscaleOptions) -> Itera
         yield item
 
 
-def _planned(plan: Plan) -> Planned:
+def planned(plan: Plan) -> Planned:
+    """What is told of a plan."""
     pixels = sum(job.header.width * job.header.height * job.header.frames for job in plan.jobs)
     return Planned(
         total=len(plan.jobs) + len(plan.settled),
@@ -166,21 +181,40 @@ def _planned(plan: Plan) -> Planned:
     )
 
 
-def _summary(counts: Counter[str], total: int, seconds: float, runner: Runner) -> Summary:
-    reason, code = "", 1 if counts["failed"] else 0
-    if runner.fatal is not None:
-        reason, code = "what is left was not tried", runner.fatal.exit_code
-    elif runner.late is not None:
-        reason, code = str(runner.late), runner.late.exit_code
-    if runner.stop.signal_number is not None:
-        reason, code = "stopped by a signal", 128 + runner.stop.signal_number
-    return Summary(
-        done=counts["done"],
-        skipped=counts["skipped"],
-        failed=counts["failed"],
-        left=total - sum(counts.values()),
-        seconds=seconds,
-        exit_code=code,
-        stopped=reason,
-        shared=counts["shared"],
-    )
+class Counts:
+    """How many items of a batch became what."""
+
+    def __init__(self, options: UpscaleOptions) -> None:
+        self._fail_fast = options.fail_fast
+        self._counts: Counter[str] = Counter()
+
+    def until_the_end(self, items: Iterator[ItemEvent]) -> Iterator[ItemEvent]:
+        """The events, up to the first failure where that ends it."""
+        for item in items:
+            yield item
+            if isinstance(item, Item):
+                self._counts[item.status] += 1
+                if self._fail_fast and item.status == "failed":
+                    return
+
+    def summary(self, total: int, seconds: float, runner: Runner, why: str = "") -> Summary:
+        """The end of it. `why`: what ended it, where no item has told."""
+        counts = self._counts
+        reason, code = "", 1 if counts["failed"] else 0
+        if runner.fatal is not None:
+            reason, code = "what is left was not tried", runner.fatal.exit_code
+            reason = f"{why}: {reason}" if why else reason
+        elif runner.late is not None:
+            reason, code = str(runner.late), runner.late.exit_code
+        if runner.stop.signal_number is not None:
+            reason, code = "stopped by a signal", 128 + runner.stop.signal_number
+        return Summary(
+            done=counts["done"],
+            skipped=counts["skipped"],
+            failed=counts["failed"],
+            left=total - sum(counts.values()),
+            seconds=seconds,
+            exit_code=code,
+            stopped=reason,
+            shared=counts["shared"],
+        )

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain
 
 from esc_cli.errors import DeadlineError, EscError, SetupError, StoppedError
 from esc_cli.tasks.models import Choice
@@ -29,7 +29,7 @@ from esc_cli.tasks.upscale.cluster.travel import (
 )
 from esc_cli.tasks.upscale.cluster.worker import Brief
 from esc_cli.tasks.upscale.events import Item, ItemEvent
-from esc_cli.tasks.upscale.job import Job, item_of
+from esc_cli.tasks.upscale.job import Job, Settled, item_of
 from esc_cli.tasks.upscale.options import UpscaleOptions
 from esc_cli.tasks.upscale.records import RecordShelf
 from esc_cli.tasks.upscale.stages import Failure
@@ -53,10 +53,12 @@ class ClusterPipeline:
     late: EscError | None = None
     _networks: tuple[Choice, ...] = ()
     _cluster: RayCluster | None = None
-    _coming: Iterator[Attempt] = field(default_factory=lambda: iter(()))
+    _coming: Iterator[Attempt | Settled] = field(default_factory=lambda: iter(()))
+    _told: deque[Item] = field(default_factory=deque)
     _queue: deque[Attempt] = field(default_factory=deque)
     _at_work: dict[Place, Attempt] = field(default_factory=dict)
     _ended: deque[Film] = field(default_factory=deque)
+    _is_open: bool = True
 
     @contextmanager
     def prepared(self, networks: Iterable[Choice]) -> Iterator[None]:
@@ -65,8 +67,8 @@ class ClusterPipeline:
         with closing(RayCluster(self.address)) as self._cluster:
             yield
 
-    def run(self, jobs: Sequence[Job]) -> Iterator[ItemEvent]:
-        """The items of the jobs as they finish, and what is to be told of workers.
+    def run(self, jobs: Sequence[Job], more: Iterable[Job | Settled] = ()) -> Iterator[ItemEvent]:
+        """The items of the jobs as they finish, and of `more`, and what is to be told of workers.
 
         After a signal it ends at once: what workers have not written whole is done by the next run.
         """
@@ -74,7 +76,8 @@ class ClusterPipeline:
         if cluster is None:
             raise ValueError("the cluster must be joined first")
         places = cluster.places(self.options.engine.device)
-        self._coming = attempts(jobs, self.options, max(1, len(places)))
+        self._coming = attempts(chain(jobs, more), self.options, max(1, len(places)))
+        self._is_open = True
         self._refill()
         shelf = RecordShelf(cluster.writer)
         with marked(jobs) as sight, closing(Joins(self.options, shelf, self.stop)) as joins:
@@ -82,6 +85,8 @@ class ClusterPipeline:
             crew = Crew(cluster, Brief(portable(self.options), networks, sight), versions())
             while not self.stop and self._has_more(joins):
                 self._hand_out(cluster, crew)
+                while self._told:
+                    yield self._told.popleft()
                 for place, heard in cluster.hear(TICK_S):
                     yield from self._heard(crew, place, heard)
                 for film, told in joins.heard():
@@ -91,7 +96,8 @@ class ClusterPipeline:
                 yield from crew.notes()
 
     def _has_more(self, joins: Joins) -> bool:
-        return bool(self._at_work or joins.is_busy or (self._queue and self._goes_on()))
+        is_left = self._is_open or self._queue
+        return bool(self._at_work or joins.is_busy or (is_left and self._goes_on()))
 
     def _goes_on(self) -> bool:
         if self.stop.is_due and self.late is None:
@@ -131,10 +137,19 @@ class ClusterPipeline:
         return None if film is None else film.seat()
 
     def _refill(self) -> None:
-        """Drop what is no longer needed, and take more of the items to come."""
+        """Drop what is no longer needed, and take more of the items to come.
+
+        Up to what is settled, which is to be told: to come to more, headers are read.
+        """
         while self._queue and not self._queue[0].is_needed:
             self._queue.popleft()
-        self._queue.extend(islice(self._coming, max(0, AHEAD - len(self._queue))))
+        while len(self._queue) < AHEAD:
+            coming = next(self._coming, None)
+            self._is_open = coming is not None
+            if not isinstance(coming, Attempt):
+                self._told.extend(() if coming is None else coming.items)
+                return
+            self._queue.append(coming)
 
     def _open_film(self) -> Film | None:
         """A film at work that one more worker may join."""

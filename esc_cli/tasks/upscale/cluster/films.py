@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 
 from esc_cli.tasks.upscale.events import Item, ItemEvent, Progress, Remark
-from esc_cli.tasks.upscale.job import Job, safest, smallest_tile
+from esc_cli.tasks.upscale.job import Job, Settled, safest, smallest_tile
 from esc_cli.tasks.upscale.options import UpscaleOptions
 from esc_cli.tasks.upscale.shard import Seat, Shard
 from esc_cli.tasks.upscale.video.claims import Turn, stamp_of
@@ -162,10 +162,14 @@ class Attempt:
             yield film.tell(event)
 
 
-def attempts(jobs: Iterable[Job], options: UpscaleOptions, workers: int) -> Iterator[Attempt]:
+def attempts(
+    jobs: Iterable[Job | Settled], options: UpscaleOptions, workers: int
+) -> Iterator[Attempt | Settled]:
     """The jobs in order; of a long video, if that is asked for, a seat for each worker."""
     for job in jobs:
-        if options.shard_videos and job.is_shared(sharing(options, Shard(1, workers))):
+        if isinstance(job, Settled):
+            yield job
+        elif options.shard_videos and job.is_shared(sharing(options, Shard(1, workers))):
             film = Film(job)
             for _ in range(workers):
                 yield film.seat()

@@ -21,6 +21,7 @@ from esc_cli.files.packed import Packed
 from esc_cli.media.paths import Found
 from esc_cli.tasks.models import Models
 from esc_cli.tasks.upscale.events import Item, ItemEvent, Progress, Remark
+from esc_cli.tasks.upscale.input_places import InputPlaces
 from esc_cli.tasks.upscale.job import Job, item_of
 from esc_cli.tasks.upscale.options import UpscaleOptions
 from esc_cli.tasks.upscale.pipeline import Runner
@@ -159,9 +160,9 @@ class _RoundPlanner(Planner):
         super().__init__(options, models, shelf)
         self.round = own
 
-    def plan(self, found: Found | None = None) -> Plan:
+    def plan(self, found: Found | None = None, places: InputPlaces | None = None) -> Plan:
         """As of every batch; jobs without room for their results are left to a later round."""
-        plan, own = super().plan(found), self.round
+        plan, own = super().plan(found, places), self.round
         used, kept = 0, Packed[Job]()
         for job in plan.jobs:
             need = job.disk_bytes + job.passing_bytes
