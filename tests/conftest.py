@@ -21,7 +21,7 @@ from command import measured
 from esc_cli.media.video.scheduling import kept_scheduling
 
 # Else a failure there would not show what was compared.
-pytest.register_assert_rewrite("video_runs", "left_runs")
+pytest.register_assert_rewrite("video_runs", "left_runs", "block_runs")
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # one thread is quickest for the small networks
 os.environ.pop("ESC_WEIGHTS", None)
 # Nobody's own settings; a browser and matplotlib write there.

@@ -2,65 +2,35 @@
 
 import os
 
-import numpy as np
 import pytest
-from PIL import Image
+from block_runs import (
+    SMALL,
+    WHOLE,
+    counted,
+    events_of,
+    files_in,
+    named,
+    picture,
+    pictures,
+    results,
+    run,
+)
+from clips import Clip, frames_of
 
-from esc_cli.errors import DiskError, UsageError
+from esc_cli.errors import UsageError
 from esc_cli.files.atomic import part_name
-from esc_cli.tasks.stop import Stop
-from esc_cli.tasks.upscale import disk
 from esc_cli.tasks.upscale.blocks import Sizes
-from esc_cli.tasks.upscale.events import Item, Planned, Remark, Summary
-from esc_cli.tasks.upscale.options import UpscaleOptions
+from esc_cli.tasks.upscale.events import Item
+from esc_cli.tasks.upscale.options import Target, UpscaleOptions
 from esc_cli.tasks.upscale.run import upscale
 from esc_cli.tasks.upscale.shard import Shard
 
-SMALL = Sizes(whole=6, first=4, more=3)
-WHOLE = Sizes(whole=10_000)
 COUNT = 14
-
-
-def picture(path, side=8, seed=0):
-    values = np.random.default_rng(seed).integers(0, 256, (side, side, 3), np.uint8)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(values).save(path)
-    return path
 
 
 @pytest.fixture
 def photos(tmp_path):
-    for number in range(COUNT):
-        picture(tmp_path / "in" / f"{number:02}.png", seed=number)
-    return tmp_path / "in"
-
-
-def events_of(folder, sizes=SMALL, stop=None, **wish):
-    wish = {"model": "esc-tiny"} | wish
-    return upscale(UpscaleOptions((os.fspath(folder),), **wish), stop, sizes)
-
-
-def run(folder, sizes=SMALL, stop=None, **wish):
-    first, *others, last = events_of(folder, sizes, stop, **wish)
-    assert isinstance(first, Planned)
-    assert isinstance(last, Summary)
-    return first, [one for one in others if isinstance(one, Item)], last
-
-
-def named(items):
-    return [(item.input.name, item.output and item.output.name, item.status) for item in items]
-
-
-def counted(summary):
-    return summary.done, summary.skipped, summary.failed, summary.left, summary.exit_code
-
-
-def files_in(folder):
-    return sorted(path.name for path in folder.iterdir())
-
-
-def results(folder):
-    return {path.name: path.read_bytes() for path in folder.iterdir() if path.suffix == ".png"}
+    return pictures(tmp_path / "in", COUNT)
 
 
 def test_it_is_one_batch_in_the_order_of_the_folder(photos):
@@ -172,92 +142,6 @@ def test_a_link_among_results_that_leads_to_an_input_is_refused_before_any_work(
     assert files_in(tmp_path / "out") == ["12.png"]
 
 
-def test_fail_fast_in_a_later_block_leaves_the_rest(photos):
-    (photos / "05.png").write_bytes(b"none")
-    _, items, summary = run(photos, fail_fast=True)
-    assert items[-1].status == "failed"
-    assert summary.failed == 1
-    assert summary.done < COUNT - 1
-    assert summary.left == COUNT - 1 - summary.done
-    assert summary.exit_code == 1
-
-
-@pytest.mark.parametrize("dry_run", [False, True])
-def test_a_signal_in_a_later_block_counts_all_that_is_left(photos, dry_run):
-    stop, items = Stop(), []
-    for event in events_of(photos, stop=stop, dry_run=dry_run):
-        items += [event] if isinstance(event, Item) else []
-        if len(items) == 6:
-            stop.set(15)
-    assert (event.exit_code, event.left) == (143, COUNT - len(items))
-    assert event.left > 0
-    assert event.stopped
-
-
-@pytest.mark.parametrize("finished", [False, True])
-def test_a_deadline_ends_it_between_two_items(photos, finished):
-    if finished:
-        run(photos)
-    stop, items = Stop(), []
-    for event in events_of(photos, stop=stop):
-        items += [event] if isinstance(event, Item) else []
-        if len(items) == 6:
-            stop.limit(0)
-    assert (event.exit_code, event.left) == (75, COUNT - len(items))
-    assert 0 < event.left < COUNT - 5
-    _, _, summary = run(photos)
-    assert counted(summary) == (COUNT - len(items), len(items), 0, 0, 0) or finished
-
-
-@pytest.fixture
-def small_disk(monkeypatch):
-    """A disk of so many bytes, less what the results on it take."""
-
-    def of(size, out):
-        def usage(_):
-            taken = sum(one.stat().st_size for one in out.glob("*.png"))
-            return type("Usage", (), {"free": size - taken})
-
-        monkeypatch.setattr(disk.shutil, "disk_usage", usage)
-
-    return of
-
-
-def test_a_disk_too_small_for_the_first_block_is_refused(photos, small_disk):
-    small_disk(100, photos.with_name("in_x4"))
-    with pytest.raises(DiskError, match="are needed"):
-        list(events_of(photos))
-    assert not photos.with_name("in_x4").exists()
-
-
-def test_a_disk_too_small_for_a_later_block_is_told_and_ends_the_batch(photos, small_disk):
-    _, items, _ = run(photos, dry_run=True)
-    each = items[0].output_bytes
-    small_disk(int(8 * each * disk.DISK_SHARE), photos.with_name("in_x4"))
-    _, *others, summary = events_of(photos)
-    assert "are needed" in next(one.text for one in others if isinstance(one, Remark))
-    done = [one for one in others if isinstance(one, Item)]
-    assert {one.status for one in done} == {"done"}
-    assert 4 <= len(done) < COUNT
-    assert counted(summary) == (len(done), 0, 0, COUNT - len(done), 3)
-    assert "are needed" in summary.stopped
-    assert "what is left was not tried" in summary.stopped
-
-
-def test_a_dry_run_tells_of_each_and_at_last_that_the_disk_is_too_small(photos, small_disk):
-    plan, items, summary = run(photos, dry_run=True)
-    assert {item.status for item in items} == {"planned"}
-    assert counted(summary)[3:] == (0, 0)
-    whole, _, end = run(photos, WHOLE, dry_run=True)
-    assert summary.planned == whole
-    assert end.planned is None
-    assert plan.bytes_estimate == pytest.approx(whole.bytes_estimate, rel=0.1)
-    small_disk(int(8 * items[0].output_bytes * disk.DISK_SHARE), photos.with_name("in_x4"))
-    _, items, summary = run(photos, dry_run=True)
-    assert len(items) == COUNT
-    assert (summary.left, summary.exit_code) == (0, 3)
-
-
 def test_leftovers_of_killed_runs_go_in_folders_of_later_blocks_too(photos):
     picture(photos / "later" / "one.png")
     part = part_name("one.png").replace(f"-{os.getpid()}-", "-4194304-")  # above any pid
@@ -276,3 +160,42 @@ def test_shares_do_all_of_it_together(photos):
         assert summary.left == 0
         seen += items
     assert sorted(item.input.stem for item in seen) == [f"{n:02}" for n in range(COUNT)]
+
+
+def test_a_block_that_needs_another_network_waits_for_it(tmp_path):
+    for number in range(12):
+        picture(tmp_path / "in" / f"{number:02}.png", side=12 if number in (7, 8) else 6)
+    target, name = Target(longest_side=24), "in_l24"
+    _, items, summary = run(tmp_path / "in", target=target)
+    assert [item.input.stem for item in items] == [f"{number:02}" for number in range(12)]
+    assert summary.exit_code == 0
+    mine = results(tmp_path / name)
+    run(tmp_path / "in", WHOLE, target=target, existing="overwrite")
+    assert results(tmp_path / name) == mine
+
+
+def test_videos_of_later_blocks_are_what_they_would_be(tmp_path, photos):
+    for number in (5, 6, 11):
+        Clip(frames=3).write(photos / f"{number:02}a.mkv")
+    (photos / "07a.mkv").write_bytes(b"no video")
+    found = []
+    for name, sizes in (("blocks", SMALL), ("whole", WHOLE)):
+        out = tmp_path / name
+        _, items, summary = run(photos, sizes, model=None, output=f"{out}/")
+        assert counted(summary) == (COUNT + 3, 0, 1, 0, 1)
+        clips = map(frames_of, sorted(out.glob("*.mkv")))  # each file has an id of its own
+        frames = [[plane.tobytes() for frame in clip for plane in frame] for clip in clips]
+        pixels = {path.name: path.read_bytes() for path in out.glob("*.png")}
+        found.append((sorted(named(items)), frames, pixels))
+    assert found[0] == found[1]
+
+
+def test_results_that_lie_among_the_inputs_of_other_shares_are_refused_before_any_work(photos):
+    """Of those no name is known: then all is planned before."""
+    (photos / "13.png").unlink()
+    (photos / "13.png").symlink_to(photos / "02.png")
+    for index in (1, 2):
+        wish = {"shard": Shard(index, 2), "include_outputs": True, "output": f"{photos}/"}
+        with pytest.raises(UsageError, match="is an input and would be overwritten"):
+            list(events_of(photos, Sizes(2, 2, 2), **wish))
+    assert len(files_in(photos)) == COUNT
