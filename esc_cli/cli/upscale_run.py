@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -58,8 +59,8 @@ class Renderer:
     _task: TaskID | None = None
     items: list[dict[str, Any]] | None = None
     """For the page at the end, as in a report; None without one."""
-    models: list[str] = field(default_factory=list)
-    """The name of the network of each item that was done."""
+    models: Counter[str] = field(default_factory=Counter)
+    """The names of networks, and how many items each has done."""
     _total: int = 0
     _seen: int = 0
     _told: set[tuple[os.PathLike[str], str]] = field(default_factory=set)
@@ -123,7 +124,7 @@ class Renderer:
         elif item.status in ("planned", "shared"):
             self._say_undone(item)
         elif item.status == "done":
-            self.models.extend([item.model] if item.model else [])
+            self.models.update([item.model] if item.model else [])
             if item.output is not None and not self.quiet:
                 print_result(shown(item.output))
         for note in item.notes:
@@ -292,7 +293,7 @@ def _page(output: Path, options: UpscaleOptions) -> Callable[[list[dict[str, Any
     return lambda items: write_gallery(items, page)
 
 
-def _tell_better_weights(models: list[str], how: Run) -> None:
+def _tell_better_weights(models: Counter[str], how: Run) -> None:
     from esc_cli.tasks.weights.advice import better_weights, is_due
 
     line = better_weights(models, offline=how.offline)

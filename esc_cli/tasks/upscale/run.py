@@ -112,7 +112,7 @@ def batch(
     yield planned(plan)
     runner = runner_of(options, models, shelf, stop)
     items: Iterator[ItemEvent]
-    items = planned_items(plan, models, options) if options.dry_run else _items(plan, runner)
+    items = planned_items(plan, models, options, {}) if options.dry_run else _items(plan, runner)
     if detour is not None:
         items = detour.finish(items, shelf, runner)
     counts = Counts(options)
@@ -152,10 +152,11 @@ def _items(plan: Plan, runner: Runner) -> Iterator[ItemEvent]:
             yield from runner.run(plan.jobs)
 
 
-def planned_items(plan: Plan, models: Models, options: UpscaleOptions) -> Iterator[Item]:
-    """The items of a dry run."""
+def planned_items(
+    plan: Plan, models: Models, options: UpscaleOptions, known: dict[Any, Any]
+) -> Iterator[Item]:
+    """The items of a dry run. `known`: as of `StreamedJob.forecast`."""
     yield from plan.settled
-    known: dict[Any, Any] = {}
     for job in plan.jobs:
         item = replace(item_of(job, "planned"), output_bytes=job.bytes_estimate)
         if isinstance(job, StreamedJob):

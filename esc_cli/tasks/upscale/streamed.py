@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from esc_cli.errors import DeadlineError, DiskError, EscError, StoppedError
 from esc_cli.files.atomic import remove_stale_parts
@@ -138,10 +139,11 @@ class _Stream:
 
     def dry(self, plan: Plan | None) -> Iterator[ItemEvent]:
         """What would be done with all blocks, and at last whether the disk takes it."""
-        needs, to_do, megapixels, size = Needs(self.options), 0, 0.0, 0
+        needs, known = Needs(self.options), dict[Any, Any]()
+        to_do, megapixels, size = 0, 0.0, 0
         first = None if plan is None else planned(plan)
         while plan is not None:
-            yield from planned_items(plan, self.session.models, self.options)
+            yield from planned_items(plan, self.session.models, self.options, known)
             own = planned(plan)
             to_do, megapixels = to_do + own.to_do, megapixels + own.megapixels
             size += own.bytes_estimate

@@ -24,8 +24,8 @@ _REAL_FIGURE = "MUSIQ 62.98 on RealLQ250, where Real-ESRGAN+ has 62.51 (publishe
 def better_weights(models: Iterable[str], *, offline: bool = False) -> str:
     """What to fetch for the kind of picture that most items were, and the published figure.
 
-    `models`: the name of the network of each item. "" when most were not done by a bundled network,
-    when the better one is here, and where nothing may be fetched.
+    `models`: the name of the network of each item, or their `Counter`. "" when most were not done
+    by a bundled network, when the better one is here, and where nothing may be fetched.
     """
     names = Counter(models).most_common(1)
     records = {one.name: one.record for one in bundled()}

@@ -1,6 +1,7 @@
 """A large batch is planned block after block, and all that is seen of it is one batch."""
 
 import os
+import threading
 
 import pytest
 from block_runs import (
@@ -22,8 +23,10 @@ from esc_cli.files.atomic import part_name
 from esc_cli.tasks.upscale.blocks import Sizes
 from esc_cli.tasks.upscale.events import Item
 from esc_cli.tasks.upscale.options import Target, UpscaleOptions
+from esc_cli.tasks.upscale.pipeline import Pipeline
 from esc_cli.tasks.upscale.run import upscale
 from esc_cli.tasks.upscale.shard import Shard
+from esc_cli.tasks.upscale.video.kind import VideoKind
 
 COUNT = 14
 
@@ -162,16 +165,37 @@ def test_shares_do_all_of_it_together(photos):
     assert sorted(item.input.stem for item in seen) == [f"{n:02}" for n in range(COUNT)]
 
 
-def test_a_block_that_needs_another_network_waits_for_it(tmp_path):
+def test_a_block_that_needs_another_network_waits_for_it(tmp_path, monkeypatch):
+    prepared, prepare = [], Pipeline.prepared
+    monkeypatch.setattr(
+        Pipeline,
+        "prepared",
+        lambda self, networks: prepared.append(len(networks)) or prepare(self, networks),
+    )
     for number in range(12):
         picture(tmp_path / "in" / f"{number:02}.png", side=12 if number in (7, 8) else 6)
     target, name = Target(longest_side=24), "in_l24"
     _, items, summary = run(tmp_path / "in", target=target)
     assert [item.input.stem for item in items] == [f"{number:02}" for number in range(12)]
     assert summary.exit_code == 0
+    assert prepared == [1, 2]
     mine = results(tmp_path / name)
     run(tmp_path / "in", WHOLE, target=target, existing="overwrite")
     assert results(tmp_path / name) == mine
+
+
+def test_videos_are_planned_when_no_other_is_decoded(photos, monkeypatch):
+    """By the thread that runs them: libraries of videos log through locks of Python."""
+    threads, draft = set(), VideoKind.draft
+    monkeypatch.setattr(
+        VideoKind,
+        "draft",
+        lambda *given: threads.add(threading.current_thread()) or draft(*given),
+    )
+    for number in (2, 6, 7, 9):
+        Clip(frames=3).write(photos / f"{number:02}a.mkv")
+    assert counted(run(photos)[2]) == (COUNT + 4, 0, 0, 0, 0)
+    assert threads == {threading.main_thread()}
 
 
 def test_videos_of_later_blocks_are_what_they_would_be(tmp_path, photos):
