@@ -1,7 +1,8 @@
 """What results will be called, before any header is read: all but their suffixes.
 
 The inputs whose results might share a name, or take the place of an input, are told by that. They
-may be more than in the end do, and are never fewer: a suffix has one dot, at its beginning.
+may be more than in the end do, and are never fewer: a suffix has one dot, at its beginning, and a
+result without one is a copy of an input whose name has no dot.
 """
 
 from __future__ import annotations
@@ -49,6 +50,7 @@ class ExpectedNames:
     def __init__(self, options: UpscaleOptions, models: Models, found: Found) -> None:
         self._found, self._pattern = found, options.name
         self._chosen = destination(options.inputs, options.output)
+        self._input_folders = {*map(_folder_of, options.inputs)}
         self._several = len(options.inputs) > 1
         self._label = options.target.label(models.default_scale)
         scale = options.target.scale or models.default_scale
@@ -56,7 +58,6 @@ class ExpectedNames:
         self._folders: dict[tuple[Path | None, str], str] = {}
         self._parents: set[str] = set()
         self._keys = array("q")
-        self._more_keys: list[tuple[int, int]] = []
         self.places = InputPlaces(found, self._read())
 
     def suspects(self) -> Marks:
@@ -79,25 +80,20 @@ class ExpectedNames:
 
     def _read(self) -> Iterator[int]:
         """The hash of the place of each source; what is compared later is noted on the way."""
-        for number, source in enumerate(self._found.sources):
+        for source in self._found.sources:
             folder, name = self.name(source)
             self._keys.append(_key(folder, name))
-            if not source.path.suffix:  # nor has the result, if it is a copy
-                self._more_keys.append((number, _key(folder, _stem(name))))
             place = source.absolute
             self._parents.add(os.path.dirname(place))  # noqa: PTH120
             yield place_hash(place)
 
     def _sharing(self) -> Marks:
         keys = np.frombuffer(self._keys, np.int64)
-        ordered = np.sort(np.append(keys, np.array([key for _, key in self._more_keys], np.int64)))
+        ordered = np.sort(keys)
         shared = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
         if not shared.size:
             return np.zeros(len(keys), np.bool_)
         marks: Marks = np.isin(keys, shared)
-        among = set(shared.tolist())
-        for number, key in self._more_keys:
-            marks[number] |= key in among
         self._mark_longer(marks)
         return marks
 
@@ -106,14 +102,9 @@ class ExpectedNames:
         if marks.all():
             return
         sharing = (one for number, one in enumerate(self._named()) if marks[number])
-        longer = _Keys(
-            _key(folder, one + suffix)
-            for folder, name, suffix in sharing
-            for one in (name, _stem(name))
-        )
+        longer = _Keys(_key(folder, name + suffix) for folder, name, suffix in sharing)
         for number, (folder, name, _) in enumerate(self._named()):
-            plain = _NUMBERED.sub("", name)
-            names = {name, plain, _stem(name), _stem(plain)}
+            names = {name, _NUMBERED.sub("", name)}
             marks[number] |= any(_key(folder, one) in longer for one in names)
 
     def _named(self) -> Iterator[tuple[str, str, str]]:
@@ -129,7 +120,7 @@ class ExpectedNames:
         if not taken:
             return
         for number, (folder, name, _) in enumerate(self._named()):
-            names = {name, _stem(name)}
+            names = {name, _stem(name)}  # a copy may have no suffix
             marks[number] |= any(hash(f"{resolved[folder]}/{one}") in taken for one in names)
 
     def _inputs_in(self, homes: set[str]) -> Iterator[int]:
@@ -152,11 +143,7 @@ class ExpectedNames:
         if not self._found.others:
             return False
         homes = {os.fspath(absolute(Path(one))) for one in {*self._folders.values()}}
-        return any(_is_in(home, folder) for home in homes for folder in self._input_folders())
-
-    def _input_folders(self) -> set[str]:
-        """The folders that were given, and those of single files."""
-        return {os.fspath(absolute(one or Path(above))) for one, above in self._folders}
+        return any(_is_in(home, folder) for home in homes for folder in self._input_folders)
 
 
 class _Keys:
@@ -176,6 +163,12 @@ class _Keys:
 
 def _is_in(path: str, folder: str) -> bool:
     return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)
+
+
+def _folder_of(name: str) -> str:
+    """Where the files lie that an input stands for."""
+    place = absolute(Path(name))
+    return os.fspath(place if os.path.isdir(place) else place.parent)  # noqa: PTH112
 
 
 def _links_in(folder: str) -> list[str]:

@@ -20,6 +20,7 @@ from clips import Clip, frames_of
 
 from esc_cli.errors import UsageError
 from esc_cli.files.atomic import part_name
+from esc_cli.media.paths import Source
 from esc_cli.tasks.upscale.blocks import Sizes
 from esc_cli.tasks.upscale.events import Item
 from esc_cli.tasks.upscale.options import Target, UpscaleOptions
@@ -214,12 +215,20 @@ def test_videos_of_later_blocks_are_what_they_would_be(tmp_path, photos):
     assert found[0] == found[1]
 
 
-def test_results_that_lie_among_the_inputs_of_other_shares_are_refused_before_any_work(photos):
+def test_a_result_that_is_an_input_of_another_share_is_refused_before_any_work(tmp_path):
     """Of those no name is known: then all is planned before."""
-    (photos / "13.png").unlink()
-    (photos / "13.png").symlink_to(photos / "02.png")
-    for index in (1, 2):
-        wish = {"shard": Shard(index, 2), "include_outputs": True, "output": f"{photos}/"}
-        with pytest.raises(UsageError, match="is an input and would be overwritten"):
-            list(events_of(photos, Sizes(2, 2, 2), **wish))
-    assert len(files_in(photos)) == COUNT
+    pictures(tmp_path / "in" / "a", COUNT)
+    shares = [Shard(index, 2) for index in (1, 2)]
+    one, share = next(
+        (path, share)
+        for path in sorted((tmp_path / "in" / "a").iterdir(), reverse=True)
+        for share in shares
+        if share.holds(Source(path, tmp_path / "in")) and not share.holds(Source(path))
+    )
+    other = picture(tmp_path / "out" / "in" / "a" / one.name)
+    options = UpscaleOptions(
+        (f"{tmp_path / 'in'}", f"{other}"), f"{tmp_path / 'out'}/", shard=share
+    )
+    with pytest.raises(UsageError, match="is an input and would be overwritten"):
+        list(upscale(options, None, Sizes(whole=2, first=1, more=1)))
+    assert files_in(other.parent) == [one.name]
