@@ -84,7 +84,8 @@ def may_be_planned_in_blocks(options: UpscaleOptions) -> bool:
     """Whether a part is planned as it would be in the whole.
 
     Workers of a cluster are shown its folders at their start: those of one input are known then.
+    Videos that are shared are joined while the batch is at work, and then none may be looked at.
     """
-    shared = options.shard_videos and options.shard is not None
     scattered = options.cluster is not None and len(options.inputs) > 1
-    return not (options.in_place or shared or scattered) and are_known_early(options)
+    alone = not (options.in_place or options.shard_videos or scattered)
+    return alone and are_known_early(options)

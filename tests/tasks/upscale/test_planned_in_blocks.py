@@ -58,6 +58,21 @@ def test_a_small_batch_is_planned_whole(photos):
     assert plan.looked_at is None
 
 
+@pytest.mark.parametrize(
+    "wish",
+    [
+        {"in_place": True, "backup": "kept"},
+        {"shard": Shard(1, 2), "shard_videos": True},
+    ],
+)
+def test_what_looks_at_all_inputs_is_planned_whole(photos, tmp_path, wish):
+    if "backup" in wish:
+        wish = wish | {"backup": f"{tmp_path / 'kept'}"}
+    plan, items, _ = run(photos, Sizes(1, 1, 1), dry_run=True, **wish)
+    assert plan.looked_at is None
+    assert plan.to_do == len(items) > 1
+
+
 def test_the_first_picture_is_done_before_the_header_of_the_last_is_read(photos):
     last = photos / f"{COUNT - 1:02}.png"
     last.write_bytes(b"none yet")
