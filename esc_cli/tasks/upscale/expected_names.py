@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from esc_cli.media.naming import (
+    check_pattern,
     default_pattern,
     destination,
     folded,
@@ -36,9 +37,13 @@ Marks = NDArray[np.bool_]
 
 
 def are_known_early(options: UpscaleOptions) -> bool:
-    """Whether names follow from those of the inputs, and not from their headers."""
+    """Whether names follow from those of the inputs, and not from their headers. Raises UsageError
+    for a pattern that makes no names."""
+    if options.name is None:
+        return True
+    check_pattern(options.name)
     by_header = {"width", "height"} | ({"scale"} if options.target.has_size else set())
-    return not by_header & placeholders_of(options.name or "")
+    return not by_header & placeholders_of(options.name)
 
 
 class ExpectedNames:
