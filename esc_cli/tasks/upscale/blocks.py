@@ -51,7 +51,9 @@ class Blocks:
 
     def first(self) -> Found:
         """What is planned before any work."""
-        sources = zip(self._first, self.found.sources, strict=True)
+        numbers = np.flatnonzero(self._first)
+        end = int(numbers[-1]) + 1 if numbers.size else 0
+        sources = zip(self._first[:end], self.found.sources, strict=False)
         first = Packed(source for is_first, source in sources if is_first)
         return replace(self.found, sources=first)
 
