@@ -56,5 +56,5 @@ def test_few_jobs_are_there_at_once(tmp_path):
     most = 0
     for event in upscale(options, None, Sizes(whole=100, first=20, more=10)):
         if isinstance(event, Item):
-            most = max(most, sum(isinstance(one, Job) for one in gc.get_objects()))
+            most = max(most, sum(type(one) is Job for one in gc.get_objects()))
     assert 0 < most <= 20 + 3 * 10
