@@ -28,7 +28,7 @@ def folder(tmp_path):
 
 
 @needs_no_gpu
-@pytest.mark.parametrize("codec", ["h264_nvenc", "hevc_nvenc"])
+@pytest.mark.parametrize("codec", ["h264_nvenc", "hevc_nvenc", "av1_nvenc"])
 @pytest.mark.parametrize("option", ["--quiet", "--dry-run"])
 def test_an_encoder_that_needs_a_gpu_is_refused_without_one(folder, esc, codec, option):
     ran = esc(folder, "--codec", codec, option)
