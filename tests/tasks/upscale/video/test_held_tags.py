@@ -108,8 +108,9 @@ def test_of_two_views_one_is_enlarged_and_not_called_two(tmp_path, suffix):
     source = of_two_views(tmp_path / "clip.mp4")
     multilayer = av.stream.Disposition.multilayer
     assert tracks(source)[0][1] & multilayer
-    result, _ = done(source, suffix)
+    result, notes = done(source, suffix)
     assert not tracks(result)[0][1] & multilayer
+    assert notes == (f"{suffix} has no place for the disposition multilayer of stream 0",)
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "mov"])
