@@ -33,15 +33,6 @@ def test_results_are_those_of_one_machine(on_cluster, esc, photos, whole, below)
     assert "0 done, 12 skipped" in on_cluster(photos).err
 
 
-def test_a_bad_picture_is_an_item_that_failed(on_cluster, photos, whole, below):
-    (photos / "bad.png").write_bytes((photos / "sub0" / "00.png").read_bytes()[:900])
-    ran = on_cluster(photos)
-    assert ran.code == 1
-    assert "12 done, 0 skipped, 1 failed" in ran.err
-    assert ran.lines_naming("bad.png")
-    assert below(photos.with_name("in_x4")) == whole
-
-
 def test_relative_paths_mean_the_same_everywhere(on_cluster, esc, photos, below):
     weights = photos.with_name("own.safetensors")
     shutil.copy(ROOT / "weights" / "esc-tiny-x2.safetensors", weights)

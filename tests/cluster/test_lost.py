@@ -39,11 +39,16 @@ def test_a_killed_worker_costs_nothing(esc, cluster, photos, whole, below):
     assert below(output) == whole
 
 
-def test_a_picture_that_kills_every_worker_fails_by_name(on_cluster, photos, whole, below):
+def test_a_picture_that_kills_every_worker_fails_by_name_and_so_does_a_bad_one(
+    on_cluster, photos, whole, below
+):
     shutil.copy(photos / "sub0" / "00.png", photos / "poison.png")
+    (photos / "bad.png").write_bytes((photos / "sub0" / "00.png").read_bytes()[:900])
     ran = on_cluster(photos)
     assert ran.code == 1
-    assert "12 done, 0 skipped, 1 failed" in ran.err
+    assert "12 done, 0 skipped, 2 failed" in ran.err
+    (line,) = ran.lines_naming("bad.png")
+    assert "workers were lost" not in line
     (line,) = ran.lines_naming("poison.png")
     assert "3 workers were lost with it" in line
     assert "its process was killed" in line
