@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 from esc_cli.errors import ReadError
-from esc_cli.media.heif_boxes import Properties, boxes, children
+from esc_cli.media.heif_boxes import DEPTHS, Properties, boxes, children
 
-_PICTURES, _SOUND = b"pict", b"soun"  # handlers of tracks
+_PICTURES, _SOUND, _BESIDE = b"pict", b"soun", b"auxv"  # handlers of tracks
 _FOR_EVER = (2**32 - 1, 2**64 - 1)  # durations of tracks that repeat without an end
 _ENTRY_BYTES = 8 + 78  # of a sample entry, before its boxes (12.1.3)
 _MOST_FRAMES = 1 << 20
@@ -50,7 +50,17 @@ def _first_track(content: bytes) -> Sequence | None:
     if _PICTURES not in kinds:
         return None
     found = _sequence(*media[kinds.index(_PICTURES)])
-    return replace(found, notes=("left out: its sound",)) if _SOUND in kinds else found
+    depths = any(_is_of_depths(parts) for _, parts in media)
+    beside = (("its depth map", depths), ("its sound", _SOUND in kinds))
+    return replace(found, notes=tuple(f"left out: {what}" for what, there in beside if there))
+
+
+def _is_of_depths(media: dict[bytes, bytes]) -> bool:
+    """Whether a track beside the picture's says so in its sample entry (ISO/IEC 23008-12, 7.5.3)."""
+    if media[b"hdlr"][8:12] != _BESIDE:
+        return False
+    entry = children(children(media[b"minf"])[b"stbl"])[b"stsd"][8:]
+    return any(name in entry for name in DEPTHS)
 
 
 def _tracks(content: bytes) -> Iterator[dict[bytes, bytes]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-_SIZE = re.compile(rb"\n[ \t]*\n([+-][XY]) (\d{1,9}) ([+-][XY]) (\d{1,9})\n")
+_SIZE = re.compile(rb"\n[ \t]*\n([+-][XY]) +(\d{1,9}) +([+-][XY]) +(\d{1,9}) *\n")
 _READ = b"#?", b"FORMAT=", b"EXPOSURE="
 _PIXEL = 4  # bytes: red, green, blue, exponent
 _REPEAT = b"\1\1\1"

@@ -15,7 +15,8 @@ Properties: TypeAlias = tuple[tuple[bytes, bytes], ...]
 """(type, payload) of each property of an item, in the order in which they apply."""
 
 _META_BYTES = 1 << 24
-_DEPTH = (b"auxid:2\0", b":auxiliary:depth", b":aux:depth")
+DEPTHS = (b"auxid:2\0", b":auxiliary:depth", b":aux:depth")
+"""What the types of auxiliary pictures have in them if they are depths."""
 _FULL_BYTES = 4  # version and flags
 _PICTURES = frozenset((b"av01", b"hvc1", b"grid", b"iovl", b"iden"))
 _USUAL = frozenset((0, 1, 2, 5, 6, 13))  # sRGB, Rec. 601 and 709, unspecified (ITU-T H.273)
@@ -105,7 +106,7 @@ def _others(kinds: dict[int, bytes], container: list[tuple[bytes, bytes]]) -> tu
     auxiliary = b" ".join(payload for kind, payload in container if kind == b"auxC")
     found = (
         ("its gain map (HDR)", b"tmap" in kinds.values() or b"hdrgainmap" in auxiliary),
-        ("its depth map", any(name in auxiliary for name in _DEPTH)),
+        ("its depth map", any(name in auxiliary for name in DEPTHS)),
     )
     return tuple(what for what, is_there in found if is_there)
 

@@ -180,5 +180,7 @@ def unfit_icc(stored: bytes | None, kept: bytes | None) -> tuple[str, ...]:
 
 
 def fitting_icc(icc: bytes | None, grey: bool) -> bytes | None:
-    """The profile if it is for such pixels (ICC.1, header bytes 16 to 19), else None."""
-    return icc if icc is not None and icc[16:20] == (b"GRAY" if grey else b"RGB ") else None
+    """The profile if it is whole and for such pixels (ICC.1, header bytes 0 to 3, 16 to 19)."""
+    if icc is None or int.from_bytes(icc[:4], "big") > len(icc):
+        return None
+    return icc if icc[16:20] == (b"GRAY" if grey else b"RGB ") else None

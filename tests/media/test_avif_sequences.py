@@ -82,6 +82,14 @@ def test_the_result_is_an_animated_png(animation):
         np.testing.assert_array_equal(frame, source)
 
 
+def test_a_track_of_depths_is_named(animation):
+    content = animation(4).replace(b":auxiliary:alpha", b":auxiliary:depth")
+    picture = decode(content, LIMIT)
+    assert picture.notes == ("left out: its depth map",)
+    assert picture.header.channels == 3
+    assert decode(animation(4), LIMIT).notes == ()
+
+
 def test_frames_without_times_are_damage(animation):
     content = animation()
     with pytest.raises(ReadError, match=r"frames do not fit|track"):

@@ -175,8 +175,9 @@ def test_without_openimageio_reading_says_what_to_install(make, monkeypatch):
         probe(make(np.abs(light())), LIMIT)
 
 
+@pytest.mark.parametrize("size", ["-Y 20 +X 30", "-Y      20 +X      30"])
 @pytest.mark.parametrize("share", [1, 0.6])
-def test_the_runs_of_the_first_radiance_files_are_read(share):
+def test_the_runs_of_the_first_radiance_files_are_read(share, size):
     rng = np.random.default_rng(0)
     pixels = rng.integers(2, 255, (6, 4), np.uint8)
     pixels[:, 3] = 128
@@ -185,7 +186,7 @@ def test_the_runs_of_the_first_radiance_files_are_read(share):
     for pixel, count in zip(pixels, counts, strict=True):
         digits = [(count - 1) >> shift & 255 for shift in (0, 8) if (count - 1) >> shift]
         packed += pixel.tobytes() + b"".join(bytes((1, 1, 1, digit)) for digit in digits)
-    head = b"#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n\n-Y 20 +X 30\n"
+    head = b"#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n\n" + size.encode() + b"\n"
     content = head + packed[: int(len(packed) * share)]
     if share < 1:
         with pytest.raises(ReadError, match="cut short"):

@@ -230,6 +230,16 @@ def test_an_exif_block_too_long_for_jpeg_is_left_out(save, rgb):
     assert (result.metadata.exif, result.metadata.xmp) == (None, None)
 
 
+@pytest.mark.parametrize("name", ["PNG", "JPEG", "WEBP", "TIFF"])
+def test_a_profile_that_is_cut_short_is_left_out_and_named(save, rgb, name):
+    whole = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    words = "left out: the colour profile, which is damaged or for other pixels"
+    for profile, notes in ((whole, ()), (whole[:-9], (words,))):
+        picture = decode(save(Image.fromarray(rgb), name, icc_profile=profile), LIMIT)
+        assert (picture.metadata.icc == whole) == (not notes)
+        assert picture.notes == notes
+
+
 @pytest.mark.parametrize("name", ["JPEG", "TIFF", "PNG"])
 def test_a_profile_for_other_pixels_is_left_out_and_named(save, rgb, name):
     grey = decode(save(rgb[..., 0], name, icc_profile=SRGB), LIMIT)
