@@ -34,20 +34,24 @@ def bad(folder, count):
 
 
 def peak(options):
-    tracemalloc.start()
-    try:
-        failed = sum(isinstance(event, Item) for event in upscale(options, None, BLOCKS))
-        return failed, tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
+    """Of two runs the smaller one: Python's table of names of paths grows once, by megabytes."""
+    peaks = []
+    for _ in range(2):
+        tracemalloc.start()
+        try:
+            failed = sum(isinstance(event, Item) for event in upscale(options, None, BLOCKS))
+            peaks.append(tracemalloc.get_traced_memory()[1])
+        finally:
+            tracemalloc.stop()
+    return failed, min(peaks)
 
 
 def test_memory_does_not_grow_with_the_failures_of_a_batch(tmp_path):
     peak(bad(tmp_path / "warm", 200))
-    few, few_bytes = peak(bad(tmp_path / "few", 1000))
-    many, many_bytes = peak(bad(tmp_path / "many", 4000))
-    assert (few, many) == (1000, 4000)
-    assert many_bytes - few_bytes < 3000 * PER_ITEM
+    few, few_bytes = peak(bad(tmp_path / "few", 500))
+    many, many_bytes = peak(bad(tmp_path / "many", 2500))
+    assert (few, many) == (500, 2500)
+    assert many_bytes - few_bytes < 2000 * PER_ITEM
 
 
 def test_few_jobs_are_there_at_once(tmp_path):
