@@ -1,7 +1,7 @@
 """AVIF of older encoders, which browsers read and the strict libavif of Pillow does not.
 
 Their opacity states no size of its own, their properties are given to items in several boxes, or
-they tell which pictures are sizes of one (a pyramid), which says nothing about the picture that is read.
+they tell which pictures are sizes of one (a pyramid), which says nothing of the one that is read.
 """
 
 from __future__ import annotations

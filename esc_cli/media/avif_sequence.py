@@ -56,7 +56,7 @@ def _first_track(content: bytes) -> Sequence | None:
 
 
 def _is_of_depths(media: dict[bytes, bytes]) -> bool:
-    """Whether a track beside the picture's says so in its sample entry (ISO/IEC 23008-12, 7.5.3)."""
+    """Whether a track beside the picture's says so in its entry (ISO/IEC 23008-12, 7.5.3)."""
     if media[b"hdlr"][8:12] != _BESIDE:
         return False
     entry = children(children(media[b"minf"])[b"stbl"])[b"stsd"][8:]

@@ -170,25 +170,28 @@ def _riff(head: bytes) -> str:
 
 
 def _no_picture(head: bytes) -> ReadError | UnsupportedError:
-    for magic, name in _REFUSED:
-        if head.startswith(magic):
-            return _refusal(name)
-    if head.startswith(b"FORM") and head[8:12] in _IFF:
-        return _refusal("IFF pictures")
-    if head.startswith(b"\1\0\0\0") and head[40:44] == b" EMF":
-        return _refusal("EMF drawings")
-    if head.startswith(b"#define ") and b"_width " in head:
-        return _refusal("XBM pictures")
-    if head.startswith(_PNM) and head[2:3].isspace():
-        return UnsupportedError("PNM pictures are not supported")
-    start = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    if start.startswith(b"<svg") or (start.startswith(b"<?xml") and b"<svg" in start):
-        return UnsupportedError("SVG drawings are not supported")
+    if known := _known_kind(head):
+        return _refusal(known)
     if not head.strip(b"\0"):
         return ReadError("not a picture (nothing but zero bytes)")
     if all(byte >= 32 or byte in b"\t\n\r\f\x1b" for byte in head) and _is_utf8(head):
         return ReadError("not a picture (a text file)")
     return ReadError("not a picture (unknown content)")
+
+
+def _known_kind(head: bytes) -> str | None:
+    """The plural name of a kind that is not read."""
+    text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    marked = (
+        *((name, head.startswith(magic)) for magic, name in _REFUSED),
+        ("IFF pictures", head.startswith(b"FORM") and head[8:12] in _IFF),
+        ("EMF drawings", head.startswith(b"\1\0\0\0") and head[40:44] == b" EMF"),
+        ("XBM pictures", head.startswith(b"#define ") and b"_width " in head),
+        ("PNM pictures", head.startswith(_PNM) and head[2:3].isspace()),
+        ("SVG drawings", text.startswith(b"<svg")),
+        ("SVG drawings", text.startswith(b"<?xml") and b"<svg" in text),
+    )
+    return next((name for name, is_one in marked if is_one), None)
 
 
 def _is_utf8(head: bytes) -> bool:

@@ -24,9 +24,7 @@ def references(kind: bytes, source: int, *targets: int) -> bytes:
     return box(kind, struct.pack(f">HH{len(targets)}H", source, len(targets), *targets))
 
 
-def album(
-    stored: bytes, count: int, *more: bytes, hidden: int = 0
-) -> bytes:
+def album(stored: bytes, count: int, *more: bytes, hidden: int = 0) -> bytes:
     """An AVIF whose items 1 to `count` are all the picture of a file that libavif wrote.
 
     `more` are further boxes of the meta box, `hidden` is the number of an item that is.

@@ -5,9 +5,9 @@ from __future__ import annotations
 import av
 import numpy as np
 import pytest
-from PIL import Image
 from clips import Clip
 from counted import Counted
+from PIL import Image
 
 from esc_cli.errors import EscError
 from esc_cli.media.paths import Selection, find_sources

@@ -90,7 +90,9 @@ def test_a_tga_may_state_the_depth_of_a_palette_that_is_not_there(save, rgb, dep
 
 @pytest.mark.parametrize("count", [0, 1])
 def test_a_cursor_is_still_a_cursor(count):
-    cursor = b"\0\0\2\0" + bytes((count,)) + b"\0\x20\x20\0\0\0\0\0\0\xa8\x10\0\0\x16\0\0\0" + bytes(60)
+    cursor = (
+        b"\0\0\2\0" + bytes((count,)) + b"\0\x20\x20\0\0\0\0\0\0\xa8\x10\0\0\x16\0\0\0" + bytes(60)
+    )
     with pytest.raises(UnsupportedError, match="CUR cursors"):
         probe(cursor, LIMIT)
 

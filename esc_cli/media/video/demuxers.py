@@ -140,7 +140,8 @@ def is_video(path: Path) -> bool:
     """Whether a file is to be done as a video: by its content, or by its name.
 
     A name alone is enough, so that a damaged video is reported as one. Names of pictures decide
-    for themselves: rows of samples may look like packets of a broadcast. Raises ReadError for what cannot be opened, UnsupportedError for a playlist.
+    for themselves: rows of samples may look like packets of a broadcast. Raises ReadError for what
+    cannot be opened, UnsupportedError for a playlist.
     """
     if path.suffix.lower() in PICTURES | INPUT_SUFFIXES | REFUSED:
         return False
