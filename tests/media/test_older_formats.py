@@ -88,6 +88,15 @@ def test_a_tga_may_state_the_depth_of_a_palette_that_is_not_there(save, rgb, dep
     np.testing.assert_array_equal(decode(odd, LIMIT).frames[0], rgb)
 
 
+@pytest.mark.parametrize(("bits", "planes"), [(2, 1), (1, 3), (4, 1)])
+def test_a_pcx_of_a_layout_that_is_not_known_is_not_called_damaged(save, rgb, bits, planes):
+    content = bytearray(save(rgb[..., 0], "PCX"))
+    content[3], content[65] = bits, planes
+    words = f"PCX of {planes} x {bits} bits per pixel is not supported"
+    with pytest.raises(UnsupportedError, match=words):
+        probe(bytes(content), LIMIT)
+
+
 @pytest.mark.parametrize("count", [0, 1])
 def test_a_cursor_is_still_a_cursor(count):
     cursor = (
