@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from clips import Clip
 
-HDR = "log-level=none:bframes=0:max-cll=1000,400"
+HDR = "log-level=none:frame-threads=1:bframes=0:max-cll=1000,400"
 LOST = "will be lost, as ffv1 is not given it: the light levels"
 
 

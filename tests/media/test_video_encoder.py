@@ -113,3 +113,9 @@ def test_no_encoder_becomes_more_urgent_than_other_programs(codec):
     assert policies() == {os.SCHED_OTHER}
     assert [*packets, *encoder.finish()]
     assert policies() == {os.SCHED_OTHER}
+
+
+def test_x265_has_one_frame_in_hand():
+    """With several it may wait for ever when it is flushed. It tells its settings in an SEI."""
+    encoder = SegmentEncoder(encoding_of("hevc", SIZES[0], planar("yuv420p")), 8)
+    assert b" frame-threads=1 " in encoder.headers

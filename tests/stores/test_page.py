@@ -6,8 +6,12 @@ import os
 import subprocess
 import sys
 
+import pytest
 from command import ROOT
 from PIL import Image
+
+pytest.importorskip("s3fs", reason="s3fs is not installed: pip install '.[remote]'")
+pytest.importorskip("moto.server", reason="moto's server is not installed (see .ci/run)")
 
 
 def block(name: str) -> str:

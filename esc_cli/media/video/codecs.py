@@ -50,7 +50,8 @@ _LIBVPX = (("auto-alt-ref", "0"), ("b", "0"), ("row-mt", "1"), ("cpu-used", "2")
 _FFV1 = (("level", "3"), ("slicecrc", "1"))
 _NVENC = (("rc", "vbr"),)
 _AMF = (("rc", "qvbr"), ("quality", "quality"))
-_X265 = "log-level=none:open-gop=0:repeat-headers=0"
+# With more frames at once x265 waits for ever now and then when it is flushed (its issue 684).
+_X265 = "log-level=none:open-gop=0:repeat-headers=0:frame-threads=1"
 CODECS = {
     "h264": Codec("libx264", _HEVC, "crf", 17, "medium"),
     "hevc": Codec("libx265", _HEVC, "crf", 18, "medium", (("x265-params", _X265),)),

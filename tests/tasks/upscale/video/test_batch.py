@@ -42,7 +42,7 @@ CLIPS = {
     "limited.mkv": Clip(full_range=1, matrix=1, primaries=1, transfer=1),
     "hdr.mkv": Clip(
         pix_fmt="yuv420p10le", matrix=9, primaries=9, transfer=16, full_range=1, codec="libx265",
-        options={"x265-params": "log-level=none"},
+        options={"x265-params": "log-level=none:frame-threads=1"},
     ),
     "444.mkv": Clip(pix_fmt="yuv444p", codec="ffv1", options={}),
     "odd.mkv": Clip(size=(33, 25), codec="ffv1", options={}),

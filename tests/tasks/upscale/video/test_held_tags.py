@@ -85,7 +85,12 @@ def test_dispositions_are_kept_or_named_before_the_work(tmp_path, suffix, lost):
 
 def of_two_views(path):
     """MP4 as telephones write their spatial videos: a box more says that there is a second view."""
-    clip = Clip(3, (64, 64), codec="libx265", options={"x265-params": "log-level=none:bframes=0"})
+    clip = Clip(
+        3,
+        (64, 64),
+        codec="libx265",
+        options={"x265-params": "log-level=none:frame-threads=1:bframes=0"},
+    )
     content = bytearray(clip.write(path).read_bytes())
     empty = bytes((0xA1, 0, 0, 0xA2, 0, 0, 0xA7, 0, 0))  # arrays of SPS, PPS, SEI
     second = b"lhvC" + bytes((1, 0xF0, 0, 0xFC, 0xCB, 3)) + empty  # ISO/IEC 14496-15

@@ -16,7 +16,7 @@ P3 = Mastering(
     (0.68, 0.32), (0.265, 0.69), (0.15, 0.06), (0.3127, 0.329), luminance=(1000.0, 0.005)
 )
 HDR = "G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,50)"
-X265 = f"log-level=none:bframes=0:master-display={HDR}:max-cll=1000,400"
+X265 = f"log-level=none:frame-threads=1:bframes=0:master-display={HDR}:max-cll=1000,400"
 CAPTIONS = bytes.fromhex("b50031") + b"GA94" + bytes.fromhex("0341fffc8080ff")  # ATSC A/53 part 4
 
 
@@ -93,7 +93,11 @@ def test_closed_captions_are_named_before_the_work(tmp_path):
 
 
 def test_hdr10_plus_is_named_before_the_work_and_in_the_report(tmp_path):
-    plain = Clip(frames=4, codec="libx265", options={"x265-params": "log-level=none:bframes=0"})
+    plain = Clip(
+        frames=4,
+        codec="libx265",
+        options={"x265-params": "log-level=none:frame-threads=1:bframes=0"},
+    )
     bits = f"01{1000:027b}0" + f"{50_000:017b}" * 3 + f"{20_000:017b}" + "0" * 17
     settings = int(bits.ljust(-(-len(bits) // 8) * 8, "0"), 2).to_bytes(-(-len(bits) // 8), "big")
     content = bytes.fromhex("b5003c00010401") + settings  # SMPTE ST 2094-40, version 1
@@ -107,7 +111,11 @@ def test_hdr10_plus_is_named_before_the_work_and_in_the_report(tmp_path):
 
 def test_dolby_vision_is_named_before_the_work_and_in_the_report(tmp_path):
     """Its settings are in a NAL unit of a type that HEVC leaves free (62), the last of a frame."""
-    plain = Clip(frames=4, codec="libx265", options={"x265-params": "log-level=none:bframes=0"})
+    plain = Clip(
+        frames=4,
+        codec="libx265",
+        options={"x265-params": "log-level=none:frame-threads=1:bframes=0"},
+    )
     plain = plain.write(tmp_path / "in" / "plain.mkv")
     source = with_unit(plain, tmp_path / "clip.mkv", b"\x7c\1" + bytes(range(25, 60)), last=True)
     remarks, item, _ = run(source, codec="hevc")

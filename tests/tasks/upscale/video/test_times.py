@@ -50,7 +50,7 @@ def check_steps(result, frames, step=TENTH):
         ("xvid.avi", "mpeg4", REORDERED),
         ("h264.avi", "libx264", {"bf": "3", "b_strategy": "0"}),
         ("h264.h264", "libx264", {"bf": "3", "b_strategy": "0"}),
-        ("hevc.hevc", "libx265", {"x265-params": "log-level=none:bframes=3"}),
+        ("hevc.hevc", "libx265", {"x265-params": "log-level=none:frame-threads=1:bframes=3"}),
         ("es.m2v", "mpeg2video", REORDERED),
         ("raw.drc", "vc2", {"strict": "-1", "b": "2M"}),
     ],
