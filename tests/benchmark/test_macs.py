@@ -38,6 +38,7 @@ def test_every_variant_can_be_counted_and_a_batch_is_its_pictures(name: str) -> 
     assert three == pytest.approx(3 * one, rel=0.01)  # a single one folds its dynamic kernel
 
 
+@pytest.mark.slow
 def test_factors_of_positions_cost_macs_and_parameters() -> None:
     config = variant_config("esc", 2)
     factored = replace(config, flashbias_rank=FLASHBIAS_RANK)

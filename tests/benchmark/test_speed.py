@@ -51,6 +51,7 @@ def test_the_peak_memory_is_that_of_the_workload_and_not_of_the_caller() -> None
     assert most.peak_bytes - most.idle_bytes > small.peak_bytes - small.idle_bytes + result_bytes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("asked", "named"),
     [("auto", "sdpa"), ("sdpa", "sdpa"), ("flex", "flex"), ("flashbias", "flashbias")],
@@ -65,6 +66,7 @@ def test_every_attention_computes_the_same_picture(asked: str, named: str) -> No
     assert float(apart.mean()) < (0.01 if asked == "flashbias" else 1e-5)
 
 
+@pytest.mark.slow
 def test_fresh_parameters_serve_where_there_are_no_weights() -> None:
     fresh = replace(TINY, config=variant_config("esc-lte"), checkpoint=None)
     step, _ = make_step(fresh, torch.device("cpu"))

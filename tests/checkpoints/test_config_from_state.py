@@ -85,6 +85,7 @@ def test_every_head_of_esc_real_m_runs_and_comes_back_from_its_state_dict(
     assert output.shape == (1, 3, 7 * scale, 9 * scale)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("head", "scale", "unshuffle"), REAL_M)
 def test_every_head_of_esc_real_m_can_be_built_by_name(
     head: str, scale: int, unshuffle: int

@@ -175,6 +175,7 @@ def other_shape(state):
     return state | {"last.bias": torch.zeros(3)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", [other_key, extra_key, other_shape])
 def test_the_keys_and_shapes_must_be_exactly_those_of_the_network(server, target, change):
     stored = torch.load(io.BytesIO(server.files[FP2.file]), weights_only=True)

@@ -232,6 +232,7 @@ def changed(path, at, value, form="<H"):
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "reason"),
     [

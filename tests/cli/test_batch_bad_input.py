@@ -219,6 +219,7 @@ def test_max_pixels_refuses_by_the_header_and_lets_the_rest_through(tmp_path, es
     assert "1 done, 0 skipped, 1 failed" in ran.err
 
 
+@pytest.mark.slow
 def test_what_the_format_cannot_hold_is_found_before_the_work(tmp_path, esc, draw, size):
     draw(tmp_path / "in" / "wide.webp", size=(16000, 1), lossless=True)
     with_alpha = tmp_path / "in" / "clear.png"

@@ -32,6 +32,7 @@ def report_of(path: Path) -> list[dict[str, object]]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
+@pytest.mark.slow
 def test_two_workers_make_what_one_makes(esc: Run, folder: Path, tmp_path: Path) -> None:
     runs = {}
     for name, option in (("one", "--device=cpu"), ("two", "--devices=cpu,cpu")):

@@ -209,6 +209,7 @@ def test_a_model_file_gives_its_own_scale_and_the_same_pixels(tmp_path, esc, dra
     assert len(outputs) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     [

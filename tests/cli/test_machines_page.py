@@ -93,6 +93,7 @@ def test_an_array_of_slurm_of_which_one_task_is_stopped_before_its_end(
     assert len(contents(tmp_path / "large")) == 9
 
 
+@pytest.mark.slow
 def test_an_indexed_job_of_kubernetes(photos, esc_command, contents, tmp_path):
     """What a Pod runs, for each index; the cluster's own part cannot be tried here."""
     yaml = pytest.importorskip("yaml")

@@ -52,6 +52,7 @@ def through(content, **options):
     return out.getvalue()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pix_fmt", COLOURS)
 def test_a_pipe_gives_the_same_frames_as_a_file(tmp_path, pix_fmt):
     clip = Clip(frames=9, size=(48, 32), pix_fmt=pix_fmt, codec="ffv1", options={})
@@ -76,6 +77,7 @@ def test_grey_of_which_a_pipe_states_no_range_has_all_levels(stated, kept):
     assert kept or min(found[-64:]) == 16  # what limited range has no place for
 
 
+@pytest.mark.slow
 def test_frames_come_out_while_more_go_in_and_a_signal_ends_it(tmp_path, esc):
     clip = Clip(frames=30, size=(32, 24), codec="ffv1", options={}).write(tmp_path / "clip.mkv")
     content = y4m_of(clip, "yuv420p")

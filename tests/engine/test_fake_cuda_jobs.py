@@ -27,6 +27,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Accessing the data pointer of Fa
 BT709 = 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("self_ensemble", [False, True])
 @pytest.mark.parametrize("which", ["small_network", "small_lte"])
 def test_tiles_go_to_the_host_without_a_wait_inside(

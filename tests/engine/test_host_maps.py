@@ -62,6 +62,7 @@ def test_after_running_out_the_maps_go_to_host_memory_and_the_result_is_the_whol
     assert network.stores[-1] is None, "a small picture needs no store"
 
 
+@pytest.mark.slow
 def test_tiles_follow_when_host_memory_runs_out_too(
     small_network: Network, picture: MakePicture
 ) -> None:

@@ -32,6 +32,7 @@ def tiled(network: Network, image: Tensor, tile: int) -> Tensor:
     return Upscaler(network, EngineOptions(device="cpu", tile=tile))(image)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("error", OUT_OF_MEMORY, ids=lambda error: type(error).__name__)
 def test_running_out_of_memory_leads_to_the_result_of_the_smaller_tile(
     narrow: MakeNarrow, small_network: Network, picture: MakePicture, error: Exception
@@ -43,6 +44,7 @@ def test_running_out_of_memory_leads_to_the_result_of_the_smaller_tile(
     assert torch.equal(done.image, tiled(small_network, image, 64))
 
 
+@pytest.mark.slow
 def test_a_wished_tile_is_halved_until_it_fits(
     narrow: MakeNarrow, small_network: Network, picture: MakePicture
 ) -> None:

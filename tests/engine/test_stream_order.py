@@ -101,6 +101,7 @@ def test_maps_on_the_host_are_read_after_they_came(
     assert "wait" not in late.log, "the host itself reads no map"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("self_ensemble", [False, True])
 def test_results_are_stored_behind_their_marks_while_the_next_part_is_computed(
     small_network: Network,

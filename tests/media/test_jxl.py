@@ -45,6 +45,7 @@ def test_every_kind_of_pixel_comes_out_exactly(kind, channels, container):
     assert picture.metadata.png_colour == (linear if kind == np.uint16 else ())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(64, 64), (8, 16), (20, 30), (300, 9000), (90, 120), (1, 1)])
 def test_sizes_are_read_in_each_form_of_the_header(size):
     content = imagecodecs.jpegxl_encode(np.zeros((*size, 3), np.uint8))

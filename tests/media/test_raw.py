@@ -32,6 +32,7 @@ def developed(content: bytes) -> np.ndarray:
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("turned", range(1, 9))
 def test_a_dng_is_as_rawpy_develops_it_and_upright(turned):
     content = dng(turned)

@@ -90,6 +90,7 @@ def told(*words):
     return done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("work", "codec", "more", "encoder"),
     [

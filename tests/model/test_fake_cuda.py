@@ -56,6 +56,7 @@ def test_no_forward_mixes_devices_or_types_or_waits(
     assert not waits.found or name == RECTANGLES
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kernel", [SDPA.name, FLEX.name])
 @pytest.mark.parametrize("dtype", TYPES.values(), ids=TYPES)
 def test_a_table_is_looked_up_on_its_device(

@@ -101,6 +101,7 @@ def test_prepared_for_inference_with_large_windows_the_result_is_the_same(name: 
         assert_close(covered(in_patches(prepare(seeded(config)), x, working), whole), whole)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("scale", [2.0, 4.0, 2.7])
 @torch.inference_mode()

@@ -231,6 +231,7 @@ def test_the_help_names_the_exit_codes(monkeypatch, capsys):
     assert "Exit codes:" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_the_same_run_gives_the_same_file(out, esc_here, tmp_path):
     for name in "abcdefgh":
         assert esc_here("weights", "export", out, tmp_path / f"{name}.safetensors").code == 0

@@ -252,6 +252,7 @@ def test_an_unchanged_run_says_where_its_rate_is_and_goes(train_here, arguments,
     assert "at iteration 8" in line
 
 
+@pytest.mark.slow
 def test_another_rate_and_twice_the_length_are_told(train_here, arguments, run):
     line = resumed(train_here, arguments, run, "--set", "optimiser.learning_rate=7e-4")
     assert "before the checkpoint it was" in line

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import TYPE_CHECKING, TypeVar
 
-from esc_cli.engine.memory import is_out_of_memory
 from esc_cli.errors import EscError, ReadError, TooLargeError
 from esc_cli.files.atomic import write_atomic
 from esc_cli.files.source import read_source, reading, status_of
@@ -47,6 +46,8 @@ def guarded(job: Job, step: Callable[[], T]) -> T | Failure:
     except EscError as error:
         return Failure(job, error)
     except Exception as error:  # noqa: BLE001 - a fault of ours in one item must not stop the batch
+        from esc_cli.engine.memory import is_out_of_memory  # with torch
+
         if is_out_of_memory(error):
             advice = "free memory, or make the result smaller"
             return Failure(job, TooLargeError("not enough memory for it", job.source.path, advice))

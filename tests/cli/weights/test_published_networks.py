@@ -76,6 +76,7 @@ def test_dflip_weights_are_compared_with_the_figures_for_dflip(server, esc, tmp_
     assert "38.35" not in json.dumps(table)
 
 
+@pytest.mark.slow
 def test_a_transfer_that_breaks_is_resumed_at_once(server, esc, pictures):
     server.limit = 3_000_000
     esc("upscale", pictures, "-m", "esc-fp", "-s", "2")

@@ -103,6 +103,7 @@ def test_a_server_that_falls_silent_is_asked_for_the_rest(server, link, target):
     assert server.requests[1]["Range"] == "bytes=1000-"
 
 
+@pytest.mark.slow
 def test_a_trickle_is_given_up(server, link, target):
     server.answers = [trickle]
     with pytest.raises(SetupError, match="too slow"):

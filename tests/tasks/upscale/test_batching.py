@@ -118,6 +118,7 @@ def test_pictures_together_give_what_each_gives_alone(photos: Path, passes: Shap
     assert not any(event.status == "done" for event in done(options(photos, "together")))
 
 
+@pytest.mark.slow
 def test_only_what_is_alike_goes_together(photos: Path, passes: Shapes) -> None:
     import tifffile
 
@@ -233,6 +234,7 @@ def has_little_memory(out: Tensor, marked: Tensor) -> Tensor:
     return out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("apart", [False, True])
 @pytest.mark.parametrize(
     ("trouble", "reason"), [(gives_nan, "NaN or Inf"), (crashes, "ZeroDivisionError")]
@@ -250,6 +252,7 @@ def test_only_the_guilty_picture_of_a_group_fails(
     assert all(item.notes == () and item.tile == 0 for item in items if item is not failed)
 
 
+@pytest.mark.slow
 def test_where_only_one_fits_the_memory_each_is_done_whole_and_without_a_note(
     photos: Path, passes: Shapes
 ) -> None:

@@ -46,6 +46,7 @@ def peak(options):
     return failed, min(peaks)
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_failures_of_a_batch(tmp_path):
     peak(bad(tmp_path / "warm", 200))
     few, few_bytes = peak(bad(tmp_path / "few", 500))
@@ -54,6 +55,7 @@ def test_memory_does_not_grow_with_the_failures_of_a_batch(tmp_path):
     assert many_bytes - few_bytes < 2000 * PER_ITEM
 
 
+@pytest.mark.slow
 def test_few_jobs_are_there_at_once(tmp_path):
     folder = pictures(tmp_path / "in", 150)
     options = UpscaleOptions((os.fspath(folder),), model=None)

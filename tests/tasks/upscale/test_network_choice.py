@@ -160,6 +160,7 @@ def test_the_result_is_that_of_the_network_by_name(folder):
     assert made[0] == made[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("codec", "crf", "model"),
     [("libx264", "32", "esc-tiny-photo-x2"), ("ffv1", None, "esc-tiny-x2")],

@@ -214,6 +214,7 @@ def test_videos_are_planned_when_no_other_is_decoded(photos, monkeypatch):
     assert threads == {threading.main_thread()}
 
 
+@pytest.mark.slow
 def test_videos_of_later_blocks_are_what_they_would_be(tmp_path, photos):
     for number in (5, 6, 11):
         Clip(frames=3).write(photos / f"{number:02}a.mkv")

@@ -81,6 +81,7 @@ def test_the_ratio_is_that_of_the_source(tmp_path, made, codec, suffix):
     assert aspect_of(result) == (WIDE, Fraction(96, 72))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sar", [Fraction(8, 9), Fraction(16, 15), Fraction(64, 45)])
 @pytest.mark.parametrize("target", [Target(scale=0.5), Target(width=352)])
 def test_tapes_and_discs_keep_it_at_other_sizes(tmp_path, sar, target):

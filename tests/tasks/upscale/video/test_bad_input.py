@@ -80,6 +80,7 @@ def test_a_truncated_mp4_file_fails_and_says_where_it_ends(tmp_path):
     assert "damaged or cut short" in reason
 
 
+@pytest.mark.slow
 def test_damage_in_the_middle_is_named_with_its_time(long_clip):
     content = bytearray(long_clip.read_bytes())
     middle = len(content) // 2
@@ -207,6 +208,7 @@ def test_without_pyav_the_message_holds_the_install_line(tmp_path, monkeypatch):
     assert "pip install 'esc-cli[video]'" in failed.reason
 
 
+@pytest.mark.slow
 def test_a_source_that_changes_meanwhile_fails(tmp_path):
     path = Clip(frames=40, size=(64, 48)).write(tmp_path / "clip.mkv")
     options = UpscaleOptions((str(path),), video=VideoOptions(segment_frames=3))

@@ -50,6 +50,7 @@ CLIPS = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_folder_of_pictures_and_videos_of_all_kinds(tmp_path):
     for name, clip in CLIPS.items():
         clip.write(tmp_path / "in" / name)
@@ -73,6 +74,7 @@ def test_grey_stays_grey(tmp_path):
     check_kept(source, result_of(source, video=VideoOptions(codec="ffv1")))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("codec", "container", "found"),
     [
@@ -109,6 +111,7 @@ def test_quality_and_preset_and_pixel_format_reach_the_encoder(tmp_path):
         run(source, video=VideoOptions(codec="prores"), format="mp4")
 
 
+@pytest.mark.slow
 def test_a_part_for_a_try_begins_at_zero_and_takes_its_sound_along(tmp_path):
     source = Clip(frames=40, audio=("eng",), chapters=True).write(tmp_path / "clip.mkv")
     part = look(result_of(source, video=VideoOptions(start=1.0, frames=10)))
@@ -146,6 +149,7 @@ def test_names_and_existing_files_are_treated_as_for_pictures(tmp_path):
         run(source, output=str(source))
 
 
+@pytest.mark.slow
 def test_the_result_does_not_hang_on_where_it_was_cut(tmp_path):
     """Segments begin with key frames, so sizes differ, but no frame is lost at a border."""
     clip = Clip(frames=11, seeds=[0] * 6 + [7] * 5, codec="ffv1", options={})

@@ -242,6 +242,7 @@ def test_rgb_keeps_its_colours_in_every_codec_and_says_the_matrix_that_it_got(
     assert (matrix, full_range) == ((0, 2) if is_rgb else (6, 1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pix_fmt", ["gray", "gray16le"])
 @pytest.mark.parametrize(("stated", "low", "high"), [(0, 0, 255), (2, 0, 255), (1, 16, 235)])
 @pytest.mark.parametrize("result", ["h264", "av1", "ffv1", "prores"])

@@ -60,6 +60,7 @@ def test_the_bytes_that_are_expected_are_those_that_come(tmp_path, contents, kin
     assert 0.5 <= planned.output_bytes / done.output_bytes <= 2
 
 
+@pytest.mark.slow
 def test_the_bytes_count_what_the_network_does(tmp_path):
     path = Clip(30, (48, 32), audio=("eng",)).write(tmp_path / "clip.mkv")
     (planned,) = items_of(path, dry_run=True)

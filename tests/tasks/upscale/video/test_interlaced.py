@@ -62,6 +62,7 @@ def test_a_dry_run_tells_it_as_well(tape):
     assert item.frames == 88
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("content", "video", "frames"),
     [
@@ -111,6 +112,7 @@ DV = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", DV)
 def test_tapes_of_dv_become_progressive_with_their_pixels_as_wide_as_before(tmp_path, name):
     (width, height), pix_fmt, rate, sar = DV[name]

@@ -41,6 +41,7 @@ def outcome(clip, output, stop):
     return last
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("looks", [0, 40])
 def test_a_signal_while_segments_are_joined(clip, tmp_path, looks):
     output = tmp_path / "result.mov"

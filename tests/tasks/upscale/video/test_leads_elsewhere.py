@@ -52,6 +52,7 @@ PLAYLISTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", PLAYLISTS)
 @pytest.mark.parametrize("suffix", ["mp4", "mkv", "m3u8"])
 def test_a_playlist_opens_nothing(tmp_path, listener, kind, suffix):

@@ -99,6 +99,7 @@ def lose_the_journal(folder):
     (folder / "journal.jsonl").mkdir()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("codec", "deed"),
     [

@@ -55,6 +55,7 @@ def run(folder, output, video, shard, stop=None):
     return item, summary
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("codec", KINDS)
 def test_the_last_share_joins_what_all_have_done(made, clips, tmp_path, codec):
     out = tmp_path / codec
@@ -122,6 +123,7 @@ def test_a_worker_that_comes_after_all_is_joined_begins_nothing(made, clips, tmp
     assert not list(out.glob(".clip*"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("codec", KINDS)
 def test_a_share_that_was_killed_is_completed_by_a_run_without_shares(made, clips, tmp_path, codec):
     """Killed with a segment that is on disk and has no line, and another cut short."""

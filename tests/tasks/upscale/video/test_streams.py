@@ -147,6 +147,7 @@ def test_sound_that_does_not_fit_is_converted_and_stays_in_step(tmp_path, codec,
     assert abs(shift_of(loudness(item.output), loudness(source))) < 0.002
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("to", ["mp4", "mov", "mkv"])
 @pytest.mark.parametrize("name", ["clip.mp4", "clip.mov", "clip.mkv", "clip.ts"])
 def test_aac_is_kept_sample_by_sample_and_in_step(tmp_path, name, to):

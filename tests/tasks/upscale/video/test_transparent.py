@@ -114,6 +114,7 @@ def test_opacity_is_kept_where_the_source_s_container_has_a_place(tmp_path, name
     assert np.abs(pixels[..., 3].astype(int) - picture()[..., 3]).max() <= lossy
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["VP9", "ProRes 4444", "FFV1 RGB", "FFV1 grey"])
 def test_opacity_is_enlarged_what_is_clear_stays_clear_and_opaque_opaque(tmp_path, name):
     codec, suffix, pix_fmt, pixels, tags = done(written(tmp_path, name), segment_frames=2)

@@ -58,6 +58,7 @@ def test_they_go_as_well_when_the_result_stands_already(clip):
     assert not clip.with_name(".out.mkv.esc-segments").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key", ["libraries", "weights", "version"])
 def test_segments_made_with_other_versions_are_kept_apart(clip, whole, key):
     """As if PyTorch, the weights or esc had changed in between."""
