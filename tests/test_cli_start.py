@@ -2,6 +2,7 @@
 
 import os
 import resource
+import statistics
 import subprocess
 import sys
 
@@ -17,10 +18,13 @@ def run(*arguments):
     return done.stdout, cpu_s
 
 
-def test_help_takes_less_than_half_a_second_of_cpu_time():
-    run(sys.executable, "-m", "esc_cli", "--help")  # compiles the bytecode
-    times = (run(sys.executable, "-m", "esc_cli", "--help")[1] for _ in range(12))
-    assert any(cpu_s < 0.5 for cpu_s in times)  # the fastest counts, of however busy a machine
+def test_help_takes_little_more_than_its_libraries():
+    """Half a second where importing them takes 0.3 s, however quick and busy the machine is."""
+    libraries = "import typer.rich_utils, pydantic.type_adapter, rich.markdown, rich.table"
+    words = (("-c", libraries), ("-m", "esc_cli", "--help"))
+    runs = [[run(sys.executable, *some)[1] for some in words] for _ in range(7)]
+    theirs, ours = map(statistics.median, zip(*runs, strict=True))
+    assert ours < 1.7 * theirs, runs
 
 
 @pytest.mark.parametrize("module", ["torch", "pyiqa", "numpy", "PIL"])
