@@ -114,17 +114,16 @@ def test_a_deadline_ends_what_would_come_next(esc, cluster, photos, held):
     """The pictures that both workers have in hand then are finished."""
 
     def started(minutes):
-        """The run, and when its time will be up; a longer one where workers did not begin."""
-        began = time.monotonic()
+        """The run, and when its time is surely up; a longer one where workers did not begin."""
         process = esc.start(photos, "--cluster", cluster.address, "--max-minutes", minutes)
         cluster.wait_for(lambda: held.count == 2 or process.poll() is not None)
-        if process.poll() is None:
-            return process, began + 60 * minutes
+        if process.poll() is None:  # its clock began after its start, and before they began
+            return process, time.monotonic() + 60 * minutes
         process.communicate()
         return started(2 * minutes)
 
     process, end = started(0.2)
-    time.sleep(max(0.0, end + 1 - time.monotonic()))
+    time.sleep(max(0.0, end - time.monotonic()))
     held.release()
     ran = ended(esc, process)
     assert ran.code == 75, ran.err
