@@ -64,7 +64,8 @@ def hanging(tmp_path, esc, draw):
 def until(there):
     """Wait for an event; how long is for the slowest of machines."""
     deadline = time.monotonic() + 120
-    while not there() and time.monotonic() < deadline:
+    while not there():
+        assert time.monotonic() < deadline, "never happened"
         time.sleep(0.01)
 
 
@@ -116,4 +117,4 @@ def _rests(process):
     own = psutil.Process(process.pid)
     before = sum(own.cpu_times()[:2])
     time.sleep(1)
-    return before > 0.5 and sum(own.cpu_times()[:2]) == before
+    return before > 0.1 and sum(own.cpu_times()[:2]) == before
