@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 from fractions import Fraction
-from pathlib import Path
 
 import av
 import pytest
@@ -13,17 +11,7 @@ from esc_cli.tasks.stop import Stop
 from esc_cli.tasks.upscale.options import Target, UpscaleOptions, VideoOptions
 from esc_cli.tasks.upscale.run import upscale
 
-DRAWN = Path(__file__).parents[4] / "docs" / "benchmarks" / "contents.py"
 SIZE, FRAMES = (320, 180), 500
-
-
-@pytest.fixture(scope="module")
-def contents():
-    """The three kinds of content that the benchmarks measure."""
-    spec = importlib.util.spec_from_file_location("contents", DRAWN)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.KINDS
 
 
 def encoded(path, frames, codec, **options):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from clips import Clip, frames_of, look, samples_of
+from video_runs import result_of
 
 from esc_cli.errors import UnsupportedError
 from esc_cli.media.video.colour_tags import ColourTags, levels, resolved_matrix
@@ -228,15 +229,10 @@ def test_rgb_keeps_its_colours_in_every_codec_and_says_the_matrix_that_it_got(
             frame = av.VideoFrame.from_ndarray(picture, "rgb24").reformat(format=pix_fmt)
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
-    options = UpscaleOptions(
-        (str(source),),
-        output=str(tmp_path / "result.mkv"),
-        target=Target(1),
-        video=VideoOptions(codec=result),
+    made = result_of(
+        source, scale=1, output=str(tmp_path / "result.mkv"), video=VideoOptions(codec=result)
     )
-    *_, item, summary = upscale(options, Stop())
-    assert summary.exit_code == 0, item.reason
-    colours, (matrix, full_range), is_rgb = shown(item.output)
+    colours, (matrix, full_range), is_rgb = shown(made)
     assert np.abs(colours.astype(int) - QUARTERS).max() <= 3
     assert is_rgb == (result in {"hevc", "ffv1"})
     assert (matrix, full_range) == ((0, 2) if is_rgb else (6, 1))
@@ -262,16 +258,11 @@ def test_grey_of_which_no_range_is_stated_has_all_levels(
             frame.color_range = stated
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
-    options = UpscaleOptions(
-        (str(source),),
-        output=str(tmp_path / "result.mkv"),
-        target=Target(1),
-        video=VideoOptions(codec=result),
+    made = result_of(
+        source, scale=1, output=str(tmp_path / "result.mkv"), video=VideoOptions(codec=result)
     )
-    *_, item, summary = upscale(options, Stop())
-    assert summary.exit_code == 0, item.reason
     wanted = (quarters.astype(float) - low) * 255 / (high - low)
-    found = levels_shown(item.output)
+    found = levels_shown(made)
     assert np.abs(found - wanted).max() <= 3
 
 

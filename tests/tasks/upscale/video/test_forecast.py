@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 from fractions import Fraction
-from pathlib import Path
 
 import av
 import pytest
@@ -17,18 +15,8 @@ from esc_cli.tasks.upscale.events import Item, Progress
 from esc_cli.tasks.upscale.options import Target, UpscaleOptions, VideoOptions
 from esc_cli.tasks.upscale.run import upscale
 
-DRAWN = Path(__file__).parents[4] / "docs" / "benchmarks" / "contents.py"
 FRAMES = 200
 SIZE = (96, 64)
-
-
-@pytest.fixture(scope="module")
-def contents():
-    """The three kinds of content that the benchmarks measure."""
-    spec = importlib.util.spec_from_file_location("contents", DRAWN)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.KINDS
 
 
 def items_of(*inputs, **options):
