@@ -64,3 +64,13 @@ def test_the_first_picture_comes_soon_after_torch(tmp_path):
     paths = str(tmp_path / "a.png"), str(tmp_path / "out")
     seconds = float(run(sys.executable, "-c", FIRST_PICTURE, *paths)[0])
     assert seconds < 1.5  # of CPU: the clock would measure what else the machine does
+
+
+def test_nothing_is_looked_through_at_the_end():
+    """With torch there are a million objects: half a second."""
+    program = (
+        "import atexit, gc, sys\nsys.argv = ['esc', '--version']\n"
+        "atexit.register(lambda: print('frozen', gc.get_freeze_count() > 0))\n"
+        "from esc_cli.cli.app import main\nmain()"
+    )
+    assert run(sys.executable, "-c", program)[0].rstrip().endswith("frozen True")
