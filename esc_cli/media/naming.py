@@ -10,12 +10,11 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from esc_cli.errors import UsageError, shown
+from esc_cli.files.hashes import Hashes, repeated
 from esc_cli.media.paths import ARCHIVES, PICTURES, Source
 from esc_cli.media.video_suffixes import VIDEOS
 
@@ -106,6 +105,14 @@ def result_name(pattern: str, values: Mapping[str, str]) -> str:
     return pattern.format_map(values)
 
 
+def name_for(
+    source: Source, chosen: Destination | None, pattern: str | None, values: Mapping[str, str]
+) -> str:
+    """The same for a source. `pattern`: None for the default; `values`: those besides `stem`."""
+    pattern = pattern or default_pattern(source, chosen)
+    return result_name(pattern, {**values, "stem": source.path.stem})
+
+
 class Names:
     """The outputs that a batch wants, in order; of each 8 bytes are held: there may be millions."""
 
@@ -123,34 +130,30 @@ class Names:
         whose results would share a name keep their own suffix in it (a.jpg and a.png become
         a.jpg.png and a.png.png); what still collides is numbered in the order of the batch.
         """
-        digests = np.sort(np.array(self._digests, np.int64))
-        shared = np.unique(digests[1:][digests[1:] == digests[:-1]])
+        digests = np.array(self._digests, np.int64)
+        shared = repeated(digests)
         if not shared.size:
             return None
-        return _distinct_ones(wanted, shared, digests[~np.isin(digests, shared)])
+        alone = digests[~np.isin(digests, shared)]
+        return _distinct_ones(wanted, Hashes(shared), Hashes(alone))
 
 
 def _distinct_ones(
-    wanted: Iterable[tuple[Source, Path]], shared: NDArray[Any], alone: NDArray[Any]
+    wanted: Iterable[tuple[Source, Path]], shared: Hashes, alone: Hashes
 ) -> Iterator[Path]:
     taken: set[int] = set()
 
     def is_taken(path: Path) -> bool:
         digest = _digest(path)
-        return digest in taken or _holds(alone, digest)
+        return digest in taken or digest in alone
 
     for source, path in wanted:
-        if not _holds(shared, _digest(path)):
+        if _digest(path) not in shared:
             yield path
             continue
         chosen = _distinct(path, source.path.suffix, is_taken)
         taken.add(_digest(chosen))
         yield chosen
-
-
-def _holds(ordered: NDArray[Any], digest: int) -> bool:
-    at = int(np.searchsorted(ordered, digest))
-    return at < len(ordered) and int(ordered[at]) == digest
 
 
 def _distinct(path: Path, suffix: str, is_taken: Callable[[Path], bool]) -> Path:

@@ -16,6 +16,7 @@ from esc_cli.media.formats import INPUT_SUFFIXES
 from esc_cli.media.paths import PICTURES, REFUSED
 from esc_cli.media.video_suffixes import REFUSED_VIDEOS, VIDEOS
 
+_OF_PICTURES = PICTURES | INPUT_SUFFIXES | REFUSED
 HEAD_BYTES = 1 << 16
 """How far streams are looked for behind bytes that belong to none."""
 
@@ -143,7 +144,7 @@ def is_video(path: Path) -> bool:
     for themselves: rows of samples may look like packets of a broadcast. Raises ReadError for what
     cannot be opened, UnsupportedError for a playlist.
     """
-    if path.suffix.lower() in PICTURES | INPUT_SUFFIXES | REFUSED:
+    if path.suffix.lower() in _OF_PICTURES:
         return False
     with open_source(path) as stream:
         return demuxer_of(stream.read(HEAD_BYTES)) is not None or may_be_probed(path)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import re
 from array import array
-from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
@@ -18,14 +17,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from esc_cli.files.hashes import Hashes, repeated
 from esc_cli.media.naming import (
     check_pattern,
-    default_pattern,
     destination,
     folded,
     folder_for,
+    name_for,
     placeholders_of,
-    result_name,
 )
 from esc_cli.media.paths import Found, Resolver, Source, absolute, place_hash
 from esc_cli.tasks.models import Models
@@ -80,8 +79,7 @@ class ExpectedNames:
             root = folder_for(source, self._chosen, self._label, self._several)
             folder = os.path.abspath(root / source.relative.parent)  # noqa: PTH100
             self._folders[source.folder, above] = folder
-        pattern = self._pattern or default_pattern(source, self._chosen)
-        return folder, result_name(pattern, self._values | {"stem": path.stem})
+        return folder, name_for(source, self._chosen, self._pattern, self._values)
 
     def _read(self) -> Iterator[int]:
         """The hash of the place of each source; what is compared later is noted on the way."""
@@ -94,8 +92,7 @@ class ExpectedNames:
 
     def _sharing(self) -> Marks:
         keys = np.frombuffer(self._keys, np.int64)
-        ordered = np.sort(keys)
-        shared = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+        shared = repeated(keys)
         if not shared.size:
             return np.zeros(len(keys), np.bool_)
         marks: Marks = np.isin(keys, shared)
@@ -107,7 +104,7 @@ class ExpectedNames:
         if marks.all():
             return
         sharing = (one for number, one in enumerate(self._named()) if marks[number])
-        longer = _Keys(_key(folder, name + suffix) for folder, name, suffix in sharing)
+        longer = Hashes(_key(folder, name + suffix) for folder, name, suffix in sharing)
         for number, (folder, name, _) in enumerate(self._named()):
             names = {name, _NUMBERED.sub("", name)}
             marks[number] |= any(_key(folder, one) in longer for one in names)
@@ -121,7 +118,7 @@ class ExpectedNames:
         resolved = {one: os.fspath(absolute(Path(one))) for one in {*self._folders.values()}}
         homes = {*resolved.values()}
         inputs = self._inputs_in(homes) if homes & self._parents else ()
-        taken = _Keys(chain(self._links(homes), inputs))
+        taken = Hashes(chain(self._links(homes), inputs))
         if not taken:
             return
         for number, (folder, name, _) in enumerate(self._named()):
@@ -140,7 +137,7 @@ class ExpectedNames:
         for home in homes:
             for name in _links_in(home):
                 place = place_hash(resolve(Path(home, name)))
-                if self.places.may_hold(np.array([place], np.int64)).any():
+                if self.places.may_be(place):
                     yield hash(f"{home}/{_stem(name)}")
 
     def may_meet_others(self) -> bool:
@@ -149,21 +146,6 @@ class ExpectedNames:
             return False
         homes = {os.fspath(absolute(Path(one))) for one in {*self._folders.values()}}
         return any(_is_in(home, folder) for home in homes for folder in self._input_folders)
-
-
-class _Keys:
-    """Whether one is among many; of each 8 bytes are held."""
-
-    def __init__(self, keys: Iterable[int]) -> None:
-        self._ordered = array("q")
-        self._ordered.frombytes(np.unique(np.fromiter(keys, np.int64)).tobytes())
-
-    def __len__(self) -> int:
-        return len(self._ordered)
-
-    def __contains__(self, key: int) -> bool:
-        at = bisect_left(self._ordered, key)
-        return at < len(self._ordered) and self._ordered[at] == key
 
 
 def _is_in(path: str, folder: str) -> bool:

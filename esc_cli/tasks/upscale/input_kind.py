@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from esc_cli.media.naming import Destination, default_pattern, result_name
+from esc_cli.media.naming import Destination, name_for
 from esc_cli.media.paths import Source
 from esc_cli.tasks.models import Choice, Models
 from esc_cli.tasks.upscale.job import Job
@@ -67,18 +67,22 @@ class Batch:
             return self.own_file
         width, height = map(str, enlargement.size)
         values = {
-            "stem": source.path.stem,
             "label": enlargement.label,
             "scale": f"{enlargement.scale:.4g}",
             "width": width,
             "height": height,
         }
-        pattern = self.options.name or default_pattern(source, self.chosen)
-        return root / source.relative.with_name(result_name(pattern, values) + suffix)
+        name = name_for(source, self.chosen, self.options.name, values)
+        return root / source.relative.with_name(name + suffix)
 
 
 class InputKind(Protocol):
     """One kind of input, made for one batch."""
+
+    @property
+    def drafts_beside(self) -> bool:
+        """Whether an input may be looked at while others are decoded, in another thread."""
+        ...
 
     def recognises(self, source: Source) -> bool:
         """Whether an input is of this kind. Raises ItemError for what cannot be looked at."""

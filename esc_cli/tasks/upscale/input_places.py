@@ -7,15 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from esc_cli.errors import UsageError, shown
+from esc_cli.files.hashes import Hashes
 from esc_cli.media.paths import Found, Resolver, place_hash
 
 if TYPE_CHECKING:
     from esc_cli.tasks.upscale.job import Job
-
-Hashes = NDArray[np.int64]
 
 
 class InputPlaces:
@@ -31,17 +29,12 @@ class InputPlaces:
         hashes = np.fromiter(own, np.int64)
         if found.others:
             hashes = np.concatenate([hashes, np.frombuffer(found.others, np.int64)])
-        hashes.sort()
-        self._hashes: Hashes = hashes
+        self._hashes = Hashes(hashes)
         self._resolve = Resolver()
 
-    def may_hold(self, places: Hashes) -> NDArray[np.bool_]:
-        """Of each hash of a place whether it is that of an input, if not by chance."""
-        if not self._hashes.size:
-            return np.zeros(places.shape, np.bool_)
-        at = np.searchsorted(self._hashes, places)
-        found: NDArray[np.bool_] = self._hashes[np.minimum(at, self._hashes.size - 1)] == places
-        return found
+    def may_be(self, place: int) -> bool:
+        """Whether the hash of a place is that of an input, if not by chance."""
+        return place in self._hashes
 
     def refuse(self, jobs: Sequence[Job]) -> None:
         """Raise UsageError when an output is an input, even one that cannot be read.
@@ -50,7 +43,7 @@ class InputPlaces:
         """
         resolve = self._resolve
         places = np.fromiter((place_hash(resolve(job.output)) for job in jobs), np.int64)
-        suspects = np.flatnonzero(self.may_hold(places))
+        suspects = np.flatnonzero(self._hashes.among(places))
         if not suspects.size:
             return
         own = self._those_of(set(places[suspects].tolist()))

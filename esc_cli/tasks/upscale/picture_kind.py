@@ -19,6 +19,8 @@ from esc_cli.tasks.upscale.settings_key import settings_key
 class PictureKind:
     """Stills and animations, and whatever no other kind has recognised."""
 
+    drafts_beside = True
+
     def __init__(self, batch: Batch) -> None:
         self.batch = batch
         self.settings = settings_key(batch.options, "pictures")

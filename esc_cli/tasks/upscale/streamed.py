@@ -31,7 +31,6 @@ from esc_cli.tasks.upscale.run import (
     planned_items,
     runner_of,
 )
-from esc_cli.tasks.upscale.video.kind import VideoKind
 
 
 def streamed(
@@ -86,8 +85,8 @@ class _PlannerBeside(Planner):
     """Plans while a batch is at work, in whichever thread asks for more of it."""
 
     def _draft(self, kind: InputKind, source: Source, root: Path) -> Job:
-        """Libraries of videos must not look at one while another is decoded."""
-        if isinstance(kind, VideoKind) and self.options.cluster is None:
+        """Beside workers nothing is decoded here."""
+        if not (kind.drafts_beside or self.options.cluster):
             raise _NotBeside
         return super()._draft(kind, source, root)
 
@@ -160,8 +159,10 @@ class _Stream:
     def _run(self, plan: Plan, *, is_first: bool) -> Iterator[ItemEvent]:
         """The events of a block's jobs, and of the blocks that are planned meanwhile."""
         try:
-            fetch_networks(plan, self.session.models)
-            self._prepare(plan)
+            if not is_first:  # which was seen to before it was told of
+                fetch_networks(plan, self.session.models)
+                check_disk(plan.jobs, self.options)
+            self._make_folders(plan)
             self._networks |= _by_path(plan)
             with self.runner.prepared(tuple(self._networks.values())):
                 yield from self.runner.run(plan.jobs, self._more())
@@ -172,9 +173,8 @@ class _Stream:
                 raise
             self._end(error)
 
-    def _prepare(self, plan: Plan) -> None:
-        """The disk and the folders, before the first job of a block is at work."""
-        check_disk(plan.jobs, self.options)
+    def _make_folders(self, plan: Plan) -> None:
+        """Those of a block's results, before its first job is at work."""
         make_folders(plan.jobs)
         folders = {job.output.parent for job in plan.jobs} - self._tidied
         for folder in folders:
@@ -206,7 +206,8 @@ class _Stream:
         if _by_path(plan).keys() - self._networks.keys():
             self._waiting = plan
             return None
-        self._prepare(plan)
+        check_disk(plan.jobs, self.options)
+        self._make_folders(plan)
         return plan
 
     def _next(self) -> Plan | None:

@@ -69,6 +69,8 @@ class TextJob(StreamedJob):
 class TextKind:
     """Texts, one letter wide and high."""
 
+    drafts_beside = True
+
     def __init__(self, batch: Batch) -> None:
         self.batch = batch
 

@@ -21,6 +21,8 @@ from esc_cli.tasks.upscale.settings_key import archive_settings_key
 class ArchiveKind:
     """ZIP archives that are named .cbz or .zip; others hold documents and programs."""
 
+    drafts_beside = True
+
     def __init__(self, batch: Batch) -> None:
         self.batch = batch
         self.settings = archive_settings_key(batch.options)

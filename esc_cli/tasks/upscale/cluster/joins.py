@@ -116,8 +116,15 @@ class Joins:
             what = "what decoding has told is gone or cannot be read"
             raise WriteError(what, journal.folder, "run again")
         records: Records = self.shelf.at(job.root)
-        is_due = lambda: self.stop.is_due  # noqa: E731
-        return Joining(job, self.options, records, journal, reading, self._check, is_due)
+        return Joining(
+            job,
+            self.options,
+            records,
+            journal,
+            reading,
+            self._check,
+            is_due=lambda: self.stop.is_due,
+        )
 
     def _check(self) -> None:
         self.stop.check()

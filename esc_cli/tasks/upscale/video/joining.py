@@ -69,11 +69,8 @@ class Joining:
         """
         if self.job.encoding.encoder not in GROUPING:
             return
-        path, total, before = (
-            self.job.source.path,
-            len(self.reading.pts),
-            self.journal.encoded_frames,
-        )
+        path, total = self.job.source.path, len(self.reading.pts)
+        before = self.journal.encoded_frames
         start = time.perf_counter()
         groups = groups or Groups(self.journal, self.job.encoding, self.check)
         for done in groups.rest():

@@ -15,6 +15,8 @@ from esc_cli.tasks.upscale.video.plan import VideoJob, draft, look_at
 class VideoKind:
     """Whatever a demuxer is known for, and what is named like a video."""
 
+    drafts_beside = False  # libraries of videos must not look at one while another is decoded
+
     def __init__(self, batch: Batch) -> None:
         self.batch = batch
         self.settings = settings_key(batch.options, "videos")

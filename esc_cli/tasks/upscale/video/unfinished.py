@@ -214,26 +214,21 @@ def leftovers_of(output: Path, wanted: Wanted) -> list[Leftover]:
 
 def leftovers_beside(journal: Journal) -> list[Leftover]:
     """What lies beside a journal of the same output, and was made otherwise."""
-    wanted = Wanted(journal.fingerprint, journal.settled, lambda _: "")
-    found = []
-    with folder_failures(journal.folder.parent):
-        for folder in set(folders_of(journal.folder.parent)) - {journal.folder}:
-            stored = stored_journal(folder)
-            reason = _reason_against(stored, wanted)
-            found.append(Leftover(folder, stored, reason, _is_stale(stored, wanted)))
-    return found
+    wanted, home = Wanted(journal.fingerprint, journal.settled, lambda _: ""), journal.folder.parent
+    with folder_failures(home):
+        beside = (folder for folder in folders_of(home) if folder != journal.folder)
+        return [_seen(folder, wanted) for folder in beside]
 
 
 def chosen_journal(home: Path, wanted: Wanted) -> tuple[Journal, list[Leftover]]:
     """The journal to go on with, the fullest that fits or a new one; the others."""
     usable, others = [], []
     for folder in folders_of(home):
-        stored = stored_journal(folder)
-        reason = _reason_against(stored, wanted)
-        if reason or stored is None:
-            others.append(Leftover(folder, stored, reason, _is_stale(stored, wanted)))
+        seen = _seen(folder, wanted)
+        if seen.reason or seen.journal is None:
+            others.append(seen)
         else:
-            usable.append(continued(stored))
+            usable.append(continued(seen.journal))
     if usable:
         best = max(usable, key=lambda one: one.frames)
         return best, others
@@ -241,6 +236,12 @@ def chosen_journal(home: Path, wanted: Wanted) -> tuple[Journal, list[Leftover]]
     names = chain([_name(wanted)], (f"{_name(wanted)}-{number}" for number in count(2)))
     own = next(folder for name in names if (folder := home / name) not in taken)
     return Journal(own, wanted.fingerprint, wanted.fresh), others
+
+
+def _seen(folder: Path, wanted: Wanted) -> Leftover:
+    """What lies in a folder; its reason is "" if it can be gone on with."""
+    stored = stored_journal(folder)
+    return Leftover(folder, stored, _reason_against(stored, wanted), _is_stale(stored, wanted))
 
 
 def folders_of(home: Path) -> list[Path]:
