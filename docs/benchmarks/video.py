@@ -40,11 +40,11 @@ from esc_cli.tasks.models import Models
 from esc_cli.tasks.upscale.options import Target, UpscaleOptions
 from esc_cli.tasks.upscale.plan import Planner
 from esc_cli.tasks.upscale.records import RecordShelf
+from esc_cli.tasks.upscale.video.fingerprint import wanted_of
 from esc_cli.tasks.upscale.video.frames import FrameUpscaler, batch_size
 from esc_cli.tasks.upscale.video.groups import Groups
 from esc_cli.tasks.upscale.video.pipeline import FrameStream, Stages
 from esc_cli.tasks.upscale.video.plan import VideoJob
-from esc_cli.tasks.upscale.video.settling import wanted_of
 from esc_cli.tasks.upscale.video.unfinished import open_unfinished
 
 

@@ -9,7 +9,7 @@ import safetensors.torch
 from torch import Tensor
 
 from esc_cli.checkpoints.config_from_state import read_config
-from esc_cli.checkpoints.nearest import nearest
+from esc_cli.checkpoints.nearest_network import nearest
 from esc_cli.checkpoints.state_file import tensors_of
 from esc_cli.checkpoints.store import Checkpoint
 from esc_cli.errors import WeightsError, counted

@@ -17,7 +17,7 @@ from esc_cli.media.floating import displayed_picture
 from esc_cli.media.formats import FLOATING, OutputPlan, load_heif
 from esc_cli.media.gif_encode import encode_gif
 from esc_cli.media.jxl_encode import encode_jxl
-from esc_cli.media.losses import JPEG_EXIF_BYTES, JPEG_SEGMENT_BYTES, JPEG_XMP_BYTES
+from esc_cli.media.lost_content import JPEG_EXIF_BYTES, JPEG_SEGMENT_BYTES, JPEG_XMP_BYTES
 from esc_cli.media.metadata import EXIF_PREFIX, fitting_icc, upright_exif
 from esc_cli.media.picture import Frame, Metadata, Picture, to_eight_bits
 from esc_cli.media.png import encode_png
@@ -41,7 +41,7 @@ def encode(picture: Picture, plan: OutputPlan, quality: int | None) -> bytes:
     palette.
 
     EXIF sizes become those of the result. What a format has no place for is left out, and named
-    by `losses.lost`.
+    by `lost_content.lost`.
 
     Raises WriteError when the codec fails.
     """

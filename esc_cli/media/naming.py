@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from esc_cli.errors import UsageError, shown
-from esc_cli.files.hashes import Hashes, repeated
+from esc_cli.files.hash_set import Hashes, repeated
 from esc_cli.media.paths import ARCHIVES, PICTURES, Source
 from esc_cli.media.video_suffixes import VIDEOS
 

@@ -11,7 +11,7 @@ from fnmatch import fnmatch
 from pathlib import Path, PurePath
 
 from esc_cli.errors import ItemError, ReadError, UsageError, shown
-from esc_cli.files.packed import Packed
+from esc_cli.files.packed_lists import Packed
 from esc_cli.media.formats import INPUT_SUFFIXES, SUFFIXES
 from esc_cli.media.video_suffixes import REFUSED_VIDEOS, VIDEOS, is_only_sound
 

@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image, ImageCms, UnidentifiedImageError
 
 from esc_cli.errors import ReadError, UnsupportedError
-from esc_cli.media import bmp_layout, cut, heif, jpeg, jpeg_segments, pcx, tga, webp
+from esc_cli.media import bmp_layout, heif, jpeg, jpeg_segments, pcx, tga, truncated, webp
 from esc_cli.media.avif_mended import as_libavif_reads
 from esc_cli.media.avif_sequence import read_sequence
 from esc_cli.media.formats import load_heif
@@ -259,7 +259,7 @@ def frames(content: bytes, contents: Contents, truncation: Truncation) -> Iterat
     content = as_libavif_reads(content) if header.format == "AVIF" else content
     if header.format == "JPEG":
         yield _jpeg_frame(content, header, truncation)
-    elif header.format == "WEBP" and cut.is_cut_webp(content):
+    elif header.format == "WEBP" and truncated.is_cut_webp(content):
         yield from _cut_webp_frames(content, header)
     elif header.format in _WITHOUT_END:
         yield _plain_frame(content, header, truncation)
@@ -284,22 +284,22 @@ def _complete_frames(content: bytes, header: Header) -> Iterator[Frame]:
 def _whole_webp(stream: BinaryIO, truncation: Truncation) -> BinaryIO:
     content = stream.read()
     stream.seek(0)
-    if not cut.is_cut_webp(content):
+    if not truncated.is_cut_webp(content):
         return stream
     truncation.found()
-    return io.BytesIO(cut.whole_webp(content))
+    return io.BytesIO(truncated.whole_webp(content))
 
 
 def _cut_webp_frames(content: bytes, header: Header) -> Iterator[Frame]:
     """The frames of an animation that are complete, or the rows of a still."""
     if header.frames > 1:
-        return _complete_frames(cut.whole_webp(content), header)
-    return iter((cut.common_rows(partial(_filled_webp_frame, content, header)),))
+        return _complete_frames(truncated.whole_webp(content), header)
+    return iter((truncated.common_rows(partial(_filled_webp_frame, content, header)),))
 
 
 def _filled_webp_frame(content: bytes, header: Header, filler: bytes) -> Frame:
     try:
-        return next(_complete_frames(cut.whole_webp(content, filler), header))
+        return next(_complete_frames(truncated.whole_webp(content, filler), header))
     except OSError as error:  # lossless ones are coded so that nothing stands for itself
         raise ReadError(
             "the picture is damaged: too much of it is missing to decode any"

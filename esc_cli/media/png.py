@@ -18,7 +18,6 @@ import numpy as np
 from esc_cli.errors import ReadError
 from esc_cli.media import apng
 from esc_cli.media.animation import changed_box
-from esc_cli.media.cut import has_all_rows, whole_png
 from esc_cli.media.metadata import (
     bare_exif,
     damaged_exif,
@@ -31,6 +30,7 @@ from esc_cli.media.picture import Contents, Frame, Header, Metadata, Picture, Tr
 from esc_cli.media.png_background import levels_of, payload_of
 from esc_cli.media.png_chunks import COLOUR_CHUNKS, SIGNATURE, XMP_KEYWORD, Chunks, collect, made
 from esc_cli.media.profiles import inflate, raw_profile, resources_of
+from esc_cli.media.truncated import has_all_rows, whole_png
 
 # imagecodecs logs what libpng warns of; without a handler Python would print that.
 logging.getLogger("imagecodecs").addHandler(logging.NullHandler())

@@ -15,7 +15,7 @@ from typing import Any
 
 from esc_cli._version import __version__
 from esc_cli.media.confined import Bounds, metadata
-from esc_cli.media.losses import JPEG_XMP_BYTES
+from esc_cli.media.lost_content import JPEG_XMP_BYTES
 from esc_cli.media.picture import Metadata, Picture
 from esc_cli.media.video.demuxers import is_video
 from esc_cli.media.video.source import tags_of_file

@@ -7,7 +7,7 @@ import struct
 from typing import Any, Literal
 
 from esc_cli.media import tiff_tags
-from esc_cli.media.losses import is_big_tiff
+from esc_cli.media.lost_content import is_big_tiff
 from esc_cli.media.metadata import descriptive, fitting_icc
 from esc_cli.media.picture import Header, Picture
 

@@ -14,7 +14,7 @@ from esc_cli.errors import WeightsError
 from esc_cli.media.video_suffixes import VIDEOS
 from esc_cli.tasks.models import PAIRS, Models
 from esc_cli.tasks.upscale.archive.job import FORMAT, joined
-from esc_cli.tasks.upscale.large_enough import COPIED
+from esc_cli.tasks.upscale.min_side import COPIED
 from esc_cli.tasks.upscale.options import UpscaleOptions
 from esc_cli.tasks.upscale.records import OutputRecord
 from esc_cli.tasks.upscale.settings_key import archive_settings_key, current_form, settings_key

@@ -9,7 +9,7 @@ import struct
 import zipfile
 
 import pytest
-from books import WHEN, book, entry, picture, sizes
+from archives import WHEN, book, entry, picture, sizes
 from PIL import Image
 
 INFO = b"<ComicInfo><PageCount>3</PageCount></ComicInfo>"

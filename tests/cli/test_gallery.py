@@ -7,7 +7,7 @@ import re
 import shutil
 
 import pytest
-from books import book, picture
+from archives import book, picture
 from browser import broken_pictures, chromium, find, look, needs_chromium, requests_of
 from PIL import Image
 

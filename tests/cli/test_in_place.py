@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 
 import pytest
-from books import book, picture
+from archives import book, picture
 from clips import Clip
 
 

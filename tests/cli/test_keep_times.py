@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 import pytest
-from books import book, picture
+from archives import book, picture
 from clips import Clip
 
 THEN_NS = 1_000_000_000_123_456_789

@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 import av
 import numpy as np
 import pytest
-from books import book, entry, picture
+from archives import book, entry, picture
 from clips import Clip, frames_of
 from floats import exr_of, light
 from PIL import Image

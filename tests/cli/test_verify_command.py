@@ -6,7 +6,7 @@ import json
 import shutil
 
 import pytest
-from books import book, picture
+from archives import book, picture
 from clips import Clip
 
 

@@ -10,7 +10,7 @@ from functools import cache
 
 import pytest
 from clips import Clip, finished_steps, look
-from woven import NTSC, Woven, interlaced, scene, telecined
+from interlaced_clips import NTSC, Woven, interlaced, scene, telecined
 
 pytestmark = pytest.mark.slow
 

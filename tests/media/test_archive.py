@@ -7,7 +7,7 @@ import sys
 import zipfile
 
 import pytest
-from books import book, entry, picture
+from archives import book, entry, picture
 
 from esc_cli.errors import ReadError
 from esc_cli.media.archive import open_archive

@@ -11,7 +11,7 @@ from PIL import ImageCms
 from esc_cli.media.decode import decode
 from esc_cli.media.encode import encode
 from esc_cli.media.formats import plan_output
-from esc_cli.media.losses import lost
+from esc_cli.media.lost_content import lost
 
 LIMIT = 10**6
 PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()

@@ -9,7 +9,7 @@ import pytest
 from avifs import with_property
 
 from esc_cli.media.decode import decode
-from esc_cli.media.losses import lost
+from esc_cli.media.lost_content import lost
 
 
 @pytest.mark.parametrize(("primaries", "transfer"), [(12, 13), (9, 16), (9, 18)])

@@ -12,7 +12,7 @@ from PIL import Image
 from esc_cli.media.decode import decode
 from esc_cli.media.encode import encode
 from esc_cli.media.formats import plan_output
-from esc_cli.media.losses import lost
+from esc_cli.media.lost_content import lost
 from esc_cli.media.picture import Picture
 
 IPTC = b"\x1c\x02\x78\x00\x05Storm" + b"\x1c\x02\x50\x00\x03Ann"

@@ -16,7 +16,7 @@ from esc_cli.errors import TooLargeError, UnsupportedError
 from esc_cli.media.decode import decode, probe
 from esc_cli.media.encode import encode
 from esc_cli.media.formats import OutputPlan
-from esc_cli.media.losses import lost
+from esc_cli.media.lost_content import lost
 from esc_cli.media.picture import Header, Metadata, Picture
 
 EXIF = b"II*\0\x08\0\0\0\x01\0\x0f\x01\x02\0\x06\0\0\0\x1a\0\0\0\0\0\0\0Canon\0"

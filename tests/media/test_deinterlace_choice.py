@@ -8,7 +8,7 @@ from itertools import chain, islice, pairwise
 import av
 import numpy as np
 import pytest
-from woven import NTSC, Woven, interlaced, progressive, psnr, scene, telecined
+from interlaced_clips import NTSC, Woven, interlaced, progressive, psnr, scene, telecined
 
 from esc_cli.errors import UnsupportedError
 from esc_cli.media.video.deinterlace_choice import AS_CALLED, Fields, Measured, decided

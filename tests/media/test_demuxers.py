@@ -6,7 +6,7 @@ import av
 import numpy as np
 import pytest
 from clips import Clip
-from counted import Counted
+from numbered_clips import Counted
 from PIL import Image
 
 from esc_cli.errors import EscError

@@ -6,7 +6,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 import pytest
-from counted import Counted
+from numbered_clips import Counted
 
 from esc_cli.errors import UnsupportedError
 from esc_cli.media.video.codecs import Encoding, codec_by_name, codec_options

@@ -19,7 +19,7 @@ from esc_cli.errors import (
 from esc_cli.media.decode import decode, probe
 from esc_cli.media.encode import encode
 from esc_cli.media.formats import OutputPlan
-from esc_cli.media.losses import lost
+from esc_cli.media.lost_content import lost
 from esc_cli.media.metadata import upright
 from esc_cli.media.picture import Header, Metadata, Picture
 

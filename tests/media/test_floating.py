@@ -14,7 +14,7 @@ from esc_cli.media.decode import decode, probe
 from esc_cli.media.encode import encode
 from esc_cli.media.floating import srgb_curve, srgb_light
 from esc_cli.media.formats import OutputPlan
-from esc_cli.media.losses import lost
+from esc_cli.media.lost_content import lost
 from esc_cli.media.picture import Header, Metadata, Picture
 
 LIMIT = 10**6

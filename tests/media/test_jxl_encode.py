@@ -15,7 +15,7 @@ from esc_cli.media.decode import decode
 from esc_cli.media.encode import encode
 from esc_cli.media.formats import OutputPlan
 from esc_cli.media.jxl_header import read_header
-from esc_cli.media.losses import lost
+from esc_cli.media.lost_content import lost
 from esc_cli.media.picture import Header, Metadata, Picture, Truncation, to_eight_bits
 
 pytest.importorskip("OpenImageIO")

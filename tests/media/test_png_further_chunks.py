@@ -11,7 +11,7 @@ from pngs import chunk, png_with
 from esc_cli.media.decode import decode
 from esc_cli.media.encode import encode
 from esc_cli.media.formats import plan_output
-from esc_cli.media.losses import lost
+from esc_cli.media.lost_content import lost
 from esc_cli.media.picture import Picture
 
 LIMIT = 10**6

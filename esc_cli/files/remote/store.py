@@ -72,7 +72,7 @@ def _time_ns(time: Any, version: str) -> int:
 
 
 @dataclass(frozen=True)
-class Held:
+class StoredFile:
     """A file in a store. path: in the store, perhaps with secrets. shown: its address without.
     parts: its name below the folder that was listed."""
 
@@ -100,7 +100,7 @@ class Store:
         if not self._files.async_impl:  # its connection serves one at a time
             self._lock = threading.RLock()
 
-    def look(self) -> Held | None:
+    def look(self) -> StoredFile | None:
         """The file of this address; None for a folder, or what may be one."""
         if self.given.raw.endswith("/"):
             return None
@@ -108,11 +108,11 @@ class Store:
         if info.get("type") == "directory":
             return None
         name = re.sub(r"[?#].*", "", self.root) if self.given.is_web else self.root
-        return Held(
+        return StoredFile(
             self.root, self.given.shown, self._parts(name.rpartition("/")[2]), State.of(info)
         )
 
-    def files(self, *, recursive: bool = True) -> Iterator[Held]:
+    def files(self, *, recursive: bool = True) -> Iterator[StoredFile]:
         """The files of the folder, in order of their names."""
         found = self._asked(lambda: self._find(1 if not recursive else None))
         for path in sorted(found):
@@ -120,7 +120,7 @@ class Store:
             if info.get("type") != "directory" and not path.endswith("/"):
                 relative = path.removeprefix(self.root).removeprefix("/")
                 shown = f"{self.given.shown}/{relative}"
-                yield Held(path, shown, self._parts(relative), State.of(info))
+                yield StoredFile(path, shown, self._parts(relative), State.of(info))
 
     def _parts(self, relative: str) -> tuple[str, ...]:
         parts = relative.split("/")
@@ -138,7 +138,7 @@ class Store:
         """What the store tells of a file now."""
         return self._asked(lambda: State.of(self._files.info(path)))
 
-    def fetch(self, held: Held, target: Path, check: Callable[[int], None]) -> State:
+    def fetch(self, held: StoredFile, target: Path, check: Callable[[int], None]) -> State:
         """Download a file; its state, which is newer than `held` where it has changed meanwhile.
 
         `check` gets the bytes so far, and may raise. Raises DiskError when there is no space.

@@ -22,7 +22,7 @@ from esc_cli.media.video.decoders import BESIDE
 from esc_cli.media.video.encoder_limits import check_size
 from esc_cli.media.video.frames import Plane, RawFrame
 from esc_cli.media.video.hardware import failure_of, needs_of
-from esc_cli.media.video.memory import memory_error
+from esc_cli.media.video.out_of_memory import memory_error
 from esc_cli.media.video.pixel_formats import Layout, closest, planar
 from esc_cli.media.video.scheduling import kept_scheduling
 from esc_cli.media.video.side_data import joined

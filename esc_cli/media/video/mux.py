@@ -15,7 +15,6 @@ from esc_cli.media.video.convert import Converter, converter_for
 from esc_cli.media.video.decode_times import decode_times, reorder_depth
 from esc_cli.media.video.decoders import BESIDE
 from esc_cli.media.video.encoder import StoredPacket, configure
-from esc_cli.media.video.held import UNTRIED, Held
 from esc_cli.media.video.info import VideoFacts
 from esc_cli.media.video.interleave import Peekable, mux_until
 from esc_cli.media.video.matroska_aspect import PLACEHOLDER, state_aspect
@@ -24,6 +23,7 @@ from esc_cli.media.video.quicktime_keys import add_keys
 from esc_cli.media.video.scheduling import kept_scheduling
 from esc_cli.media.video.segments import read_pts, read_segment
 from esc_cli.media.video.source import is_ffmpeg_error, load_av, open_video
+from esc_cli.media.video.time_range import Window
 from esc_cli.media.video.tracks import (
     ATTACHED_PICTURE,
     OWN_TAGS,
@@ -31,7 +31,7 @@ from esc_cli.media.video.tracks import (
     tags_of_pictures,
     without,
 )
-from esc_cli.media.video.window import Window
+from esc_cli.media.video.trial_result import UNTRIED, TrialResult
 
 if TYPE_CHECKING:
     from av.container import InputContainer, OutputContainer
@@ -76,7 +76,7 @@ class Muxer:
     threads: int
     window: Window | None = None
     start_s: Fraction = Fraction(0)
-    held: Held = UNTRIED
+    held: TrialResult = UNTRIED
     added: dict[str, str] = field(default_factory=dict)
     copied: dict[int, int] = field(default_factory=dict)
     order: PacketOrder = field(init=False)

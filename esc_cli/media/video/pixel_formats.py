@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from esc_cli.errors import UnsupportedError
-from esc_cli.media.video.packed import is_packed
+from esc_cli.media.video.packed_rgb import is_packed
 
 
 @dataclass(frozen=True)

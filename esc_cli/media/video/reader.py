@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from esc_cli.errors import EscError, ReadError, UnsupportedError, counted
-from esc_cli.media.video.beginning import Beginning, is_before_edit
 from esc_cli.media.video.clock import FrameClock
 from esc_cli.media.video.decoders import decoder_of
 from esc_cli.media.video.deinterlace import Deinterlacer, Timed
 from esc_cli.media.video.frames import Plane, RawFrame
 from esc_cli.media.video.hardware import accelerator
 from esc_cli.media.video.info import VideoFacts
-from esc_cli.media.video.packed import is_packed, packed_planes
+from esc_cli.media.video.leading_frames import Beginning, is_before_edit
+from esc_cli.media.video.packed_rgb import is_packed, packed_planes
 from esc_cli.media.video.pixel_formats import Layout, planar, step_to_planar
 from esc_cli.media.video.probe import NUMBERED, main_stream, riding_on
 from esc_cli.media.video.seeking import starts_at

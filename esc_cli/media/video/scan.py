@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from esc_cli.media.video.beginning import is_before_edit
 from esc_cli.media.video.info import VideoFacts
+from esc_cli.media.video.leading_frames import is_before_edit
 from esc_cli.media.video.probe import main_stream
 from esc_cli.media.video.reader import Part
 from esc_cli.media.video.seeking import starts_at

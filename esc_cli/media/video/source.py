@@ -17,7 +17,7 @@ from esc_cli.media.video.demuxers import (
     demuxer_of,
     may_be_probed,
 )
-from esc_cli.media.video.memory import has_room
+from esc_cli.media.video.out_of_memory import has_room
 
 if TYPE_CHECKING:
     from av.container import InputContainer

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from esc_cli.media.video.containers import codec_of
 from esc_cli.media.video.decoders import ALPHA_MODE
-from esc_cli.media.video.held import Track
 from esc_cli.media.video.languages import language_in
+from esc_cli.media.video.trial_result import Track
 
 if TYPE_CHECKING:
     from av.stream import Stream

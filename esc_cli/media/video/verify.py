@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 from esc_cli.errors import WriteError
 from esc_cli.media.video.codecs import Encoding
 from esc_cli.media.video.colour_tags import UNSPECIFIED, ColourTags
-from esc_cli.media.video.held import UNTRIED, Held
 from esc_cli.media.video.info import VideoFacts
 from esc_cli.media.video.languages import same_language
 from esc_cli.media.video.mux import QUICKTIME, is_gap, movie_timescale
@@ -31,6 +30,7 @@ from esc_cli.media.video.tracks import (
     lost_tags,
     tracks_of,
 )
+from esc_cli.media.video.trial_result import UNTRIED, TrialResult
 from esc_cli.media.video.verify_pixels import colour_difference
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class Expected:
     whole: bool = True
     intact: bool = True
     part: Part = WHOLE
-    held: Held = UNTRIED
+    held: TrialResult = UNTRIED
     added: dict[str, str] = field(default_factory=dict)
 
 
@@ -151,7 +151,7 @@ def _length_differences(found: VideoFacts, expected: Expected) -> Iterator[str]:
         yield f"it lasts {found.duration_s:.3f} s instead of {facts.duration_s:.3f} s"
 
 
-def _tag_differences(found: ColourTags, encoding: Encoding, held: Held) -> Iterator[str]:
+def _tag_differences(found: ColourTags, encoding: Encoding, held: TrialResult) -> Iterator[str]:
     wanted = encoding.tags
     pairs = (
         ("matrix", found.matrix, wanted.matrix),

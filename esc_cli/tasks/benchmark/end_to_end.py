@@ -25,12 +25,12 @@ from esc_cli.tasks.stop import Stop
 from esc_cli.tasks.upscale.disk import check_disk, make_folders
 from esc_cli.tasks.upscale.events import Item
 from esc_cli.tasks.upscale.job import Job, StreamedJob
+from esc_cli.tasks.upscale.network_step import local_steps
 from esc_cli.tasks.upscale.options import Target, UpscaleOptions
 from esc_cli.tasks.upscale.pipeline import Pipeline
 from esc_cli.tasks.upscale.plan import Planner
 from esc_cli.tasks.upscale.records import RecordShelf
 from esc_cli.tasks.upscale.stages import decode_stage, network_stage
-from esc_cli.tasks.upscale.step import local_steps
 
 STAGES = ("decode", "network", "encode")
 

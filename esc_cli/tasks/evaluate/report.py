@@ -15,7 +15,7 @@ from esc_cli.evaluation.export import (
     to_markdown,
 )
 from esc_cli.evaluation.html import Facts, render_report
-from esc_cli.evaluation.plausible import doubt
+from esc_cli.evaluation.plausible_scores import doubt
 from esc_cli.evaluation.results import Table, Visual
 from esc_cli.files.atomic import write_atomic
 from esc_cli.files.targets import check_outputs

@@ -8,7 +8,7 @@ from itertools import islice
 
 import numpy as np
 
-from esc_cli.files.packed import Packed
+from esc_cli.files.packed_lists import Packed
 from esc_cli.media.paths import Found, Source
 from esc_cli.tasks.models import Models
 from esc_cli.tasks.upscale.expected_names import ExpectedNames, are_known_early

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from esc_cli.tasks.models import Choice
-from esc_cli.tasks.upscale.step import Step
+from esc_cli.tasks.upscale.network_step import Step
 
 T = TypeVar("T")
 RUNNING_PER_DEVICE = 2

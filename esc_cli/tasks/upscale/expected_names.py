@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from esc_cli.files.hashes import Hashes, repeated
+from esc_cli.files.hash_set import Hashes, repeated
 from esc_cli.media.naming import (
     check_pattern,
     destination,

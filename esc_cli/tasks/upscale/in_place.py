@@ -16,7 +16,7 @@ from pathlib import Path
 from esc_cli.errors import DiskError, EscError, UsageError, WriteError, shown
 from esc_cli.files.atomic import is_full
 from esc_cli.files.digest import has_content, sha256_of
-from esc_cli.files.packed import Packed
+from esc_cli.files.packed_lists import Packed
 from esc_cli.files.targets import check_folder
 from esc_cli.media.naming import Destination
 from esc_cli.media.paths import Found, Source, absolute, ancestors, find_sources

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from esc_cli.errors import UsageError, shown
-from esc_cli.files.hashes import Hashes
+from esc_cli.files.hash_set import Hashes
 from esc_cli.media.paths import Found, Resolver, place_hash
 
 if TYPE_CHECKING:

@@ -22,10 +22,10 @@ from esc_cli.tasks.upscale.devices import Workers
 from esc_cli.tasks.upscale.events import Item, ItemEvent
 from esc_cli.tasks.upscale.job import Job, Settled, StreamedJob, item_of
 from esc_cli.tasks.upscale.memory_limit import bounds
+from esc_cli.tasks.upscale.network_step import Step
 from esc_cli.tasks.upscale.options import UpscaleOptions
 from esc_cli.tasks.upscale.records import RecordShelf
 from esc_cli.tasks.upscale.stages import Failure, Work, decode_stage, encode_stage, guarded
-from esc_cli.tasks.upscale.step import Step
 
 DECODED_AHEAD = 2
 PENDING_BYTES = 1 << 30

@@ -18,7 +18,7 @@ from esc_cli.errors import (
     WeightsError,
     shown,
 )
-from esc_cli.files.packed import Packed
+from esc_cli.files.packed_lists import Packed
 from esc_cli.media.naming import (
     Destination,
     Names,
@@ -33,8 +33,8 @@ from esc_cli.tasks.upscale.events import Item
 from esc_cli.tasks.upscale.input_kind import Batch, InputKind
 from esc_cli.tasks.upscale.input_places import InputPlaces
 from esc_cli.tasks.upscale.job import Job, item_of
-from esc_cli.tasks.upscale.large_enough import copy_of, is_large_enough, reason
 from esc_cli.tasks.upscale.memory_limit import check_memory
+from esc_cli.tasks.upscale.min_side import copy_of, is_large_enough, reason
 from esc_cli.tasks.upscale.options import UpscaleOptions
 from esc_cli.tasks.upscale.picture_kind import PictureKind
 from esc_cli.tasks.upscale.records import OutputRecord, RecordShelf

@@ -17,11 +17,11 @@ from esc_cli.tasks.upscale.disk import check_disk, make_folders
 from esc_cli.tasks.upscale.events import Event, Item, ItemEvent, Planned, Summary
 from esc_cli.tasks.upscale.in_place import InPlace
 from esc_cli.tasks.upscale.job import StreamedJob, item_of
+from esc_cli.tasks.upscale.network_step import local_steps
 from esc_cli.tasks.upscale.options import UpscaleOptions
 from esc_cli.tasks.upscale.pipeline import Pipeline, Runner
 from esc_cli.tasks.upscale.plan import Plan, Planner
 from esc_cli.tasks.upscale.records import RecordShelf
-from esc_cli.tasks.upscale.step import local_steps
 
 
 class Detour(Protocol):

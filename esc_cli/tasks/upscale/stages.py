@@ -15,7 +15,7 @@ from esc_cli.files.atomic import write_atomic
 from esc_cli.files.source import read_source, reading, status_of
 from esc_cli.media.confined import Bounds, decode
 from esc_cli.media.encode import encode
-from esc_cli.media.losses import lost
+from esc_cli.media.lost_content import lost
 from esc_cli.media.picture import Picture
 from esc_cli.media.provenance import with_provenance
 from esc_cli.tasks.models import Models

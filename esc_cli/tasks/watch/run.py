@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from esc_cli.errors import DeadlineError, UsageError
-from esc_cli.files.packed import Packed
+from esc_cli.files.packed_lists import Packed
 from esc_cli.media.naming import check_pattern, destination
 from esc_cli.media.paths import Found, absolute, find_sources
 from esc_cli.tasks.defaults import LOOK_EVERY_S, SETTLE_S

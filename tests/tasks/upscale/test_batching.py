@@ -25,12 +25,12 @@ from esc_cli.tasks.models import Choice, Models
 from esc_cli.tasks.stop import Stop
 from esc_cli.tasks.upscale.disk import make_folders
 from esc_cli.tasks.upscale.events import Item, Summary
+from esc_cli.tasks.upscale.network_step import local_steps
 from esc_cli.tasks.upscale.options import Target, UpscaleOptions
 from esc_cli.tasks.upscale.pipeline import Pipeline
 from esc_cli.tasks.upscale.plan import Planner
 from esc_cli.tasks.upscale.records import RecordShelf
 from esc_cli.tasks.upscale.run import upscale
-from esc_cli.tasks.upscale.step import local_steps
 
 SIDE = 16
 COUNT = 9

@@ -12,8 +12,8 @@ from clips import Clip, finished_steps
 from esc_cli.errors import DeadlineError, StoppedError
 from esc_cli.files.lock import Lock
 from esc_cli.tasks.stop import Stop
-from esc_cli.tasks.upscale.cluster.films import Film, sharing
 from esc_cli.tasks.upscale.cluster.joins import Joins, Missing
+from esc_cli.tasks.upscale.cluster.videos import Film, sharing
 from esc_cli.tasks.upscale.options import UpscaleOptions, VideoOptions
 from esc_cli.tasks.upscale.plan import Planner
 from esc_cli.tasks.upscale.records import RecordShelf

@@ -13,9 +13,9 @@ from esc_cli.tasks.models import Models
 from esc_cli.tasks.stop import Stop
 from esc_cli.tasks.upscale import devices as module
 from esc_cli.tasks.upscale.devices import Workers
+from esc_cli.tasks.upscale.network_step import Step, local_steps
 from esc_cli.tasks.upscale.options import UpscaleOptions
 from esc_cli.tasks.upscale.records import RecordShelf
-from esc_cli.tasks.upscale.step import Step, local_steps
 
 
 def workers(count: int, apart: bool | None = None) -> Workers:

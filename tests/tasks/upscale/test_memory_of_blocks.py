@@ -7,7 +7,7 @@ import tracemalloc
 import pytest
 from block_runs import pictures
 
-from esc_cli.files import packed
+from esc_cli.files import packed_lists
 from esc_cli.tasks.upscale.blocks import Sizes
 from esc_cli.tasks.upscale.events import Item
 from esc_cli.tasks.upscale.job import Job
@@ -21,7 +21,7 @@ PER_ITEM = 220
 
 @pytest.fixture(autouse=True)
 def few_are_kept(monkeypatch):
-    monkeypatch.setattr(packed, "KEPT", 64)
+    monkeypatch.setattr(packed_lists, "KEPT", 64)
 
 
 def bad(folder, count):

@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from esc_cli.errors import UsageError
-from esc_cli.files import packed
-from esc_cli.files.packed import BLOCK
+from esc_cli.files import packed_lists
+from esc_cli.files.packed_lists import BLOCK
 from esc_cli.media.paths import Source
 from esc_cli.tasks.upscale.events import Item
 from esc_cli.tasks.upscale.job import Job
@@ -22,7 +22,7 @@ COUNT = 3 * BLOCK + 7
 
 @pytest.fixture(autouse=True)
 def few_are_kept(monkeypatch):
-    monkeypatch.setattr(packed, "KEPT", 100)
+    monkeypatch.setattr(packed_lists, "KEPT", 100)
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +75,7 @@ def test_few_of_the_inputs_and_jobs_are_held_as_objects(many, tmp_path):
     found = plan(many, output=f"{tmp_path / 'out'}/")
     held = [one for one in gc.get_objects() if type(one) in {Job, Source}]
     assert len(found.jobs) > 3 * BLOCK
-    assert 0 < len(held) <= 2 * (BLOCK + packed.KEPT) + 9
+    assert 0 < len(held) <= 2 * (BLOCK + packed_lists.KEPT) + 9
 
 
 @pytest.mark.slow

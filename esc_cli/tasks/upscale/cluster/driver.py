@@ -17,16 +17,16 @@ from esc_cli.tasks.models import Choice
 from esc_cli.tasks.stop import Stop
 from esc_cli.tasks.upscale.cluster.agreement import Greeting, versions
 from esc_cli.tasks.upscale.cluster.crew import Crew
-from esc_cli.tasks.upscale.cluster.films import Attempt, Film, attempts
 from esc_cli.tasks.upscale.cluster.joins import Joins, Missing, Told
-from esc_cli.tasks.upscale.cluster.ray_cluster import Heard, Idle, Lost, Place, RayCluster
-from esc_cli.tasks.upscale.cluster.shared_folders import marked
-from esc_cli.tasks.upscale.cluster.travel import (
+from esc_cli.tasks.upscale.cluster.messages import (
     as_here,
     from_anywhere,
     network_from_anywhere,
     portable,
 )
+from esc_cli.tasks.upscale.cluster.ray_cluster import Heard, Idle, Lost, Place, RayCluster
+from esc_cli.tasks.upscale.cluster.shared_folders import marked
+from esc_cli.tasks.upscale.cluster.videos import Attempt, Film, attempts
 from esc_cli.tasks.upscale.cluster.worker import Brief
 from esc_cli.tasks.upscale.events import Item, ItemEvent
 from esc_cli.tasks.upscale.job import Job, Settled, item_of

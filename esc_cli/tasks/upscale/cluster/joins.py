@@ -17,17 +17,17 @@ from typing import cast
 from esc_cli.errors import ReadError, StoppedError, WriteError
 from esc_cli.files.source import status_of
 from esc_cli.tasks.stop import Stop
-from esc_cli.tasks.upscale.cluster.films import Film
+from esc_cli.tasks.upscale.cluster.videos import Film
 from esc_cli.tasks.upscale.events import ItemEvent
 from esc_cli.tasks.upscale.options import UpscaleOptions
 from esc_cli.tasks.upscale.records import Records, RecordShelf
 from esc_cli.tasks.upscale.stages import Failure, guarded
 from esc_cli.tasks.upscale.video.claims import Turn
+from esc_cli.tasks.upscale.video.decode_result import kept_reading
 from esc_cli.tasks.upscale.video.joining import Joining
 from esc_cli.tasks.upscale.video.journal import Journal
 from esc_cli.tasks.upscale.video.plan import VideoJob
-from esc_cli.tasks.upscale.video.reading import kept_reading
-from esc_cli.tasks.upscale.video.sharing import open_whole
+from esc_cli.tasks.upscale.video.shared_journals import open_whole
 from esc_cli.tasks.upscale.video.unfinished import leftovers_beside, remove_parts
 
 

@@ -19,15 +19,15 @@ from esc_cli.files.atomic import remove_stale_parts
 from esc_cli.tasks.models import Choice, Models
 from esc_cli.tasks.stop import Stop
 from esc_cli.tasks.upscale.cluster.agreement import Greeting, as_here, difference, versions
-from esc_cli.tasks.upscale.cluster.films import sharing
 from esc_cli.tasks.upscale.cluster.shared_folders import Sight
+from esc_cli.tasks.upscale.cluster.videos import sharing
 from esc_cli.tasks.upscale.events import Item, ItemEvent
 from esc_cli.tasks.upscale.job import Job
+from esc_cli.tasks.upscale.network_step import LocalStep
 from esc_cli.tasks.upscale.options import UpscaleOptions
 from esc_cli.tasks.upscale.pipeline import Pipeline
 from esc_cli.tasks.upscale.records import RecordShelf
 from esc_cli.tasks.upscale.shard import Shard
-from esc_cli.tasks.upscale.step import LocalStep
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from pathlib import Path, PurePath
 from esc_cli.errors import ItemError, ReadError, SetupError, UsageError
 from esc_cli.files.remote.address import Address, Given, is_address
 from esc_cli.files.remote.failures import StoreError
-from esc_cli.files.remote.store import Held, State, Store
+from esc_cli.files.remote.store import State, Store, StoredFile
 from esc_cli.media.paths import Source, chosen_by_name, find_sources
 from esc_cli.tasks.upscale.options import UpscaleOptions
 from esc_cli.tasks.upscale.shard import family
@@ -31,7 +31,7 @@ class Entry:
     text: str
     source: Source
     state: State
-    held: Held | None = None
+    held: StoredFile | None = None
     store: Store | None = field(default=None, repr=False)
 
     @property
@@ -137,7 +137,7 @@ class Lister:
         if len(inputs.entries) == before:
             inputs.empty_folders.append(Address(given.shown))
 
-    def _wanted(self, held: Held, inputs: Inputs) -> bool:
+    def _wanted(self, held: StoredFile, inputs: Inputs) -> bool:
         hidden = any(part.startswith(".") and part.strip(".") for part in held.parts)
         below = held.shown.startswith(f"{self.left_out}/") and not self._around
         if hidden or below:
@@ -147,7 +147,7 @@ class Lister:
         return bool(chosen)
 
     def _add_held(
-        self, store: Store, held: Held, folders: set[tuple[str, ...]] | None, inputs: Inputs
+        self, store: Store, held: StoredFile, folders: set[tuple[str, ...]] | None, inputs: Inputs
     ) -> None:
         """An entry, or a problem; `folders`: those that were listed, None for one file alone."""
         why = unsafe(held.parts)
@@ -166,7 +166,9 @@ class Lister:
             Entry(held.shown, self._place(store, held, folders), held.state, held, store)
         )
 
-    def _place(self, store: Store, held: Held, folders: set[tuple[str, ...]] | None) -> Source:
+    def _place(
+        self, store: Store, held: StoredFile, folders: set[tuple[str, ...]] | None
+    ) -> Source:
         """A folder for each, so that what differs by case alone, or is no path, does no harm."""
         own = self.staged / hashlib.sha256(held.shown.encode()).hexdigest()[:24]
         if folders is None:

@@ -10,7 +10,7 @@ from esc_cli.media.naming import destination, folder_for
 from esc_cli.tasks.models import Models
 from esc_cli.tasks.upscale.events import Item
 from esc_cli.tasks.upscale.input_kind import Batch, Enlargement
-from esc_cli.tasks.upscale.large_enough import COPIED
+from esc_cli.tasks.upscale.min_side import COPIED
 from esc_cli.tasks.upscale.options import UpscaleOptions
 from esc_cli.tasks.upscale.records import OutputRecord, RecordShelf
 from esc_cli.tasks.upscale.remote.entries import Entry

@@ -22,7 +22,7 @@ from typing import Any
 
 from esc_cli.files.jsonl import objects
 from esc_cli.files.remote.failures import StoreError
-from esc_cli.files.remote.store import Held, Store
+from esc_cli.files.remote.store import Store, StoredFile
 from esc_cli.tasks.upscale.records import OutputRecord
 
 FOLDER = ".esc-records"
@@ -48,12 +48,12 @@ class Ledger:
     _written: int = 0
     _at: float = 0.0
     _name: str = ""
-    _small: list[Held] = field(default_factory=list)
+    _small: list[StoredFile] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._lock = threading.RLock()  # uploads of several threads end at once
 
-    def load(self, files: Iterable[Held]) -> None:
+    def load(self, files: Iterable[StoredFile]) -> None:
         """Read the files of all runs; `files`: those of the folder that are known."""
         texts = self._read([one for one in files if _is_ledger(one)], _LOOKS)
         for _, text in texts:
@@ -61,7 +61,7 @@ class Ledger:
                 self._take(entry)
         self._small = [one for one, text in texts if text.count(b"\n") < LINES_OF_A_FILE]
 
-    def _read(self, own: list[Held], looks: int) -> list[tuple[Held, bytes]]:
+    def _read(self, own: list[StoredFile], looks: int) -> list[tuple[StoredFile, bytes]]:
         try:
             with ThreadPoolExecutor(_READERS) as readers:
                 texts = list(readers.map(lambda one: self.store.read(one.path), own))
@@ -148,7 +148,7 @@ class Ledger:
             self._written, self._at = len(self._lines), time.monotonic()
 
 
-def _is_ledger(held: Held) -> bool:
+def _is_ledger(held: StoredFile) -> bool:
     return len(held.parts) == 2 and held.parts[0] == FOLDER and held.path.endswith(".jsonl")
 
 

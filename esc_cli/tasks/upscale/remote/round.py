@@ -17,7 +17,7 @@ from pathlib import Path
 
 from esc_cli.errors import EscError, SetupError, shown
 from esc_cli.files.digest import sha256_of
-from esc_cli.files.packed import Packed
+from esc_cli.files.packed_lists import Packed
 from esc_cli.media.paths import Found
 from esc_cli.tasks.models import Models
 from esc_cli.tasks.upscale.events import Item, ItemEvent, Progress, Remark

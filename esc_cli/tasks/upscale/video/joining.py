@@ -19,17 +19,17 @@ from esc_cli.media.video.codecs import GROUPING
 from esc_cli.media.video.mux import Muxer
 from esc_cli.media.video.reader import Part
 from esc_cli.media.video.source import tags_of_file
+from esc_cli.media.video.time_range import Window
 from esc_cli.media.video.verify import Expected, verify
-from esc_cli.media.video.window import Window
 from esc_cli.tasks.upscale.events import Item, Progress
 from esc_cli.tasks.upscale.job import check_overwriting, item_of
 from esc_cli.tasks.upscale.options import UpscaleOptions
 from esc_cli.tasks.upscale.provenance import provenance_of
 from esc_cli.tasks.upscale.records import FileState, Records
+from esc_cli.tasks.upscale.video.decode_result import Reading
 from esc_cli.tasks.upscale.video.groups import Groups
 from esc_cli.tasks.upscale.video.journal import Journal
 from esc_cli.tasks.upscale.video.plan import VideoJob
-from esc_cli.tasks.upscale.video.reading import Reading
 
 
 @dataclass(frozen=True)

@@ -33,10 +33,10 @@ from esc_cli.media.video.colour_tags import (
     prores_tags,
     resolved_matrix,
 )
-from esc_cli.media.video.held import UNTRIED, Held
 from esc_cli.media.video.info import VideoFacts
 from esc_cli.media.video.lossless import bytes_on_the_way
 from esc_cli.media.video.pixel_formats import Layout
+from esc_cli.media.video.trial_result import UNTRIED, TrialResult
 from esc_cli.tasks.models import AUTO, Choice, Models
 from esc_cli.tasks.stop import Stop
 from esc_cli.tasks.upscale.events import ItemEvent
@@ -65,7 +65,7 @@ class VideoJob(StreamedJob):
 
     facts: VideoFacts
     encoding: Encoding
-    held: Held = UNTRIED
+    held: TrialResult = UNTRIED
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -139,7 +139,7 @@ class VideoJob(StreamedJob):
         """Measured on a sample and on frames from several places; nothing is written or fetched."""
         from esc_cli.tasks.upscale.video.deinterlace import with_fields_decided
         from esc_cli.tasks.upscale.video.estimate import described
-        from esc_cli.tasks.upscale.video.settling import left_of
+        from esc_cli.tasks.upscale.video.fingerprint import left_of
 
         job = with_fields_decided(self, options)
         found = described(job, models, options, known)
@@ -231,7 +231,7 @@ class Draft:
     facts: VideoFacts
     encoding: Encoding
     format: OutputPlan
-    held: Held
+    held: TrialResult
 
 
 def draft(found: Found, options: UpscaleOptions, suffix: str, own: Path | None) -> Draft:
@@ -277,13 +277,13 @@ def draft(found: Found, options: UpscaleOptions, suffix: str, own: Path | None) 
 
 def _tried(
     found: Found, encoding: Encoding, candidates: tuple[str, ...], wish: Streams
-) -> tuple[VideoFacts, Encoding, Held]:
+) -> tuple[VideoFacts, Encoding, TrialResult]:
     """What becomes of the streams, as a trial with their first packets shows.
 
     Raises UnsupportedError naming a stream that is to be kept and does not fit, WriteError where
     the pictures alone cannot be written.
     """
-    from esc_cli.media.video.trial import refused_in_trial, tried
+    from esc_cli.media.video.trial_mux import refused_in_trial, tried
 
     facts = found.facts
     while True:

@@ -25,15 +25,15 @@ from esc_cli.tasks.upscale.options import UpscaleOptions
 from esc_cli.tasks.upscale.records import Records
 from esc_cli.tasks.upscale.shard import Seat, Shard
 from esc_cli.tasks.upscale.video.claims import Turn
+from esc_cli.tasks.upscale.video.decode_result import Reading, kept_reading
 from esc_cli.tasks.upscale.video.deinterlace import with_fields_decided
+from esc_cli.tasks.upscale.video.fingerprint import wanted_of
 from esc_cli.tasks.upscale.video.frames import FrameUpscaler
 from esc_cli.tasks.upscale.video.groups import Groups
 from esc_cli.tasks.upscale.video.joining import Joining, Made, part_of
 from esc_cli.tasks.upscale.video.pipeline import FrameStream, Stages
 from esc_cli.tasks.upscale.video.plan import VideoJob
-from esc_cli.tasks.upscale.video.reading import Reading, kept_reading
-from esc_cli.tasks.upscale.video.settling import wanted_of
-from esc_cli.tasks.upscale.video.sharing import Shared, open_shared
+from esc_cli.tasks.upscale.video.shared_journals import Shared, open_shared
 from esc_cli.tasks.upscale.video.unfinished import Unfinished, Wanted, open_unfinished
 
 PROGRESS_INTERVAL_S = 0.5

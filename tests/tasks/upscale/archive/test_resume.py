@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from books import book, picture
+from archives import book, picture
 from command import ROOT
 
 from esc_cli.engine.options import EngineOptions
@@ -38,7 +38,7 @@ for event in upscale(options):
 
 @pytest.fixture(scope="module")
 def comic(tmp_path_factory) -> Path:
-    path = tmp_path_factory.mktemp("books") / "book.cbz"
+    path = tmp_path_factory.mktemp("archives") / "book.cbz"
     formats = ("PNG", "JPEG", "WEBP")
     pages = [
         (f"{number:02}.{formats[number % 3].lower()}", picture(formats[number % 3], number))

@@ -8,7 +8,7 @@ from fractions import Fraction
 import av
 import pytest
 from clips import look, unfinished
-from woven import NTSC, Woven, interlaced, progressive, scene, telecined
+from interlaced_clips import NTSC, Woven, interlaced, progressive, scene, telecined
 
 from esc_cli.tasks.stop import Stop
 from esc_cli.tasks.upscale.events import Item, Progress, Remark

@@ -10,7 +10,7 @@ from fractions import Fraction
 import av
 import pytest
 from clips import Clip, look, remuxed
-from counted import Counted, packets, shown
+from numbered_clips import Counted, packets, shown
 
 from esc_cli.media.video.probe import probe_video
 from esc_cli.tasks.stop import Stop

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from esc_cli.files.hashes import Hashes, repeated
+from esc_cli.files.hash_set import Hashes, repeated
 
 FOUND = [5, -(2**63), 2**63 - 1, 5, 0]
 

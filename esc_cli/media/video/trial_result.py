@@ -20,7 +20,7 @@ class Track:
 
 
 @dataclass(frozen=True)
-class Held:
+class TrialResult:
     """What came of a video in a trial, made before the work with its first packets.
 
     tracks: by their index in the source, as they come out; those that the trial says nothing of are
@@ -42,4 +42,4 @@ class Held:
         return dict(self.tracks).get(index)
 
 
-UNTRIED = Held()
+UNTRIED = TrialResult()

@@ -20,13 +20,13 @@ from esc_cli.errors import ItemError
 from esc_cli.media.video.codecs import CONTAINERS, Encoding
 from esc_cli.media.video.encoder import SegmentEncoder
 from esc_cli.media.video.frames import RawFrame
-from esc_cli.media.video.held import UNTRIED, Held, Track
 from esc_cli.media.video.info import StreamFacts, VideoFacts
 from esc_cli.media.video.languages import same_language
 from esc_cli.media.video.mux import QUICKTIME, Muxer
 from esc_cli.media.video.probe import main_stream, riding_on
 from esc_cli.media.video.source import load_av, open_video
 from esc_cli.media.video.tracks import ATTACHED, as_track, kind_of, lost_tags, tracks_of
+from esc_cli.media.video.trial_result import UNTRIED, Track, TrialResult
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -87,7 +87,7 @@ def _gap(stream: Stream) -> Packet[Any]:
     return packet
 
 
-def tried(source: Path, facts: VideoFacts, encoding: Encoding) -> Held:
+def tried(source: Path, facts: VideoFacts, encoding: Encoding) -> TrialResult:
     """What the container and the codec make of a video.
 
     Raises WriteError where they cannot be written together. Nothing is tried where the encoder does
@@ -134,7 +134,7 @@ def _is_written(source: Path, facts: VideoFacts, encoding: Encoding) -> bool:
     return True
 
 
-def _tried(source: Path, facts: VideoFacts, encoding: Encoding, before: Held) -> Held:
+def _tried(source: Path, facts: VideoFacts, encoding: Encoding, before: TrialResult) -> TrialResult:
     start = Fraction(round(facts.start_s / facts.time_base)) * facts.time_base
     trial = _Trial(source, facts, encoding, 1, start_s=start, held=before)
     file = io.BytesIO()
@@ -145,7 +145,7 @@ def _tried(source: Path, facts: VideoFacts, encoding: Encoding, before: Held) ->
         return _compared(result, original, trial)
 
 
-def _compared(result: InputContainer, original: InputContainer, trial: _Trial) -> Held:
+def _compared(result: InputContainer, original: InputContainer, trial: _Trial) -> TrialResult:
     facts, encoding = trial.facts, trial.encoding
     keys = tuple(lost_tags(original.metadata, result.metadata).items())
     riding, colours = _of_frame(result, trial)
@@ -162,7 +162,7 @@ def _compared(result: InputContainer, original: InputContainer, trial: _Trial) -
         f"{encoding.encoder} has no place for the {name} of the colours (number {number})"
         for name, number in colours
     ]
-    return Held(
+    return TrialResult(
         tracks=tuple((other.index, as_track(one)) for one, other in tracks),
         keys=keys,
         tags=tuple(key for key, _ in keys),

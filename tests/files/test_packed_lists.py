@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from esc_cli.files import packed as module
-from esc_cli.files.packed import BLOCK, Packed
+from esc_cli.files import packed_lists as module
+from esc_cli.files.packed_lists import BLOCK, Packed
 from esc_cli.media.paths import Source
 
 

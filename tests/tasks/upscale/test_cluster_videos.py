@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from clips import Clip
 
-from esc_cli.tasks.upscale.cluster.films import attempts
+from esc_cli.tasks.upscale.cluster.videos import attempts
 from esc_cli.tasks.upscale.events import Progress, Remark
 from esc_cli.tasks.upscale.job import item_of
 from esc_cli.tasks.upscale.options import UpscaleOptions, VideoOptions

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from esc_cli.media.decode import decode
-from esc_cli.media.losses import lost
+from esc_cli.media.lost_content import lost
 from esc_cli.media.picture import Header, Metadata, Picture
 
 XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"/>'
