@@ -31,19 +31,19 @@ class Entry:
     text: str
     source: Source
     state: State
-    held: StoredFile | None = None
+    stored: StoredFile | None = None
     store: Store | None = field(default=None, repr=False)
 
     @property
     def shown(self) -> Path | Address:
         """As events tell it."""
-        return self.source.path if self.held is None else Address(self.text)
+        return self.source.path if self.stored is None else Address(self.text)
 
     @property
     def family(self) -> tuple[str, str]:
         """Inputs with the same may want the same name for their results."""
         folder = os.fspath(self.source.folder or "")
-        root = folder if self.held is None else PurePath(folder).name
+        root = folder if self.stored is None else PurePath(folder).name
         return root, family(self.source)
 
 
@@ -126,9 +126,9 @@ class Lister:
                 self._add_held(store, one, None, inputs)
                 return
             before, entries = len(inputs.entries), 0
-            held = list(store.files(recursive=self.options.selection.recursive))
-            folders = {one.parts[:n] for one in held for n in range(1, len(one.parts))}
-            for one in held:
+            stored = list(store.files(recursive=self.options.selection.recursive))
+            folders = {one.parts[:n] for one in stored for n in range(1, len(one.parts))}
+            for one in stored:
                 entries += 1
                 if self._wanted(one, inputs):
                     self._add_held(store, one, folders, inputs)
@@ -137,45 +137,45 @@ class Lister:
         if len(inputs.entries) == before:
             inputs.empty_folders.append(Address(given.shown))
 
-    def _wanted(self, held: StoredFile, inputs: Inputs) -> bool:
-        hidden = any(part.startswith(".") and part.strip(".") for part in held.parts)
-        below = held.shown.startswith(f"{self.left_out}/") and not self._around
+    def _wanted(self, stored: StoredFile, inputs: Inputs) -> bool:
+        hidden = any(part.startswith(".") and part.strip(".") for part in stored.parts)
+        below = stored.shown.startswith(f"{self.left_out}/") and not self._around
         if hidden or below:
             return False
-        chosen = chosen_by_name(PurePath(*held.parts), self.options.selection)
+        chosen = chosen_by_name(PurePath(*stored.parts), self.options.selection)
         inputs.no_pictures += chosen is None
         return bool(chosen)
 
     def _add_held(
-        self, store: Store, held: StoredFile, folders: set[tuple[str, ...]] | None, inputs: Inputs
+        self, store: Store, stored: StoredFile, folders: set[tuple[str, ...]] | None, inputs: Inputs
     ) -> None:
         """An entry, or a problem; `folders`: those that were listed, None for one file alone."""
-        why = unsafe(held.parts)
-        if not why and held.parts in (folders or ()):
+        why = unsafe(stored.parts)
+        if not why and stored.parts in (folders or ()):
             why = "a folder of the store has the same name, and no disk holds both"
         if why:
-            inputs.problems.append((Address(held.shown), ReadError(why)))
+            inputs.problems.append((Address(stored.shown), ReadError(why)))
             return
-        if held.state.size is None and folders is not None:
+        if stored.state.size is None and folders is not None:
             try:
-                held = replace(held, state=store.state(held.path))
+                stored = replace(stored, state=store.state(stored.path))
             except StoreError as error:
-                inputs.problems.append((Address(held.shown), ReadError(str(error))))
+                inputs.problems.append((Address(stored.shown), ReadError(str(error))))
                 return
         inputs.entries.append(
-            Entry(held.shown, self._place(store, held, folders), held.state, held, store)
+            Entry(stored.shown, self._place(store, stored, folders), stored.state, stored, store)
         )
 
     def _place(
-        self, store: Store, held: StoredFile, folders: set[tuple[str, ...]] | None
+        self, store: Store, stored: StoredFile, folders: set[tuple[str, ...]] | None
     ) -> Source:
         """A folder for each, so that what differs by case alone, or is no path, does no harm."""
-        own = self.staged / hashlib.sha256(held.shown.encode()).hexdigest()[:24]
+        own = self.staged / hashlib.sha256(stored.shown.encode()).hexdigest()[:24]
         if folders is None:
-            return Source(own / held.parts[0])
+            return Source(own / stored.parts[0])
         name = Address(store.given.shown).name
         root = own / (name if not unsafe((name,)) else "files")
-        return Source(root.joinpath(*held.parts), root)
+        return Source(root.joinpath(*stored.parts), root)
 
 
 @contextmanager

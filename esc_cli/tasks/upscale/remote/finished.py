@@ -21,7 +21,7 @@ from esc_cli.tasks.upscale.video.plan import scale_alone
 
 def source_fits(record: OutputRecord, entry: Entry, *, by_content: bool) -> bool | None:
     """Whether an input still is what a record says; None where only its content can tell."""
-    if entry.held is None:
+    if entry.stored is None:
         return record.source.fits(entry.source.path, by_content)
     if by_content or not entry.state.version:
         return None

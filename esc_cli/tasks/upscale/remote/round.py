@@ -102,7 +102,7 @@ class Round:
             raise ValueError("a result has a record before it has its name")
         state = entry.state
         source = record.source
-        if entry.held is not None:
+        if entry.stored is not None:
             source = FileState(source.size, state.mtime_ns, source.sha256, state.version)
         made = replace(record, input=entry.text, output=self.output(output), source=source)
         self.place.keep(output, made, keep_times=self.options.keep_times)

@@ -139,7 +139,7 @@ class _Run:
         stager = Stager(families, max(0, window), limit, self.stop)
         deferred: list[Staged] = []
         names: dict[Path, Path] = {}
-        too_large = {one.text for one in largest if one.held is not None}
+        too_large = {one.text for one in largest if one.stored is not None}
         for family in families:
             family[:] = [one for one in family if one.text not in too_large]
         for entry in largest:

@@ -159,7 +159,7 @@ class Stager:
 
     def release(self, entry: Entry) -> None:
         """Remove a staged input."""
-        if entry.held is not None:
+        if entry.stored is not None:
             with contextlib.suppress(OSError):
                 entry.source.path.unlink(missing_ok=True)
         with self._change:
@@ -189,12 +189,12 @@ class Stager:
             return None
 
     def _need(self, entry: Entry) -> int:
-        if entry.held is None:
+        if entry.stored is None:
             return 0
         return self.limit if entry.state.size is None else entry.state.size
 
     def _staged(self, entry: Entry) -> Staged:
-        if entry.held is None or entry.store is None:
+        if entry.stored is None or entry.store is None:
             return Staged(entry)
         try:
             return Staged(replace(entry, state=self._download(entry)))
@@ -209,7 +209,7 @@ class Stager:
             return Staged(entry, EscError(what, advice="please report this"))
 
     def _download(self, entry: Entry) -> State:
-        if entry.held is None or entry.store is None:
+        if entry.stored is None or entry.store is None:
             raise ValueError("what is here is not downloaded")
         target = entry.source.path
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -223,7 +223,7 @@ class Stager:
                 what = f"the server sends more than {counted(most, 'byte')}"
                 raise StoreError(what, "refused")
 
-        state = entry.store.fetch(entry.held, target, check)
+        state = entry.store.fetch(entry.stored, target, check)
         os.utime(target, ns=(state.mtime_ns, state.mtime_ns))
         with self._change:  # of one whose size nobody had told, room for all had been kept
             self._held[target] = target.stat().st_size
