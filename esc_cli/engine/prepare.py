@@ -46,7 +46,7 @@ def ready(network: Network, device: torch.device, dtype: torch.dtype) -> Network
     """A copy of a network on a device, in a number format, that runs over patches.
 
     What hangs on the parameters alone is computed already: they must not change afterwards. On a
-    CPU, the process keeps some freed memory from here on (`engine.heap`).
+    CPU, the process keeps some freed memory from here on (`keep_freed_memory`).
     """
     if device.type == "cpu":
         keep_freed_memory()

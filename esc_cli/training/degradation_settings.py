@@ -20,7 +20,7 @@ class Order:
     factor. `sigma` is in pixels; `noise` the standard deviation of Gaussian noise in 0..255,
     used with probability `gaussian`, else Poisson noise times a factor of `poisson`. `grey` is
     the probability of the same noise in all channels, `jpeg` the range of qualities. Kernels are
-    `kernels`, in the order of `kernels.KINDS`, or with probability `sinc` a sinc filter.
+    `kernels`, in the order of `degradation_draws.KINDS`, or with probability `sinc` a sinc filter.
     """
 
     blur: float = 1.0

@@ -56,7 +56,7 @@ def test_a_file_of_millions_takes_a_few_dozen_bytes(kept):
     finally:
         tracemalloc.stop()
     # Not what else grows meanwhile, such as the interpreter's table of names.
-    own = seen.filter_traces([tracemalloc.Filter(inclusive=True, filename_pattern="*packed.py")])
+    own = seen.filter_traces([tracemalloc.Filter(inclusive=True, filename_pattern="*_lists.py")])
     held = sum(one.size for one in own.statistics("filename"))
     assert 0 < held / count < 40
     assert packed[count - 1].absolute == path(count - 1)
