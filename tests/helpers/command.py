@@ -58,15 +58,19 @@ def checked(code: int, out: bytes, err: bytes) -> Ran:
 
 
 def start(*words: Word, **options: Any) -> subprocess.Popen[bytes]:
-    """The command in a process of its own, left running. `env` is laid over the environment."""
+    """The command in a process of its own, left running.
+
+    `env` is laid over the environment; `before` are the words of a wrapper.
+    """
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     environment |= options.pop("env", {})
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "stdin": subprocess.DEVNULL}
     # Unbuffered: communicate() after readline() would lose what a buffer had taken in ahead.
+    before = options.pop("before", ())
     options = pipes | {"bufsize": 0} | options
-    if can_fork(environment, options):
+    if not before and can_fork(environment, options):
         return Forked(_texts(words), env=environment, **options)
-    command = [sys.executable, "-m", "esc_cli", *_texts(words)]
+    command = [*before, sys.executable, "-m", "esc_cli", *_texts(words)]
     return subprocess.Popen(command, env=environment, **options)
 
 
@@ -75,7 +79,13 @@ def run_process(*words: Word, **options: Any) -> Ran:
     given, timeout = options.pop("input", None), options.pop("timeout", 120)
     if given is not None:
         options["stdin"] = subprocess.PIPE
-    process = start(*words, **options)
+    return at_its_end(start(*words, **options), given, timeout)
+
+
+def at_its_end(
+    process: subprocess.Popen[bytes], given: bytes | None = None, timeout: float = 120
+) -> Ran:
+    """Waits for it; one that takes longer than so many seconds is killed."""
     try:
         out, err = process.communicate(given, timeout=timeout)
     except subprocess.TimeoutExpired:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-from functools import partial
 from pathlib import Path
 
 import pytest
+from command import Command
 from PIL import Image
-from running import Ran, Train, picture
-
-from esc_cli.cli.app import main
+from training_runs import picture
 
 RECIPE = """
 variant = "esc-tiny"
@@ -29,30 +26,14 @@ milestones = [5]
 
 
 @pytest.fixture(scope="session")
-def train() -> Train:
-    return Train()
+def train() -> Command:
+    """`esc train`; in a process of its own where that is said, or is needed."""
+    return Command(("train",))
 
 
-@pytest.fixture
-def train_here(esc_here):
-    """`esc train` in this process."""
-    return partial(esc_here, "train")
-
-
-@pytest.fixture
-def esc_here(monkeypatch, capsys):
-    """A command of esc in this process, which need not import torch again."""
-
-    def run(*arguments) -> Ran:
-        monkeypatch.setattr(sys, "argv", ["esc", *map(str, arguments)])
-        try:
-            main()
-            code = 0
-        except SystemExit as end:
-            code = end.code
-        return Ran(code, capsys.readouterr().err)
-
-    return run
+@pytest.fixture(scope="session")
+def esc() -> Command:
+    return Command()
 
 
 @pytest.fixture(scope="session")

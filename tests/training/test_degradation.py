@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from running import picture
+from training_runs import picture
 
 from esc_cli.training.degradation import blurred, degraded, sharpened
 from esc_cli.training.degradation_draws import KINDS, bell, centred, draw_degradation, pulse, sinc

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
-from running import picture
 from safetensors import safe_open
+from training_runs import picture
 
 import esc_cli
 from esc_cli.checkpoints.catalog import read_record
@@ -26,8 +26,8 @@ from esc_cli.training.initial import from_weights
 
 
 @pytest.fixture
-def out(train_here, recipe, pictures, tmp_path):
-    ran = train_here(recipe, "--data", pictures, "--out", tmp_path / "run", "--iterations", 3)
+def out(train, recipe, pictures, tmp_path):
+    ran = train(recipe, "--data", pictures, "--out", tmp_path / "run", "--iterations", 3)
     assert ran.code == 0
     return tmp_path / "run"
 
@@ -40,10 +40,10 @@ def benchmark(tmp_path):
     return folder
 
 
-def test_train_export_upscale(out, esc_here, benchmark, tmp_path):
+def test_train_export_upscale(out, esc, benchmark, tmp_path):
     mine = tmp_path / "mine.safetensors"
     words = ("--trained-on", "waves", "--licence", "CC0-1.0")
-    ran = esc_here("weights", "export", out, mine, "--validate", benchmark, *words)
+    ran = esc("weights", "export", out, mine, "--validate", benchmark, *words)
     assert ran.code == 0, ran.err
     wanted = read_checkpoint(RunFolder(out).newest())["params_ema"]
     found = esc_cli.load_model(mine, scale=2).state_dict()
@@ -59,10 +59,10 @@ def test_train_export_upscale(out, esc_here, benchmark, tmp_path):
     assert "3 iterations" in record.recipe
     assert set(record.scores["Own"]) == {"psnr", "ssim"}
     score = f"{record.scores['Own']['psnr']:.2f}"
-    ran = esc_here("eval", "-d", benchmark, "-s", 2, "-m", mine, "--json", tmp_path / "s.json")
+    ran = esc("eval", "-d", benchmark, "-s", 2, "-m", mine, "--json", tmp_path / "s.json")
     assert ran.code == 0, ran.err
     assert score in f"{measured(json.loads((tmp_path / 's.json').read_text())):.2f}"
-    assert esc_here("upscale", benchmark, "-o", tmp_path / "large", "--model", mine).code == 0
+    assert esc("upscale", benchmark, "-o", tmp_path / "large", "--model", mine).code == 0
     with Image.open(tmp_path / "large" / "one.png") as large:
         assert large.size == (80, 72)
 
@@ -77,9 +77,9 @@ def measured(report):
     return next((value for value in found if value is not None), None)
 
 
-def test_half_precision_halves_the_file_and_keeps_the_weights_close(out, esc_here, tmp_path):
+def test_half_precision_halves_the_file_and_keeps_the_weights_close(out, esc, tmp_path):
     for name, more in (("full", ()), ("half", ("--half",))):
-        assert esc_here("weights", "export", out, tmp_path / f"{name}.safetensors", *more).code == 0
+        assert esc("weights", "export", out, tmp_path / f"{name}.safetensors", *more).code == 0
     sizes = [(tmp_path / f"{name}.safetensors").stat().st_size for name in ("full", "half")]
     assert sizes[1] < 0.55 * sizes[0]
     states = [
@@ -91,27 +91,27 @@ def test_half_precision_halves_the_file_and_keeps_the_weights_close(out, esc_her
         assert torch.allclose(value, states[1][key], rtol=1e-3, atol=1e-6)
 
 
-def test_a_checkpoint_itself_serves_as_model(out, esc_here, benchmark, tmp_path):
+def test_a_checkpoint_itself_serves_as_model(out, esc, benchmark, tmp_path):
     checkpoint = RunFolder(out).newest()
-    ran = esc_here("upscale", benchmark, "-o", tmp_path / "large", "--model", checkpoint)
+    ran = esc("upscale", benchmark, "-o", tmp_path / "large", "--model", checkpoint)
     assert ran.code == 0, ran.err
 
 
 @pytest.mark.parametrize("name", ["mine.pth", "mine"])
-def test_only_safetensors_are_exported(out, esc_here, tmp_path, name):
-    assert esc_here("weights", "export", out, tmp_path / name).code == 2
+def test_only_safetensors_are_exported(out, esc, tmp_path, name):
+    assert esc("weights", "export", out, tmp_path / name).code == 2
     assert not (tmp_path / name).exists()
 
 
-def test_a_folder_without_checkpoints_has_nothing_to_export(esc_here, tmp_path):
-    ran = esc_here("weights", "export", tmp_path, tmp_path / "mine.safetensors")
+def test_a_folder_without_checkpoints_has_nothing_to_export(esc, tmp_path):
+    ran = esc("weights", "export", tmp_path, tmp_path / "mine.safetensors")
     assert ran.code == 2
     assert "no checkpoint" in ran.err
 
 
-def test_weights_of_another_scale_are_taken_only_when_asked(out, esc_here, tmp_path):
+def test_weights_of_another_scale_are_taken_only_when_asked(out, esc, tmp_path):
     mine = tmp_path / "mine.safetensors"
-    assert esc_here("weights", "export", out, mine).code == 0
+    assert esc("weights", "export", out, mine).code == 0
     config = variant_config("esc-tiny", 4)
     with pytest.raises(UsageError, match=r"upscales by 2, and 4 is trained.*--convert-head"):
         from_weights(mine, config, convert_head=False)
@@ -128,27 +128,27 @@ def test_a_name_means_the_weights_of_the_scale_that_is_trained():
         assert all(torch.equal(found[key], value) for key, value in wanted.items())
 
 
-def test_weights_of_another_network_are_refused_by_name(out, esc_here, tmp_path):
+def test_weights_of_another_network_are_refused_by_name(out, esc, tmp_path):
     mine = tmp_path / "mine.safetensors"
-    assert esc_here("weights", "export", out, mine).code == 0
+    assert esc("weights", "export", out, mine).code == 0
     with pytest.raises(WeightsError, match="is esc-tiny x2, and esc is trained"):
         from_weights(mine, variant_config("esc", 2), convert_head=True)
 
 
-def test_a_run_begins_with_the_weights_it_is_given(out, train_here, recipe, pictures, tmp_path):
+def test_a_run_begins_with_the_weights_it_is_given(out, train, recipe, pictures, tmp_path):
     init = RunFolder(out).newest()
     still = ("--set", "optimiser.learning_rate=1e-30", "--iterations", 1)
     arguments = (recipe, "--data", pictures, "--init", init, *still)
-    assert train_here(*arguments, "--out", tmp_path / "next").code == 0
+    assert train(*arguments, "--out", tmp_path / "next").code == 0
     before = read_checkpoint(init)["params_ema"]
     after = read_checkpoint(RunFolder(tmp_path / "next").newest())
     assert all(torch.equal(after["params"][key], value) for key, value in before.items())
     assert after["facts"]["init"] == init.name
 
 
-def test_validation_scores_as_eval_does(train_here, recipe, pictures, benchmark, tmp_path):
+def test_validation_scores_as_eval_does(train, recipe, pictures, benchmark, tmp_path):
     arguments = (recipe, "--data", pictures, "--out", tmp_path / "run", "--iterations", 1)
-    ran = train_here(*arguments, "--validate", benchmark)
+    ran = train(*arguments, "--validate", benchmark)
     assert ran.code == 0
     lines = (tmp_path / "run" / "log.jsonl").read_text().splitlines()
     scores = json.loads(lines[-1])["scores"]["Own"]
@@ -156,12 +156,12 @@ def test_validation_scores_as_eval_does(train_here, recipe, pictures, benchmark,
 
 
 def test_a_recipe_for_photographs_is_validated_on_degraded_copies(
-    train_here, pictures, benchmark, tmp_path
+    train, pictures, benchmark, tmp_path
 ):
     arguments = ("--data", pictures, "--out", tmp_path / "run", "--iterations", 1, "--short")
     changes = ("--scale", 2, "--patch", 16, "--batch", 1, "--set", "photo.context=0")
     changes = (*changes, "--init", "esc-tiny", "--set", "optimiser.learning_rate=1e-30")
-    ran = train_here("esc-tiny-photo", *arguments, *changes, "--validate", benchmark)
+    ran = train("esc-tiny-photo", *arguments, *changes, "--validate", benchmark)
     assert ran.code == 0, ran.err
     lines = (tmp_path / "run" / "log.jsonl").read_text().splitlines()
     scores = json.loads(lines[-1])["scores"]
@@ -172,7 +172,7 @@ def test_a_recipe_for_photographs_is_validated_on_degraded_copies(
 
 
 def test_a_metric_added_to_the_table_is_validated_and_recorded(
-    esc_here, recipe, pictures, benchmark, tmp_path, monkeypatch
+    esc, recipe, pictures, benchmark, tmp_path, monkeypatch
 ):
     def worst(sr, hr):
         return (sr - hr).abs().max().item()
@@ -181,46 +181,46 @@ def test_a_metric_added_to_the_table_is_validated_and_recorded(
     monkeypatch.setitem(METRICS, metric.name, metric)
     out, mine = tmp_path / "run", tmp_path / "mine.safetensors"
     arguments = (recipe, "--data", pictures, "--out", out, "--iterations", 1)
-    ran = esc_here("train", *arguments, "--validate", benchmark)
+    ran = esc("train", *arguments, "--validate", benchmark)
     scores = json.loads((out / "log.jsonl").read_text().splitlines()[-1])["scores"]["Own"]
     assert f" dB {scores['ssim']:.4f} {scores['worst']:.2f} levels" in ran.err
-    ran = esc_here("weights", "export", out, mine, "--validate", benchmark)
+    ran = esc("weights", "export", out, mine, "--validate", benchmark)
     assert f", Worst {scores['worst']:.2f} levels" in ran.err
     record = json.loads(mine.with_suffix(".json").read_text())
     assert record["scores"]["Own"]["worst"] == round(scores["worst"], 1)
 
 
 @pytest.mark.parametrize("name", ["mine.safetensors", "mine.json"])
-def test_weights_and_record_are_both_written_or_none(out, esc_here, tmp_path, name):
+def test_weights_and_record_are_both_written_or_none(out, esc, tmp_path, name):
     (tmp_path / name).mkdir()
     for more in ((), ("--overwrite",)):
-        ran = esc_here("weights", "export", out, tmp_path / "mine.safetensors", *more)
+        ran = esc("weights", "export", out, tmp_path / "mine.safetensors", *more)
         assert ran.code == 3
         assert f"{tmp_path / name}: cannot be written: it is a folder" in ran.err
     assert [path.name for path in tmp_path.glob("*mine*")] == [name]
 
 
-def test_a_place_that_cannot_be_written_is_found_before_the_run_is_read(esc_here, tmp_path):
-    ran = esc_here("weights", "export", tmp_path, tmp_path / "none" / "mine.safetensors")
+def test_a_place_that_cannot_be_written_is_found_before_the_run_is_read(esc, tmp_path):
+    ran = esc("weights", "export", tmp_path, tmp_path / "none" / "mine.safetensors")
     assert ran.code == 3
     assert "its folder is not there" in ran.err
 
 
 @pytest.mark.parametrize("option", ["--device", "--data-root"])
-def test_what_is_for_validation_is_refused_without_it(out, esc_here, tmp_path, option):
-    ran = esc_here("weights", "export", out, tmp_path / "mine.safetensors", option, "cpu")
+def test_what_is_for_validation_is_refused_without_it(out, esc, tmp_path, option):
+    ran = esc("weights", "export", out, tmp_path / "mine.safetensors", option, "cpu")
     assert ran.code == 2
     assert f"{option} belongs to --validate" in ran.err
     assert not (tmp_path / "mine.safetensors").exists()
 
 
-def test_a_record_counts_in_english(out, esc_here, tmp_path):
+def test_a_record_counts_in_english(out, esc, tmp_path):
     path = RunFolder(out).newest()
     state = read_checkpoint(path)
     for seconds, words in ((61.0, "1 minute"), (18.2, "18 seconds"), (5400.0, "90 minutes")):
         torch.save(state | {"step": 1, "seconds": seconds}, path)
         target = tmp_path / "mine.safetensors"
-        assert esc_here("weights", "export", out, target, "--overwrite").code == 0
+        assert esc("weights", "export", out, target, "--overwrite").code == 0
         assert f"1 iteration in {words}, on" in read_record(tmp_path / "mine.json").recipe
 
 
@@ -232,18 +232,18 @@ def test_the_help_names_the_exit_codes(monkeypatch, capsys):
 
 
 @pytest.mark.slow
-def test_the_same_run_gives_the_same_file(out, esc_here, tmp_path):
+def test_the_same_run_gives_the_same_file(out, esc, tmp_path):
     for name in "abcdefgh":
-        assert esc_here("weights", "export", out, tmp_path / f"{name}.safetensors").code == 0
+        assert esc("weights", "export", out, tmp_path / f"{name}.safetensors").code == 0
     assert len({path.read_bytes() for path in tmp_path.glob("*.safetensors")}) == 1
 
 
 @pytest.mark.parametrize("name", ["mine.safetensors", "mine.json"])
-def test_an_export_replaces_nothing_unasked(out, esc_here, tmp_path, name):
+def test_an_export_replaces_nothing_unasked(out, esc, tmp_path, name):
     (tmp_path / name).write_text("precious")
-    refused = esc_here("weights", "export", out, tmp_path / "mine.safetensors")
+    refused = esc("weights", "export", out, tmp_path / "mine.safetensors")
     assert refused.code == 2
     assert name in refused.err
     assert (tmp_path / name).read_text() == "precious"
-    asked = esc_here("weights", "export", out, tmp_path / "mine.safetensors", "--overwrite")
+    asked = esc("weights", "export", out, tmp_path / "mine.safetensors", "--overwrite")
     assert asked.code == 0, asked.err

@@ -18,8 +18,8 @@ OFTEN = ("--save-every", 0, "--log-every", 1, "--keep", 100)
 
 
 @pytest.fixture
-def export_here(esc_here):
-    return partial(esc_here, "weights", "export")
+def export_here(esc):
+    return partial(esc, "weights", "export")
 
 
 @pytest.fixture
@@ -48,11 +48,11 @@ def contents(folder):
 
 @pytest.mark.slow
 def test_going_on_from_an_earlier_checkpoint_loses_none_of_the_later_ones(
-    train_here, arguments, run, export_here, tmp_path
+    train, arguments, run, export_here, tmp_path
 ):
     before, log = contents(run), (run.path / "log.jsonl").read_text()
     third = run.all()[2]
-    ran = train_here(*arguments, "--resume", third, "--keep", 2, "--iterations", 6)
+    ran = train(*arguments, "--resume", third, "--keep", 2, "--iterations", 6)
     assert ran.code == 0, ran.err
     aside = RunFolder(run.path / "set-aside-1")
     assert f"5 later checkpoints are kept in {aside.path}, with the log as it was" in ran.err
@@ -65,65 +65,63 @@ def test_going_on_from_an_earlier_checkpoint_loses_none_of_the_later_ones(
     first = torch.load(io.BytesIO(before["step-00000006.pt"]), weights_only=True)["params"]
     assert all(torch.equal(value, first[key]) for key, value in again.items())
     assert export_here(aside.path, tmp_path / "mine.safetensors").code == 0
-    ran = train_here(*arguments, "--resume", run.all()[0])
+    ran = train(*arguments, "--resume", run.all()[0])
     assert "1 later checkpoint is kept in" in ran.err
     assert [path.name for path in RunFolder(run.path / "set-aside-2").all()] == ["step-00000006.pt"]
     assert contents(aside) == later
 
 
-def test_going_on_from_the_newest_checkpoint_by_name_moves_nothing(train_here, arguments, run):
-    ran = train_here(*arguments, "--resume", run.newest(), "--iterations", 9)
+def test_going_on_from_the_newest_checkpoint_by_name_moves_nothing(train, arguments, run):
+    ran = train(*arguments, "--resume", run.newest(), "--iterations", 9)
     assert ran.code == 0, ran.err
     assert len(run.all()) == 9
     assert not list(run.path.glob("set-aside*"))
 
 
-def test_a_checkpoint_set_aside_can_be_gone_back_to(train_here, arguments, run):
-    assert train_here(*arguments, "--resume", run.all()[1], "--iterations", 4).code == 0
+def test_a_checkpoint_set_aside_can_be_gone_back_to(train, arguments, run):
+    assert train(*arguments, "--resume", run.all()[1], "--iterations", 4).code == 0
     back = RunFolder(run.path / "set-aside-1").newest()
-    assert train_here(*arguments, "--resume", back, "--iterations", 9).code == 0
+    assert train(*arguments, "--resume", back, "--iterations", 9).code == 0
     assert read_checkpoint(run.newest())["step"] == 9
     assert back.is_file()
 
 
 def test_a_checkpoint_of_another_run_does_not_go_over_this_one(
-    train_here, arguments, run, recipe, pictures, tmp_path
+    train, arguments, run, recipe, pictures, tmp_path
 ):
     other = (recipe, "--data", pictures, "--out", tmp_path / "other", "--iterations", 1)
-    assert train_here(*other).code == 0
+    assert train(*other).code == 0
     before = contents(run)
-    ran = train_here(*arguments, "--resume", RunFolder(tmp_path / "other").newest())
+    ran = train(*arguments, "--resume", RunFolder(tmp_path / "other").newest())
     assert ran.code == 2
     assert "holds the checkpoints of an earlier run" in ran.err
     assert contents(run) == before
 
 
-def test_a_mistyped_checkpoint_is_named_although_there_is_a_run(
-    train_here, arguments, run, tmp_path
-):
-    ran = train_here(*arguments, "--resume", tmp_path / "nosuch.pt")
+def test_a_mistyped_checkpoint_is_named_although_there_is_a_run(train, arguments, run, tmp_path):
+    ran = train(*arguments, "--resume", tmp_path / "nosuch.pt")
     assert ran.code == 2
     assert f"{tmp_path / 'nosuch.pt'}: no such file or folder (give a checkpoint" in ran.err
     assert "earlier run" not in ran.err
 
 
-def test_nothing_is_moved_before_all_was_checked(train_here, arguments, run):
+def test_nothing_is_moved_before_all_was_checked(train, arguments, run):
     before = contents(run)
-    ran = train_here(*arguments, "--resume", run.all()[2], "--patch", 320)
+    ran = train(*arguments, "--resume", run.all()[2], "--patch", 320)
     assert ran.code == 2
     assert contents(run) == before
 
 
-def test_a_damaged_checkpoint_names_the_one_before_it(train_here, export_here, arguments, run):
+def test_a_damaged_checkpoint_names_the_one_before_it(train, export_here, arguments, run):
     *_, before, damaged = run.all()
     damaged.write_bytes(damaged.read_bytes()[:-2000])
     target = run.path / "mine.safetensors"
-    for ran in (train_here(*arguments, "--resume", "auto"), export_here(run.path, target)):
+    for ran in (train(*arguments, "--resume", "auto"), export_here(run.path, target)):
         assert ran.code == 3
         assert f"{damaged}: not a readable training checkpoint" in ran.err
         assert f"the one before it is {before}: remove this one to go on from that" in ran.err
     damaged.unlink()
-    assert train_here(*arguments, "--resume", "auto").code == 0
+    assert train(*arguments, "--resume", "auto").code == 0
 
 
 def test_what_has_no_checkpoint_before_it_is_not_to_be_removed(export_here, run, tmp_path):
@@ -140,11 +138,11 @@ def test_what_has_no_checkpoint_before_it_is_not_to_be_removed(export_here, run,
 
 
 @pytest.mark.parametrize("part", ["optimiser", "recipe", "params", "params_ema"])
-def test_a_checkpoint_without_a_part_is_none(train_here, export_here, arguments, run, part):
+def test_a_checkpoint_without_a_part_is_none(train, export_here, arguments, run, part):
     path = run.newest()
     torch.save(read_checkpoint(path) | {part: None}, path)
     for ran in (
-        train_here(*arguments, "--resume", "auto", "--iterations", 9),
+        train(*arguments, "--resume", "auto", "--iterations", 9),
         export_here(path, run.path / "mine.safetensors"),
     ):
         assert "unexpected" not in ran.err
@@ -169,18 +167,18 @@ def test_a_mistyped_run_is_wrong_usage(export_here, tmp_path, name):
 
 @pytest.mark.slow
 def test_published_weights_to_begin_with_are_fetched_by_name(
-    train_here, pictures, tmp_path, weights_server, published_file
+    train, pictures, tmp_path, weights_server, published_file
 ):
     weights_server.files = {"ESC_FP_X2.pth": published_file("esc-fp", 2)}
     small = ("--batch", 1, "--patch", 8, "--iterations", 1)
     still = ("--set", "optimiser.learning_rate=1e-30")
     arguments = ("esc-fp", "--data", pictures, "--init", "esc-fp", *small, *still)
-    ran = train_here(*arguments, "--out", tmp_path / "offline", "--offline")
+    ran = train(*arguments, "--out", tmp_path / "offline", "--offline")
     assert ran.code == 3
     assert "esc weights pull esc-fp-x2" in ran.err
     assert weights_server.requests == []
     assert not (tmp_path / "offline").exists()
-    ran = train_here(*arguments, "--out", tmp_path / "run")
+    ran = train(*arguments, "--out", tmp_path / "run")
     assert ran.code == 0, ran.err
     assert "fetching esc-fp x2 from" in ran.err
     content = io.BytesIO(weights_server.files["ESC_FP_X2.pth"])
@@ -189,18 +187,18 @@ def test_published_weights_to_begin_with_are_fetched_by_name(
     params = found["params"]
     assert all(torch.allclose(params[key], value, atol=1e-20) for key, value in wanted.items())
     assert found["facts"]["init"] == "esc-fp"
-    assert train_here(*arguments, "--out", tmp_path / "again", "--offline").code == 0
+    assert train(*arguments, "--out", tmp_path / "again", "--offline").code == 0
     assert weights_server.requests == ["ESC_FP_X2.pth"]
 
 
 @pytest.mark.parametrize("recipe_name", [("esc-light", "esc-light x3"), (None, "esc-tiny x3")])
 def test_a_checkpoint_of_another_network_names_both_on_a_short_line(
-    train_here, arguments, run, recipe_name
+    train, arguments, run, recipe_name
 ):
     name, wanted = recipe_name
     before = contents(run)
     other = (name or arguments[0], *arguments[1:], "--scale", 3, "--iterations", 9)
-    ran = train_here(*other, "--resume", "auto")
+    ran = train(*other, "--resume", "auto")
     assert ran.code == 2
     (line,) = ran.err.splitlines()
     assert f"the checkpoint is of esc-tiny x2, the recipe of {wanted} (give the recipe" in line
@@ -208,12 +206,12 @@ def test_a_checkpoint_of_another_network_names_both_on_a_short_line(
     assert contents(run) == before
 
 
-def test_a_checkpoint_that_lost_a_weight_is_refused_on_a_short_line(train_here, arguments, run):
+def test_a_checkpoint_that_lost_a_weight_is_refused_on_a_short_line(train, arguments, run):
     content = read_checkpoint(run.newest())
     for key in list(content["params"])[3:]:
         del content["params"][key]
     torch.save(content, run.newest())
-    ran = train_here(*arguments, "--resume", "auto")
+    ran = train(*arguments, "--resume", "auto")
     assert ran.code == 2
     (line,) = ran.err.splitlines()
     assert "does not fit this recipe: " in line
@@ -221,13 +219,13 @@ def test_a_checkpoint_that_lost_a_weight_is_refused_on_a_short_line(train_here, 
     assert "Missing key" not in line
 
 
-def test_a_checkpoint_whose_keys_do_not_fit_says_how_many_and_which(train_here, arguments, run):
+def test_a_checkpoint_whose_keys_do_not_fit_says_how_many_and_which(train, arguments, run):
     path = run.newest()
     content = read_checkpoint(path)
     for number, key in enumerate([key for key in content["params"] if "attn" in key][:5]):
         content["params"][f"spare.{number}"] = content["params"].pop(key)
     torch.save(content, path)
-    ran = train_here(*arguments, "--resume", "auto")
+    ran = train(*arguments, "--resume", "auto")
     assert ran.code == 2
     (line,) = [line for line in ran.err.splitlines() if line.startswith("error: ")]
     assert f"{path}: does not fit this recipe: " in line
@@ -237,36 +235,34 @@ def test_a_checkpoint_whose_keys_do_not_fit_says_how_many_and_which(train_here, 
     assert len(line) < 500 + len(str(path))
 
 
-def resumed(train_here, arguments, run, *words):
+def resumed(train, arguments, run, *words):
     """The line about the learning rate when the run goes on after its fourth iteration."""
-    ran = train_here(*arguments, "--resume", run.all()[3], *words)
+    ran = train(*arguments, "--resume", run.all()[3], *words)
     assert ran.code == 0, ran.err
     (line,) = [line for line in ran.err.splitlines() if "the learning rate goes on at" in line]
     return line
 
 
-def test_an_unchanged_run_says_where_its_rate_is_and_goes(train_here, arguments, run):
-    line = resumed(train_here, arguments, run)
+def test_an_unchanged_run_says_where_its_rate_is_and_goes(train, arguments, run):
+    line = resumed(train, arguments, run)
     assert "50.0% of the run done" in line
     assert "before the checkpoint it was" not in line
     assert "at iteration 8" in line
 
 
 @pytest.mark.slow
-def test_another_rate_and_twice_the_length_are_told(train_here, arguments, run):
-    line = resumed(train_here, arguments, run, "--set", "optimiser.learning_rate=7e-4")
+def test_another_rate_and_twice_the_length_are_told(train, arguments, run):
+    line = resumed(train, arguments, run, "--set", "optimiser.learning_rate=7e-4")
     assert "before the checkpoint it was" in line
-    line = resumed(train_here, arguments, run, "--iterations", 16)
+    line = resumed(train, arguments, run, "--iterations", 16)
     assert "25.0% of the run done" in line
     assert "at iteration 16" in line
 
 
-def test_a_run_at_its_end_is_told_so_and_a_longer_one_begins_with_a_rate(
-    train_here, arguments, run
-):
-    ran = train_here(*arguments, "--resume", "auto")
+def test_a_run_at_its_end_is_told_so_and_a_longer_one_begins_with_a_rate(train, arguments, run):
+    ran = train(*arguments, "--resume", "auto")
     assert "the run is at its end" in ran.err
-    ran = train_here(*arguments, "--resume", "auto", "--iterations", 12)
+    ran = train(*arguments, "--resume", "auto", "--iterations", 12)
     (line,) = [line for line in ran.err.splitlines() if "the learning rate goes on at" in line]
     assert " at 0.00e+00" not in line
 

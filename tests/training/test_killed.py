@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from training_runs import stopped_after
 
 from esc_cli.errors import StoppedError
 from esc_cli.tasks.stop import Stop
@@ -57,11 +58,11 @@ def test_a_killed_and_resumed_run_gives_the_very_weights_of_an_uninterrupted_one
 ):
     arguments = (recipe, "--data", pictures, "--out", tmp_path, "--save-every", 0)
     arguments += ("--log-every", 1, "--keep", 100)
-    killed = train.stopped_after(3, signal.SIGKILL, *arguments)
+    killed = stopped_after(train, 3, signal.SIGKILL, *arguments)
     assert killed.code == -signal.SIGKILL
     reached = newest(tmp_path)["step"]
     assert 3 <= reached < 8
-    resumed = train(*arguments, "--resume", "auto")
+    resumed = train(*arguments, "--resume", "auto", process=True)
     assert resumed.code == 0
     assert f"going on from {tmp_path}/checkpoints/step-{reached:08d}.pt" in resumed.err
     assert newest(tmp_path)["step"] == 8
@@ -77,40 +78,40 @@ def test_a_signal_saves_a_checkpoint_and_gives_its_exit_code(
     train, recipe, pictures, tmp_path, number, code
 ):
     arguments = (recipe, "--data", pictures, "--out", tmp_path, "--iterations", 5000)
-    ran = train.stopped_after(2, number, *arguments, "--save-every", 0)
+    ran = stopped_after(train, 2, number, *arguments, "--save-every", 0)
     assert ran.code == code
     assert "--resume auto goes on" in ran.err
     last = ran.err.split("step-")[-1].split(".pt")[0]
     assert newest(tmp_path)["step"] == int(last) < 5000
 
 
-def test_an_earlier_run_is_not_written_over(train_here, recipe, pictures, uninterrupted):
-    ran = train_here(recipe, "--data", pictures, "--out", uninterrupted)
+def test_an_earlier_run_is_not_written_over(train, recipe, pictures, uninterrupted):
+    ran = train(recipe, "--data", pictures, "--out", uninterrupted)
     assert ran.code == 2
     assert "--resume auto" in ran.err
     assert newest(uninterrupted)["step"] == 8
 
 
-def test_a_damaged_checkpoint_is_named(train_here, recipe, pictures, tmp_path):
+def test_a_damaged_checkpoint_is_named(train, recipe, pictures, tmp_path):
     arguments = (recipe, "--data", pictures, "--out", tmp_path)
-    assert train_here(*arguments, "--iterations", 1).code == 0
+    assert train(*arguments, "--iterations", 1).code == 0
     path = RunFolder(tmp_path).newest()
     path.write_bytes(path.read_bytes()[:-2000])
-    ran = train_here(*arguments, "--resume", "auto")
+    ran = train(*arguments, "--resume", "auto")
     assert ran.code == 3
     assert path.name in ran.err
 
 
-def test_a_checkpoint_of_another_network_is_refused(train_here, recipe, pictures, uninterrupted):
+def test_a_checkpoint_of_another_network_is_refused(train, recipe, pictures, uninterrupted):
     arguments = (recipe, "--data", pictures, "--out", uninterrupted, "--resume", "auto")
-    ran = train_here(*arguments, "--scale", 3)
+    ran = train(*arguments, "--scale", 3)
     assert ran.code == 2
     assert "the checkpoint is of esc-tiny x2, the recipe of esc-tiny x3" in ran.err
 
 
-def test_a_changed_recipe_is_told(train_here, recipe, pictures, uninterrupted):
+def test_a_changed_recipe_is_told(train, recipe, pictures, uninterrupted):
     arguments = (recipe, "--data", pictures, "--out", uninterrupted, "--resume", "auto")
-    ran = train_here(*arguments, "--set", "optimiser.clip=0.25")
+    ran = train(*arguments, "--set", "optimiser.clip=0.25")
     assert ran.code == 0
     assert "the recipe has changed since the checkpoint: optimiser.clip" in ran.err
 

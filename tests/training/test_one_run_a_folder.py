@@ -7,6 +7,7 @@ import os
 import signal
 
 import pytest
+from command import at_its_end
 
 from esc_cli.errors import UsageError
 from esc_cli.tasks.stop import Stop
@@ -30,7 +31,7 @@ def begun(recipe, pictures, tmp_path):
     def begin(train, text):
         often = ("--save-every", 0, "--iterations", 5000, "--log-every", 1)
         process = train.start(recipe, "--data", pictures, "--out", tmp_path / "run", *often)
-        assert any(text in line for line in process.stderr)
+        assert any(text.encode() in line for line in process.stderr)
         return process
 
     return begin
@@ -38,7 +39,7 @@ def begun(recipe, pictures, tmp_path):
 
 @pytest.mark.slow
 def test_a_second_run_in_a_folder_is_refused_and_a_killed_one_leaves_it_free(
-    train, train_here, begun, recipe, pictures, tmp_path
+    train, begun, recipe, pictures, tmp_path
 ):
     out = tmp_path / "run"
     arguments = (recipe, "--data", pictures, "--out", out)
@@ -46,22 +47,22 @@ def test_a_second_run_in_a_folder_is_refused_and_a_killed_one_leaves_it_free(
     first.send_signal(signal.SIGSTOP)
     before = contents(out)
     for more in ((), ("--resume", "auto"), ("--resume", RunFolder(out).newest())):
-        ran = train_here(*arguments, *more)
+        ran = train(*arguments, *more)
         assert ran.code == 2
         assert f"error: {out}: {BUSY}" in ran.err
     assert contents(out) == before
     first.kill()
     first.communicate(timeout=60)
     step = int(RunFolder(out).newest().stem[5:])
-    ran = train_here(*arguments, "--resume", "auto", "--iterations", step + 1)
+    ran = train(*arguments, "--resume", "auto", "--iterations", step + 1)
     assert ran.code == 0, ran.err
 
 
-def test_a_run_that_only_decodes_yet_holds_its_folder(recipe, pictures, tmp_path, train_here):
+def test_a_run_that_only_decodes_yet_holds_its_folder(recipe, pictures, tmp_path, train):
     events = TrainTask(TrainOptions(load_recipe(str(recipe)), pictures, tmp_path), Stop()).run()
     assert isinstance(next(events), Cached)
     other = tmp_path / "other-cache"
-    ran = train_here(recipe, "--data", pictures, "--out", tmp_path, "--cache", other)
+    ran = train(recipe, "--data", pictures, "--out", tmp_path, "--cache", other)
     assert ran.code == 2
     assert f"{tmp_path}: {BUSY}" in ran.err
     assert not other.exists()
@@ -91,11 +92,11 @@ def test_a_job_of_several_processes_is_refused_with_one_reason(train, recipe, pi
     lock.hold()
     meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(28600 + os.getpid() % 1000)}
     arguments = (recipe, "--data", pictures, "--out", lock.folder, "--device", "cpu")
-    first, second = (
-        train.start(*arguments, SLURM_NTASKS="2", SLURM_PROCID=str(rank), **meeting)
+    running = [
+        train.start(*arguments, env={"SLURM_NTASKS": "2", "SLURM_PROCID": str(rank)} | meeting)
         for rank in range(2)
-    )
-    refused, other = train.ended(first), train.ended(second)
+    ]
+    refused, other = map(at_its_end, running)
     assert (refused.code, refused.err) == (2, f"error: {lock.folder}: {BUSY}\n")
     assert other.code == 1
     assert "another process of this run has ended, and its own message says why" in other.err

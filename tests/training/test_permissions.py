@@ -20,11 +20,8 @@ def bound(train, recipe, tmp_path):
         pytest.skip("drops Linux capabilities")
 
     def run(*arguments, code, out=tmp_path / "run"):
-        process = train.start(
-            *(recipe, "--out", out, *arguments, "--iterations", 1),
-            preexec_fn=without_override if is_root else None,
-        )
-        ran = train.ended(process)
+        words = (recipe, "--out", out, *arguments, "--iterations", 1)
+        ran = train(*words, preexec_fn=without_override if is_root else None)
         assert ran.code == code, ran.err
         assert "ermission" in ran.err
         assert not (out / "checkpoints").exists()

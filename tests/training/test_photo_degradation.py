@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from running import picture
+from training_runs import picture
 
 from esc_cli.evaluation.protocol import degrade
 from esc_cli.media.recompress import through_jpeg, through_webp

@@ -6,19 +6,16 @@ import json
 import os
 import re
 import struct
-import subprocess
-import sys
 
 import pytest
 from PIL import Image
-from running import ROOT
 
 from esc_cli.tasks.train.plot import write_plot
 
 
-def test_lines_name_loss_rate_speed_and_waiting(train_here, recipe, pictures, tmp_path):
+def test_lines_name_loss_rate_speed_and_waiting(train, recipe, pictures, tmp_path):
     out = tmp_path / "run"
-    ran = train_here(recipe, "--data", pictures, "--out", out, "--log-every", 2)
+    ran = train(recipe, "--data", pictures, "--out", out, "--log-every", 2)
     lines = [line for line in ran.err.splitlines() if " loss " in line]
     assert len(lines) == 4
     pattern = r"\d+\.\d% +\d+ 0:00:\d\d loss 0\.\d+, rate \d\.\d\de-0\d, \d+\.\d\d it/s, "
@@ -30,15 +27,13 @@ def test_lines_name_loss_rate_speed_and_waiting(train_here, recipe, pictures, tm
 
 
 @pytest.mark.slow
-def test_a_terminal_gets_a_bar(recipe, pictures, tmp_path):
+def test_a_terminal_gets_a_bar(train, recipe, pictures, tmp_path):
     pytest.importorskip("tqdm")
     fcntl, termios = (pytest.importorskip(name) for name in ("fcntl", "termios"))
     master, end = os.openpty()
     fcntl.ioctl(end, termios.TIOCSWINSZ, struct.pack("4H", 40, 150, 0, 0))
-    command = [sys.executable, "-m", "esc_cli", "train", str(recipe), "--log-every", "1"]
-    command += ["--data", str(pictures), "--out", str(tmp_path), "--iterations", "3"]
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen(command, env=environment, stderr=end)
+    words = ("--log-every", 1, "--data", pictures, "--out", tmp_path, "--iterations", 3)
+    process = train.start(recipe, *words, stderr=end)
     os.close(end)
     shown = b""
     while True:
@@ -70,11 +65,11 @@ def test_the_plot_shows_loss_and_psnr(tmp_path):
         assert one.tobytes() != other.tobytes()
 
 
-def test_plot_writes_the_picture_of_the_run(train_here, recipe, pictures, tmp_path):
+def test_plot_writes_the_picture_of_the_run(train, recipe, pictures, tmp_path):
     pytest.importorskip("matplotlib")
     target = tmp_path / "curve.png"
     arguments = (recipe, "--data", pictures, "--iterations", 2, "--log-every", 1)
-    ran = train_here(*arguments, "--out", tmp_path / "run", "--plot", target)
+    ran = train(*arguments, "--out", tmp_path / "run", "--plot", target)
     assert ran.code == 0
     with Image.open(target) as image:
         assert image.format == "PNG"

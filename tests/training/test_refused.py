@@ -8,7 +8,7 @@ import sys
 
 import pytest
 from PIL import Image
-from running import picture
+from training_runs import picture
 
 from esc_cli.checkpoints.store import bundled_folder
 
@@ -22,12 +22,12 @@ def everything_at_top(folder):
 
 
 @pytest.fixture
-def refused(train_here, recipe, pictures, tmp_path):
+def refused(train, recipe, pictures, tmp_path):
     """Runs `esc train`, which must end with a code, one clear line, and nothing written."""
 
     def run(*arguments, code=2, out=tmp_path / "run", name=recipe, data=pictures):
         before = everything(tmp_path)
-        ran = train_here(name, "--data", data, "--out", out, *arguments)
+        ran = train(name, "--data", data, "--out", out, *arguments)
         assert ran.code == code, ran.err
         assert "unexpected" not in ran.err
         assert len([line for line in ran.err.splitlines() if line.startswith("error: ")]) == 1
@@ -54,13 +54,11 @@ def test_a_run_has_one_length(refused, lengths):
     assert "in --minutes or in --iterations (give one)" in refused(*lengths)
 
 
-def test_iterations_on_the_command_line_end_a_recipe_in_minutes(
-    train_here, recipe, pictures, tmp_path
-):
+def test_iterations_on_the_command_line_end_a_recipe_in_minutes(train, recipe, pictures, tmp_path):
     timed = tmp_path / "timed.toml"
     timed.write_text(recipe.read_text() + "minutes = 600.0\n")
     arguments = (timed, "--data", pictures, "--out", tmp_path / "run", "--iterations", 1)
-    ran = train_here(*arguments)
+    ran = train(*arguments)
     assert "finished after 1 iteration in" in ran.err
 
 
@@ -126,9 +124,9 @@ def test_folders_are_made_only_after_everything_was_checked(refused, pictures, t
 
 
 def test_a_patch_larger_than_the_pictures_leaves_no_folder_for_checkpoints(
-    train_here, recipe, pictures, tmp_path
+    train, recipe, pictures, tmp_path
 ):
-    ran = train_here(recipe, "--data", pictures, "--out", tmp_path / "run", "--patch", 320)
+    ran = train(recipe, "--data", pictures, "--out", tmp_path / "run", "--patch", 320)
     assert ran.code == 2
     assert everything_at_top(tmp_path / "run") == [".lock", "cache"]
 
@@ -167,9 +165,9 @@ def test_weights_of_the_perceptual_loss_that_are_none_or_a_folder_are_called_so(
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="a folder that takes no files")
 @pytest.mark.parametrize("option", ["--cache", "--out"])
-def test_a_folder_that_takes_no_files_is_named(train_here, recipe, pictures, tmp_path, option):
+def test_a_folder_that_takes_no_files_is_named(train, recipe, pictures, tmp_path, option):
     arguments = (recipe, "--data", pictures, "--out", tmp_path / "run", option, "/proc/esc")
-    ran = train_here(*arguments)
+    ran = train(*arguments)
     assert ran.code == 3
     assert "/proc/esc" in ran.err
     assert "unexpected" not in ran.err
@@ -177,11 +175,11 @@ def test_a_folder_that_takes_no_files_is_named(train_here, recipe, pictures, tmp
 
 @pytest.mark.parametrize("name", [".lock", "hr.part", "hr.bin", "hr.json", "lr-x2.bin"])
 def test_a_cache_with_folders_in_the_place_of_its_files_is_named(
-    train_here, recipe, pictures, tmp_path, name
+    train, recipe, pictures, tmp_path, name
 ):
     (tmp_path / "cache" / name).mkdir(parents=True)
     arguments = (recipe, "--data", pictures, "--out", tmp_path / "run")
-    ran = train_here(*arguments, "--cache", tmp_path / "cache")
+    ran = train(*arguments, "--cache", tmp_path / "cache")
     assert ran.code == 3, ran.err
     assert str(tmp_path / "cache") in ran.err
     assert "choose another --cache" in ran.err
@@ -198,23 +196,23 @@ def test_a_plot_that_cannot_be_written_is_found_at_the_start(refused, tmp_path):
     refused("--plot", tmp_path / "loop" / "curve.png", code=3)
 
 
-def test_a_plot_may_lie_in_the_folder_of_the_run(train_here, recipe, pictures, tmp_path):
+def test_a_plot_may_lie_in_the_folder_of_the_run(train, recipe, pictures, tmp_path):
     pytest.importorskip("matplotlib")
     out = tmp_path / "run"
     arguments = (recipe, "--data", pictures, "--out", out, "--iterations", 1)
-    assert train_here(*arguments, "--plot", out / "curve.png").code == 0
+    assert train(*arguments, "--plot", out / "curve.png").code == 0
     assert (out / "curve.png").is_file()
 
 
-def test_a_patch_that_is_padded_to_the_window_is_told(train_here, recipe, pictures, tmp_path):
+def test_a_patch_that_is_padded_to_the_window_is_told(train, recipe, pictures, tmp_path):
     arguments = (recipe, "--data", pictures, "--iterations", 1)
-    ran = train_here(*arguments, "--out", tmp_path / "a", "--patch", 17)
+    ran = train(*arguments, "--out", tmp_path / "a", "--patch", 17)
     told = "patches of 17 LR pixels are padded to 32 in the attention of esc-tiny, whose window"
     assert f"{told} is 16: --patch 16 or 32 wastes nothing" in ran.err
-    ran = train_here(*arguments, "--out", tmp_path / "b", "--patch", 9)
+    ran = train(*arguments, "--out", tmp_path / "b", "--patch", 9)
     assert "padded to 16" in ran.err
     assert "--patch 16 wastes nothing" in ran.err
-    ran = train_here(*arguments, "--out", tmp_path / "c", "--patch", 16)
+    ran = train(*arguments, "--out", tmp_path / "c", "--patch", 16)
     assert "in the attention" not in ran.err
 
 
@@ -228,10 +226,10 @@ def damaged(pictures, tmp_path):
     return folder
 
 
-def test_all_damaged_pictures_are_named_in_one_run(train_here, recipe, damaged, tmp_path):
+def test_all_damaged_pictures_are_named_in_one_run(train, recipe, damaged, tmp_path):
     arguments = (recipe, "--data", damaged, "--out", tmp_path / "run", "--iterations", 1)
     for _ in range(2):  # the second finds them in the cache
-        ran = train_here(*arguments)
+        ran = train(*arguments)
         assert ran.code == 1
         named = [line for line in ran.err.splitlines() if line.startswith("cannot be used: ")]
         assert len(named) == 21
@@ -240,44 +238,44 @@ def test_all_damaged_pictures_are_named_in_one_run(train_here, recipe, damaged, 
         assert f"{damaged}: 23 pictures cannot be used (--skip-damaged" in ran.err
     assert "decoding" not in ran.err
     for _ in range(2):
-        ran = train_here(*arguments, "--skip-damaged", "--resume", "auto")
+        ran = train(*arguments, "--skip-damaged", "--resume", "auto")
         assert ran.code == 0, ran.err
         assert ran.err.count("left out: ") == 21
         assert "3 pictures on cpu" in ran.err
-    assert train_here(*arguments, "--resume", "auto").code == 1
+    assert train(*arguments, "--resume", "auto").code == 1
 
 
-def test_a_picture_that_has_gone_is_named(train_here, recipe, pictures, tmp_path):
+def test_a_picture_that_has_gone_is_named(train, recipe, pictures, tmp_path):
     folder = shutil.copytree(pictures, tmp_path / "pictures")
     (folder / "gone.png").symlink_to(tmp_path / "nowhere.png")
-    ran = train_here(recipe, "--data", folder, "--out", tmp_path / "run")
+    ran = train(recipe, "--data", folder, "--out", tmp_path / "run")
     assert ran.code == 1
     assert f"{folder / 'gone.png'}: " in ran.err
     assert "--skip-damaged" in ran.err
 
 
-def test_a_picture_of_one_pixel_is_smaller_than_a_patch(train_here, recipe, pictures, tmp_path):
+def test_a_picture_of_one_pixel_is_smaller_than_a_patch(train, recipe, pictures, tmp_path):
     folder = shutil.copytree(pictures, tmp_path / "pictures")
     Image.new("RGB", (1, 1)).save(folder / "dot.png")
-    ran = train_here(recipe, "--data", folder, "--out", tmp_path / "run", "--iterations", 1)
+    ran = train(recipe, "--data", folder, "--out", tmp_path / "run", "--iterations", 1)
     assert ran.code == 0
     assert "1 smaller than a patch, left out: dot.png\n" in ran.err
 
 
-def test_max_pixels_holds_for_what_was_decoded_before(train_here, recipe, pictures, tmp_path):
+def test_max_pixels_holds_for_what_was_decoded_before(train, recipe, pictures, tmp_path):
     arguments = (recipe, "--data", pictures, "--out", tmp_path / "run", "--iterations", 1)
-    assert train_here(*arguments).code == 0
-    ran = train_here(*arguments, "--resume", "auto", "--max-pixels", 2600)
+    assert train(*arguments).code == 0
+    ran = train(*arguments, "--resume", "auto", "--max-pixels", 2600)
     assert ran.code == 1
     assert "2 pictures cannot be used" in ran.err
-    assert train_here(*arguments, "--resume", "auto").code == 0
+    assert train(*arguments, "--resume", "auto").code == 0
 
 
-def test_damaged_lr_pictures_are_all_named(train_here, recipe, pictures, tmp_path):
+def test_damaged_lr_pictures_are_all_named(train, recipe, pictures, tmp_path):
     lr = shutil.copytree(pictures, tmp_path / "lr")
     (lr / "b.png").write_bytes(b"no picture")
     arguments = (recipe, "--data", pictures, "--data-lr", lr, "--out", tmp_path / "run")
-    ran = train_here(*arguments)
+    ran = train(*arguments)
     assert ran.code == 1
     assert ran.err.count("cannot be used: ") == 3
     assert f"{lr / 'a.png'}: is 47 x 53, and its HR 47 x 53, at scale 2" in ran.err
