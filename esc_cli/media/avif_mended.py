@@ -1,7 +1,8 @@
-"""AVIF of older encoders, which browsers read and the strict libavif of Pillow does not.
+"""AVIF which browsers read and the strict libavif of Pillow does not.
 
-Their opacity states no size of its own, their properties are given to items in several boxes, or
-they tell which pictures are sizes of one (a pyramid), which says nothing of the one that is read.
+Of older encoders opacity states no size of its own, properties are given to items in several boxes,
+or it is told which pictures are sizes of one (a pyramid), which says nothing of the one that is
+read. And parameters of a gain map may be wrong, which no result has.
 """
 
 from __future__ import annotations
@@ -19,10 +20,12 @@ _OPACITY = b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha\0", b"urn:mpeg:hevc:201
 def as_libavif_reads(content: bytes) -> bytes:
     """The same file with one box of associations, opacity of the picture's size, and no pyramids.
 
-    The changed meta box goes to the end and the old one is left as free space, so that no offset
-    changes (ISO/IEC 14496-12, 8.11.1 lets it be anywhere).
+    No brand says that it has a gain map, so that its parameters are not read. The changed meta box
+    goes to the end and the old one is left as free space, so that no offset changes (ISO/IEC
+    14496-12, 8.11.1 lets it be anywhere).
     """
     found = {kind: (start, end) for kind, start, end in boxes(content)}
+    content = _without_gain_map(content, *found.get(b"ftyp", (0, 0)))
     if b"meta" not in found:
         return content
     start, end = found[b"meta"]
@@ -34,6 +37,15 @@ def as_libavif_reads(content: bytes) -> bytes:
         return content
     meta = _box(b"meta", content[start : start + _FULL_BYTES] + changed)
     return content[: start - 4] + b"free" + content[start:] + meta
+
+
+def _without_gain_map(content: bytes, start: int, end: int) -> bytes:
+    """With the brand of AVIF's base in the place of that of gain maps; both ends are of ftyp."""
+    brands = [content[at : at + 4] for at in range(start + 8, end, 4)]
+    if b"tmap" not in brands:
+        return content
+    said = b"".join(b"mif1" if brand == b"tmap" else brand for brand in brands)
+    return content[: start + 8] + said + content[end:]
 
 
 def _changed(meta: bytes) -> bytes | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 
 
 def with_property(content: bytes, kind: bytes, payload: bytes) -> bytes:
@@ -26,3 +27,35 @@ def with_property(content: bytes, kind: bytes, payload: bytes) -> bytes:
     end = where[b"ipco"] + sizes[b"ipco"]
     made[end:end] = box
     return bytes(made)
+
+
+def with_gain_map(content: bytes, parameters: bytes) -> bytes:
+    """An AVIF of two items as libavif writes it, whose second is a gain map with parameters.
+
+    Its tone-mapped item is as ISO/IEC 23008-12, 6.6.2.4 has it.
+    """
+    start = content.index(b"meta") + 4
+    end = start - 8 + struct.unpack_from(">I", content, start - 8)[0]
+    parts = {kind: content[at:stop] for kind, at, stop in _boxes(content, start + 4, end)}
+    # In front of the new meta box is the item's content, and the box that holds it.
+    place = struct.pack(">HHHII", 3, 0, 1, len(content) + 8, len(parameters))
+    parts[b"iinf"] += _box(b"infe", b"\2\0\0\0" + struct.pack(">HH4sx", 3, 0, b"tmap"))
+    parts[b"iinf"] = parts[b"iinf"][:4] + struct.pack(">H", 3) + parts[b"iinf"][6:]
+    parts[b"iloc"] = parts[b"iloc"][:6] + struct.pack(">H", 3) + parts[b"iloc"][8:] + place
+    parts[b"iref"] = bytes(4) + _box(b"dimg", struct.pack(">HHHH", 3, 2, 1, 2))
+    parts[b"grpl"] = _box(b"altr", struct.pack(">IIIII", 0, 9, 2, 3, 1))
+    meta = _box(b"meta", bytes(4) + b"".join(_box(kind, part) for kind, part in parts.items()))
+    head = content[: start - 4].replace(b"MA1A", b"tmap").replace(b"MA1B", b"tmap")
+    return head + b"free" + content[start:] + _box(b"mdat", parameters) + meta
+
+
+def _boxes(content: bytes, at: int, end: int) -> Iterator[tuple[bytes, int, int]]:
+    """Kind, and where the payload begins and ends."""
+    while at < end:
+        size, kind = struct.unpack_from(">I4s", content, at)
+        yield kind, at + 8, at + size
+        at += size
+
+
+def _box(kind: bytes, payload: bytes) -> bytes:
+    return struct.pack(">I4s", 8 + len(payload), kind) + payload

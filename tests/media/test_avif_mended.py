@@ -1,4 +1,4 @@
-"""AVIF of older encoders: opacity without a size, associations in several boxes."""
+"""AVIF that browsers forgive: opacity without a size, several boxes of associations, gain maps."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import struct
 import imagecodecs
 import numpy as np
 import pytest
+from avifs import with_gain_map
 
 from esc_cli.media.decode import decode, probe
 
@@ -52,3 +53,12 @@ def test_what_browsers_forgive_in_opacity_is_done(rgba, bits, without_size, apar
     assert picture.header.channels == 4
     np.testing.assert_array_equal(picture.frames[0], decode(whole, LIMIT).frames[0])
     assert picture.notes == ()
+
+
+@pytest.mark.parametrize("bits", [8, 10])
+def test_parameters_of_a_gain_map_that_are_wrong_harm_no_picture(rgba, bits):
+    pixels = rgba if bits == 8 else rgba.astype(np.uint16) * 4
+    whole = bytes(imagecodecs.avif_encode(pixels, level=100, bitspersample=bits))
+    picture = decode(with_gain_map(whole, b"cut"), LIMIT)
+    np.testing.assert_array_equal(picture.frames[0], decode(whole, LIMIT).frames[0][..., :3])
+    assert picture.notes == ("left out: its gain map (HDR)",)
