@@ -22,7 +22,8 @@ from typing import IO, BinaryIO, Literal
 
 from esc_cli.errors import ItemError, ReadError, TooLargeError, UnsupportedError, shown
 from esc_cli.files.source import open_source
-from esc_cli.media.formats import INPUT_SUFFIXES, SUFFIXES
+from esc_cli.media.formats import INPUT_SUFFIXES
+from esc_cli.media.output_formats import FORMATS, SUFFIXES
 
 MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
 FREE_BYTES = 1 << 30
@@ -34,7 +35,6 @@ _CHUNK_BYTES = 1 << 20
 _ENCRYPTED = 0x01 | 0x40 | 0x2000  # also strongly, and its directory (APPNOTE.TXT, 4.4.4)
 _UTF8 = 0x800
 _PICTURES = INPUT_SUFFIXES.union(*SUFFIXES.values())
-_STORED_FORMATS = frozenset(("PNG", "JPEG", "WEBP", "GIF", "AVIF", "HEIF", "JXL", "EXR"))
 
 Kind = Literal["picture", "folder", "other"]
 
@@ -195,7 +195,8 @@ class Writer:
         form: of a picture, its format, which may be compressed already.
         """
         info = _like(source.info, name)
-        if form in _STORED_FORMATS or source.info.compress_type == zipfile.ZIP_STORED:
+        packed = form in FORMATS and FORMATS[form].compressed
+        if packed or source.info.compress_type == zipfile.ZIP_STORED:
             info.compress_type = zipfile.ZIP_STORED
         else:
             info.compress_type = zipfile.ZIP_DEFLATED

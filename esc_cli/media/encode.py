@@ -4,29 +4,28 @@ from __future__ import annotations
 
 import io
 import struct
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from PIL import Image
 
-from esc_cli.errors import UnsupportedError, WriteError
+from esc_cli.errors import WriteError
 from esc_cli.media import heif
 from esc_cli.media.exr import encode_exr
 from esc_cli.media.floating import displayed_picture
-from esc_cli.media.formats import FLOATING, OutputPlan, load_heif
+from esc_cli.media.formats import OutputPlan, load_heif
 from esc_cli.media.gif_encode import encode_gif
 from esc_cli.media.jxl_encode import encode_jxl
 from esc_cli.media.lost_content import JPEG_EXIF_BYTES, JPEG_SEGMENT_BYTES, JPEG_XMP_BYTES
 from esc_cli.media.metadata import EXIF_PREFIX, fitting_icc, upright_exif
+from esc_cli.media.output_formats import FORMATS
 from esc_cli.media.picture import Frame, Metadata, Picture, to_eight_bits
 from esc_cli.media.png import encode_png
 from esc_cli.media.profiles import PHOTOSHOP, resources_of
 from esc_cli.media.tiff_encode import encode_tiff
 from esc_cli.media.webp import encode_webp
-
-# High enough that the codec does not undo what the network drew; 100 is lossless for WebP only.
-DEFAULT_QUALITY = {"JPEG": 95, "WEBP": 95, "AVIF": 90, "HEIF": 90, "JXL": 100}
 
 
 def encode(picture: Picture, plan: OutputPlan, quality: int | None) -> bytes:
@@ -45,7 +44,7 @@ def encode(picture: Picture, plan: OutputPlan, quality: int | None) -> bytes:
 
     Raises WriteError when the codec fails.
     """
-    if plan.format not in FLOATING:
+    if not FORMATS[plan.format].floating:
         picture = displayed_picture(picture)
     picture = replace(picture, frames=tuple(map(np.ascontiguousarray, picture.frames)))
     try:
@@ -59,51 +58,15 @@ def encode(picture: Picture, plan: OutputPlan, quality: int | None) -> bytes:
 def _encode(picture: Picture, format_name: str, quality: int | None) -> bytes:
     frame = picture.frames[0]
     exif = upright_exif(picture.metadata.exif, (frame.shape[1], frame.shape[0]))
-    if format_name == "PNG":
-        return encode_png(picture, exif)
-    if format_name == "TIFF":
-        return encode_tiff(picture, exif)
-    if format_name == "GIF":
-        return encode_gif(_as_rgb(picture))
-    if format_name == "EXR":
-        return encode_exr(picture)
-    return _encode_lossy(picture, format_name, quality, exif)
+    wanted = FORMATS[format_name].quality if quality is None else quality
+    return ENCODERS[format_name](picture, wanted or 0, exif)
 
 
-def _encode_lossy(
-    picture: Picture, format_name: str, quality: int | None, exif: bytes | None
-) -> bytes:
-    quality = DEFAULT_QUALITY.get(format_name, 0) if quality is None else quality
-    metadata = picture.metadata
-    if format_name == "JXL":
-        grey = picture.header.channels == 1
-        return encode_jxl(picture if grey else _as_rgb(picture), quality, exif)
-    if format_name in ("JPEG", "BMP"):
-        return _encode_plain(picture, format_name, quality, exif)
-    icc = fitting_icc(metadata.icc, grey=False)
-    coloured = _as_rgb(picture)
-    if format_name == "WEBP":
-        return encode_webp(coloured, quality, icc, exif, metadata.xmp)
-    if format_name in ("AVIF", "HEIF") and heif.needs_more_than_pillow(coloured):
-        return heif.encode(coloured, format_name, quality, exif)
-    options = {"icc_profile": icc, "exif": exif, "xmp": metadata.xmp}
-    frame = to_eight_bits(coloured.frames[0])
-    if format_name == "AVIF":
-        return _save(frame, "AVIF", quality=quality, subsampling="4:4:4", **options)
-    if format_name == "HEIF":
-        load_heif()
-        return _save(frame, "HEIF", quality=quality, **options)
-    raise UnsupportedError(f"{format_name} cannot be written")
-
-
-def _encode_plain(picture: Picture, format_name: str, quality: int, exif: bytes | None) -> bytes:
+def _jpeg(picture: Picture, quality: int, exif: bytes | None) -> bytes:
     metadata, grey = picture.metadata, picture.header.channels <= 2
-    frame = to_eight_bits(picture.frames[0])
-    if format_name == "BMP":
-        return _save(frame, "BMP", dpi=metadata.dpi)
     exif = _up_to(exif, JPEG_EXIF_BYTES)
     return _save(
-        frame,
+        to_eight_bits(picture.frames[0]),
         "JPEG",
         quality=quality,
         subsampling="4:4:4",
@@ -113,6 +76,40 @@ def _encode_plain(picture: Picture, format_name: str, quality: int, exif: bytes 
         xmp=_up_to(metadata.xmp, JPEG_XMP_BYTES),
         extra=_further_segments(metadata),
     )
+
+
+def _webp(picture: Picture, quality: int, exif: bytes | None) -> bytes:
+    icc = fitting_icc(picture.metadata.icc, grey=False)
+    return encode_webp(_as_rgb(picture), quality, icc, exif, picture.metadata.xmp)
+
+
+def _bmp(picture: Picture, _quality: int, _exif: bytes | None) -> bytes:
+    return _save(to_eight_bits(picture.frames[0]), "BMP", dpi=picture.metadata.dpi)
+
+
+def _avif(picture: Picture, quality: int, exif: bytes | None) -> bytes:
+    return _avif_or_heif(picture, "AVIF", quality, exif, subsampling="4:4:4")
+
+
+def _heif(picture: Picture, quality: int, exif: bytes | None) -> bytes:
+    load_heif()
+    return _avif_or_heif(picture, "HEIF", quality, exif)
+
+
+def _avif_or_heif(
+    picture: Picture, name: Literal["AVIF", "HEIF"], quality: int, exif: bytes | None, **more: str
+) -> bytes:
+    coloured, metadata = _as_rgb(picture), picture.metadata
+    if heif.needs_more_than_pillow(coloured):
+        return heif.encode(coloured, name, quality, exif)
+    icc = fitting_icc(metadata.icc, grey=False)
+    options = {"quality": quality, "icc_profile": icc, "exif": exif, "xmp": metadata.xmp, **more}
+    return _save(to_eight_bits(coloured.frames[0]), name, **options)
+
+
+def _jxl(picture: Picture, quality: int, exif: bytes | None) -> bytes:
+    grey = picture.header.channels in FORMATS["JXL"].grey
+    return encode_jxl(picture if grey else _as_rgb(picture), quality, exif)
 
 
 def _further_segments(metadata: Metadata) -> bytes:
@@ -150,3 +147,21 @@ def _as_rgb(picture: Picture) -> Picture:
 def _rgb(frame: Frame) -> Frame:
     order = (0, 0, 0) if frame.shape[2] == 1 else (0, 0, 0, 1)
     return np.ascontiguousarray(frame[..., order])
+
+
+Encoder = Callable[[Picture, int, bytes | None], bytes]
+"""From a result, the quality (0 where the format has none) and EXIF to a file."""
+
+ENCODERS: Mapping[str, Encoder] = {
+    "PNG": lambda picture, _quality, exif: encode_png(picture, exif),
+    "JPEG": _jpeg,
+    "WEBP": _webp,
+    "TIFF": lambda picture, _quality, exif: encode_tiff(picture, exif),
+    "BMP": _bmp,
+    "GIF": lambda picture, _quality, _exif: encode_gif(_as_rgb(picture)),
+    "AVIF": _avif,
+    "HEIF": _heif,
+    "JXL": _jxl,
+    "EXR": lambda picture, _quality, _exif: encode_exr(picture),
+}
+"""What makes the bytes, for each of `FORMATS`."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from esc_cli.errors import EscError, MissingExtraError, TooLargeError, UnsupportedError, UsageError
+from esc_cli.media.output_formats import FORMATS, SUFFIXES
 from esc_cli.media.picture import Header
 
 
@@ -78,20 +78,6 @@ def require_encoder(format_name: str) -> None:
             raise UnsupportedError("this Pillow cannot write AVIF", advice="use --format png")
 
 
-SUFFIXES: Mapping[str, tuple[str, ...]] = {
-    "PNG": (".png", ".apng"),
-    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".jps"),
-    "WEBP": (".webp",),
-    "TIFF": (".tif", ".tiff"),
-    "BMP": (".bmp", ".dib"),
-    "GIF": (".gif",),
-    "AVIF": (".avif",),
-    "HEIF": (".heic", ".heif", ".hif"),
-    "JXL": (".jxl",),
-    "EXR": (".exr",),
-}
-"""Every suffix that a result may have, by format, in lower case; the first is canonical."""
-
 _RAW_NAMES = (
     "dng cr2 cr3 crw nef nrw arw srf sr2 raf orf rw2 pef srw raw 3fr iiq x3f mrw erf kdc dcr"
 )
@@ -112,42 +98,6 @@ class OutputPlan:
     suffix: str
 
 
-@dataclass(frozen=True)
-class _Capability:
-    """What a format can hold; `max_pixels` limits width times height."""
-
-    max_side: int
-    max_pixels: int | None = None
-    alpha: bool = True
-    animation: bool = False
-    pages: bool = False
-    floating_alone: bool = False
-
-
-_CAPABILITIES = {
-    # libpng refuses to read more by default (PNG_USER_WIDTH_MAX).
-    "PNG": _Capability(1_000_000, animation=True),
-    "JPEG": _Capability(65_535, alpha=False),
-    "WEBP": _Capability(16_383, animation=True),  # RFC 9649: VP8 stores 14 bits
-    "TIFF": _Capability(2**31 - 1, pages=True),
-    # The header states the size of the file in 32 bits, at 3 bytes a pixel and padding.
-    "BMP": _Capability(2**31 - 1, max_pixels=2**32 // 3 - 2**22, alpha=False),
-    "GIF": _Capability(65_535, animation=True),
-    # What libavif reads by default (AVIF_DEFAULT_IMAGE_DIMENSION_LIMIT and _SIZE_LIMIT).
-    "AVIF": _Capability(32_768, max_pixels=16_384 * 16_384),
-    # HEVC level 6.2 ends at sqrt(8 * 35651584) = 16888; x265 rounds up to whole coding units.
-    "HEIF": _Capability(16_384),
-    # Level 5 of ISO/IEC 18181-1, annex M: what every decoder is to read.
-    "JXL": _Capability(2**18, max_pixels=2**28),
-    "EXR": _Capability(2**31 - 1, floating_alone=True),
-}
-
-
-# 12 bits need the professional profile of AV1, which decoders in software have; HEVC of more than
-# 10 bits is decoded hardly anywhere, so that it is not chosen unless the source has it.
-_DEEP_BITS = {"PNG": 16, "TIFF": 16, "JXL": 16, "AVIF": 12, "HEIF": 10}
-FLOATING = frozenset(("EXR", "TIFF"))
-"""The formats whose results hold floating-point samples."""
 # What floating-point pictures become whose own format is not written.
 _BECOMES = {"HDR": "EXR", "FITS": "TIFF"}
 
@@ -156,11 +106,10 @@ def bits_in(name: str, header: Header) -> int:
     """The bits per channel of a result in this format, for a picture with `header`."""
     if header.bits == 8:
         return 8
-    if header.bits == 32 and name in FLOATING:
+    if header.bits == 32 and FORMATS[name].floating:
         return 32
-    most = _DEEP_BITS.get(name, 8)
     between = header.coded_bits if name in ("AVIF", "HEIF") else None
-    return between or most
+    return between or FORMATS[name].deep_bits
 
 
 def plan_output(
@@ -202,9 +151,9 @@ def _candidates(header: Header) -> tuple[str, ...]:
     if header.format == "GIF" and header.frames == 1:
         return ()
     own = _BECOMES.get(header.format, header.format)
-    if header.bits == 32 and own not in FLOATING:
+    if header.bits == 32 and not (own in FORMATS and FORMATS[own].floating):
         own = "EXR"
-    return (own,) if own in _CAPABILITIES else ()
+    return (own,) if own in FORMATS else ()
 
 
 def _problem(name: str, header: Header, size: tuple[int, int]) -> EscError | None:
@@ -213,7 +162,7 @@ def _problem(name: str, header: Header, size: tuple[int, int]) -> EscError | Non
 
 
 def _too_large(name: str, size: tuple[int, int]) -> EscError | None:
-    can, (width, height) = _CAPABILITIES[name], size
+    can, (width, height) = FORMATS[name], size
     result = f"the result would be {width} x {height}"
     advice = "use a smaller scale" if name in ("PNG", "TIFF") else "use --format png"
     if max(size) > can.max_side:
@@ -224,7 +173,7 @@ def _too_large(name: str, size: tuple[int, int]) -> EscError | None:
 
 
 def _unfit(name: str, header: Header) -> EscError | None:
-    can = _CAPABILITIES[name]
+    can = FORMATS[name]
     if header.frames > 1 and header.format == "TIFF" and not can.pages:
         what = f"{name} cannot hold the {header.frames} pages of this TIFF"
         return UnsupportedError(what, advice="use --format tiff")

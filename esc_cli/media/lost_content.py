@@ -5,6 +5,7 @@ from __future__ import annotations
 from esc_cli.media.formats import bits_in
 from esc_cli.media.jxl_encode import holds_colour
 from esc_cli.media.metadata import EXIF_PREFIX, fitting_icc
+from esc_cli.media.output_formats import FORMATS
 from esc_cli.media.picture import Header, Metadata, Picture
 from esc_cli.media.profiles import PHOTOSHOP, resources_of
 
@@ -14,10 +15,6 @@ JPEG_EXIF_BYTES = JPEG_SEGMENT_BYTES - len(EXIF_PREFIX)
 JPEG_XMP_BYTES = JPEG_SEGMENT_BYTES - len(b"http://ns.adobe.com/xap/1.0/\0")
 CLASSIC_BYTES = 2**32 - 2**25
 """Pixels above which a TIFF becomes BigTIFF: offsets of 32 bits, with room for directories."""
-
-_GREY = frozenset(("PNG", "JPEG", "TIFF", "EXR"))  # the others store grey as R, G and B
-_CODED_COLOUR = frozenset(("PNG", "AVIF", "HEIF"))
-_NO_BLOCKS = frozenset(("BMP", "GIF", "EXR"))
 
 
 def lost(picture: Picture, format_name: str) -> tuple[str, ...]:
@@ -61,9 +58,8 @@ def _depth(header: Header, format_name: str) -> tuple[str, ...]:
 
 
 def _blocks(picture: Picture, format_name: str) -> list[str]:
-    metadata, plain = picture.metadata, format_name in _NO_BLOCKS
-    channels = picture.header.channels
-    grey = channels == 1 if format_name == "JXL" else channels <= 2 and format_name in _GREY
+    metadata, form = picture.metadata, FORMATS[format_name]
+    plain, grey = not form.blocks, picture.header.channels in form.grey
     unfit = metadata.icc is not None and (plain or fitting_icc(metadata.icc, grey) is None)
     said = dict(metadata.png_colour)
     coded, levels = b"cICP" in said, b"cLLI" in said or b"mDCV" in said
@@ -74,10 +70,10 @@ def _blocks(picture: Picture, format_name: str) -> list[str]:
         ("EXIF", plain and metadata.exif is not None),
         ("XMP", plain and metadata.xmp is not None),
         ("the colour profile", unfit),
-        ("its colour space (cICP or nclx)", coded and format_name not in _CODED_COLOUR),
+        ("its colour space (cICP or nclx)", coded and not form.coded_colour),
         ("its colour space (chromaticities)", "chromaticities" in names),
         ("attributes of OpenEXR or Radiance", bool(names)),
-        ("its light levels (HDR)", levels and format_name not in _CODED_COLOUR),
+        ("its light levels (HDR)", levels and not form.coded_colour),
     )
     return [name for name, gone in named if gone]
 

@@ -12,7 +12,8 @@ from pathlib import Path, PurePath
 
 from esc_cli.errors import ItemError, ReadError, UsageError, shown
 from esc_cli.files.packed_lists import Packed
-from esc_cli.media.formats import INPUT_SUFFIXES, SUFFIXES
+from esc_cli.media.formats import INPUT_SUFFIXES
+from esc_cli.media.output_formats import SUFFIXES
 from esc_cli.media.video_suffixes import REFUSED_VIDEOS, VIDEOS, is_only_sound
 
 PICTURES = frozenset(suffix for suffixes in SUFFIXES.values() for suffix in suffixes)

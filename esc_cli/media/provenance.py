@@ -16,6 +16,7 @@ from typing import Any
 from esc_cli._version import __version__
 from esc_cli.media.confined import Bounds, metadata
 from esc_cli.media.lost_content import JPEG_XMP_BYTES
+from esc_cli.media.output_formats import FORMATS
 from esc_cli.media.picture import Metadata, Picture
 from esc_cli.media.video.demuxers import is_video
 from esc_cli.media.video.source import tags_of_file
@@ -25,7 +26,6 @@ NAME = "esc_provenance"
 """Of the PNG text, the attribute and the tag; a file that has it already gets NAME_2, and so on."""
 _NAMES = re.compile(rf"{NAME}(?:_(\d+))?", re.IGNORECASE)  # Matroska's are in capitals
 _COMMENT = f"{NAME} ".encode()
-_XMP_HOLDERS = frozenset(("PNG", "JPEG", "TIFF", "WEBP", "AVIF", "HEIF", "JXL"))
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Provenance:
 def with_provenance(picture: Picture, step: Provenance, format_name: str) -> Picture:
     """A result that says how it came about, as far as its format can; its notes say where not."""
     said = picture.metadata
-    xmp = with_step(said.xmp, step.properties) if format_name in _XMP_HOLDERS else None
+    xmp = with_step(said.xmp, step.properties) if FORMATS[format_name].blocks else None
     if format_name == "JPEG" and xmp is not None and len(xmp) > JPEG_XMP_BYTES:
         xmp = None  # rather than lose what the source has there
     if xmp is not None:
@@ -90,7 +90,7 @@ def with_provenance(picture: Picture, step: Provenance, format_name: str) -> Pic
 
 
 def _unheld(format_name: str) -> str:
-    if format_name in _XMP_HOLDERS:
+    if FORMATS[format_name].blocks:
         return "left out: provenance, as its XMP is damaged or in another encoding than UTF-8"
     return f"left out: provenance, which {format_name} does not hold"
 

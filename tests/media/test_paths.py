@@ -57,6 +57,7 @@ def test_every_suffix_of_a_known_kind_is_found_whether_it_is_read_or_refused_by_
 def test_what_is_read_is_not_on_the_list_of_what_is_refused():
     assert {".tga", ".pcx"} <= INPUT_SUFFIXES
     assert not REFUSED & (PICTURES | INPUT_SUFFIXES)
+    assert not PICTURES & INPUT_SUFFIXES
 
 
 def test_a_file_is_taken_whatever_its_name(tree):

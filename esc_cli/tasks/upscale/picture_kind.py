@@ -7,7 +7,8 @@ from pathlib import Path
 from esc_cli.errors import UsageError
 from esc_cli.media.confined import probe
 from esc_cli.media.decode import check_pixels
-from esc_cli.media.formats import SUFFIXES, OutputPlan, plan_output
+from esc_cli.media.formats import OutputPlan, plan_output
+from esc_cli.media.output_formats import FORMATS, SUFFIXES
 from esc_cli.media.paths import Source
 from esc_cli.media.picture import Header, held_once
 from esc_cli.tasks.upscale.input_kind import Batch
@@ -69,8 +70,9 @@ def estimated_bytes(own: int, header: Header, size: tuple[int, int], form: Outpu
     pixel as in the input."""
     pixels = size[0] * size[1] * header.frames
     raw = pixels * header.channels * header.bits // 8
-    if form.format in ("TIFF", "BMP", "EXR"):
+    per_pixel = FORMATS[form.format].bytes_per_pixel
+    if per_pixel is None:
         return raw
     if header.format == form.format:
         return min(raw, own * pixels // (header.width * header.height * header.frames))
-    return min(raw, int(pixels * {"PNG": 2.0, "WEBP": 0.5, "AVIF": 0.5}.get(form.format, 1.0)))
+    return min(raw, int(pixels * per_pixel))
