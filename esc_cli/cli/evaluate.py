@@ -70,7 +70,8 @@ def eval_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per opti
         typer.Option("--hr", rich_help_panel=DATA, help="A folder of HR pictures, not a name."),
     ] = None,
     rgb: Annotated[
-        bool, typer.Option("--rgb", rich_help_panel=_METRICS, help="PSNR and SSIM on RGB too.")
+        bool,
+        typer.Option("--rgb", rich_help_panel=_METRICS, help="Full-reference metrics on RGB too."),
     ] = False,
     border: Annotated[
         int | None,

@@ -35,13 +35,17 @@ class Metric:
 
 @dataclass(frozen=True)
 class Measured:
-    """What values of PSNR and SSIM mean: how many pixels were cut off at each border, and on which
-    channels they are, "Y" or "Y and RGB". Results are rounded to 8 bits first, see `ROUNDING`."""
+    """What values of the full-reference `metrics`, by label, mean: how many pixels were cut off at
+    each border, and on which channels they are, "Y" or "Y and RGB". Results are rounded to 8 bits
+    first, see `ROUNDING`."""
 
+    metrics: tuple[str, ...]
     border: int
     channels: str = "Y"
 
     @property
     def text(self) -> str:
         """In words, for the head of a table."""
-        return f"on {self.channels}, border {self.border}, {ROUNDING}"
+        *first, last = self.metrics
+        names = f"{', '.join(first)} and {last}" if first else last
+        return f"{names} on {self.channels}, border {self.border}, {ROUNDING}"

@@ -50,7 +50,7 @@ def to_markdown(tables: Sequence[Table]) -> str:
     for table in tables:
         parts.append(f"## {table.dataset} x{table.scale}\n")
         if table.measured is not None:
-            parts.append(f"PSNR and SSIM {table.measured.text}.\n")
+            parts.append(f"{table.measured.text}.\n")
         parts.append(grid(list(summary_rows(table))) + "\n")
         parts.append(grid(list(picture_rows(table))) + "\n")
     return "\n".join(parts)
@@ -96,7 +96,7 @@ def to_csv(tables: Sequence[Table]) -> str:
 
 
 def _measured(table: Table) -> dict[str, object]:
-    """How PSNR and SSIM were measured; None for each without them."""
+    """How full-reference metrics were measured; None for each without them."""
     how = table.measured
     if how is None:
         return {"border": None, "channels": None, "rounding": None}

@@ -30,8 +30,8 @@ class Table:
 
     `methods` in the order of their columns, for example ("bicubic", "esc-tiny"). `published`
     holds, by method and metric name, the means that a paper printed. `of_set` holds the values of
-    metrics that see a set as a whole, such as FID. `measured`: how PSNR and SSIM were measured,
-    None without a reference.
+    metrics that see a set as a whole, such as FID. `measured`: how full-reference metrics
+    were, None without a reference.
     """
 
     dataset: str

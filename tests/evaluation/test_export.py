@@ -23,7 +23,7 @@ def table():
         Score("c", "esc", {"psnr_y": 33.0, "niqe": 3.0}),
     )
     printed = {"esc": {"psnr_y": 32.68}}
-    how = Measured(4, "Y")
+    how = Measured(("PSNR", "SSIM"), 4)
     return Table("Set5", 4, ("bicubic", "esc"), (PSNR, NIQE), scores, printed, measured=how)
 
 

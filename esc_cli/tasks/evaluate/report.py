@@ -64,7 +64,7 @@ def set_rows(done: SetDone, *, per_picture: bool) -> dict[str, tuple[Row, ...]]:
     table = done.table
     means = f"{table.dataset} x{table.scale}, mean of {len(table.images)} pictures"
     if table.measured is not None:
-        means += f"; PSNR and SSIM {table.measured.text}"
+        means += f"; {table.measured.text}"
     rows = {means: tuple(summary_rows(table))}
     return rows | ({"pictures": tuple(picture_rows(table))} if per_picture else {})
 

@@ -19,7 +19,7 @@ from esc_cli.errors import DiskError, EscError, SetupError, StoppedError, UsageE
 from esc_cli.evaluation import protocol
 from esc_cli.evaluation.datasets import Dataset, Pair, find_dataset, match_results
 from esc_cli.evaluation.decimals import Measured, Metric
-from esc_cli.evaluation.metrics import SPACES, Space
+from esc_cli.evaluation.metrics import METRICS, SPACES, Space
 from esc_cli.evaluation.published import published
 from esc_cli.evaluation.results import HR, Score, Table, Visual
 from esc_cli.files.atomic import write_atomic
@@ -256,7 +256,9 @@ class Evaluation:
         )
 
     def _measured(self, dataset: Dataset) -> Measured:
-        return Measured(self._border(dataset), " and ".join(s.upper() for s in self._spaces))
+        labels = tuple(metric.label for metric in METRICS.values())
+        channels = " and ".join(space.upper() for space in self._spaces)
+        return Measured(labels, self._border(dataset), channels)
 
     def _border(self, dataset: Dataset) -> int:
         return protocol.border_of(dataset.scale, self.options.border)
