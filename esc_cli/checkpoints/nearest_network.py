@@ -8,9 +8,8 @@ import torch
 
 from esc_cli.errors import counted
 from esc_cli.model import from_config
-from esc_cli.model.config import variant_config
+from esc_cli.model.config import VARIANTS, variant_config
 
-CANDIDATES = ("esc", "esc-light", "esc-fp", "esc-real", "esc-tiny")
 LEAST_SHARE = 0.1
 """Of the names of both, below which two networks have nothing to do with each other."""
 NAMED = 3
@@ -19,12 +18,12 @@ NAMED = 3
 def nearest(names: Iterable[str]) -> str:
     """The variant that shares most names, and the first differences, in words."""
     given = set(names)
-    own = {variant: _names(variant) for variant in CANDIDATES}
+    own = {variant: _names(variant) for variant in VARIANTS}
 
     def share(variant: str) -> float:
         return len(own[variant] & given) / max(1, len(own[variant] | given))
 
-    best = max(CANDIDATES, key=share)
+    best = max(VARIANTS, key=share)
     if share(best) < LEAST_SHARE:
         return "it has next to nothing in common with any of them"
     faults = (("missing", own[best] - given), ("unexpected", given - own[best]))
@@ -38,4 +37,4 @@ def nearest(names: Iterable[str]) -> str:
 
 def _names(variant: str) -> set[str]:
     with torch.device("meta"):
-        return set(from_config(variant_config(variant, 4)).state_dict())
+        return set(from_config(variant_config(variant)).state_dict())

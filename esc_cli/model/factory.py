@@ -25,11 +25,11 @@ def build(
 ) -> Network:
     """A network with fresh parameters by the variant's name, e.g. ``build("esc-fp", 3)``.
 
-    Names: esc, esc-light, esc-xl, esc-fp, esc-rib, esc-real, esc-real-m, esc-lte, esc-tiny. Without
-    a scale it is 4 (esc-lte takes none). `flashbias` replaces the tables of relative positions by
-    factors of rank 48. `head` chooses the head of esc-real ("nearest+conv", "dysample") and of
-    esc-real-m (also "pixelshuffledirect" and "pixelshuffle"). `unshuffle` lets esc-real-m x2 work
-    on a pixel-unshuffled input with its head at x4. Raises UsageError for what does not exist.
+    Names are those of `config.VARIANTS`. Without a scale it is 4 (esc-lte takes none). `flashbias`
+    replaces the tables of relative positions by factors of rank 48. `head` chooses the head of
+    esc-real ("nearest+conv", "dysample") and of esc-real-m (also "pixelshuffledirect" and
+    "pixelshuffle"). `unshuffle` lets esc-real-m x2 work on a pixel-unshuffled input with its head
+    at x4. Raises UsageError for what does not exist.
     """
     config = variant_config(variant, scale)
     if head is not None:

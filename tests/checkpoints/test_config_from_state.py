@@ -47,15 +47,12 @@ def small_real_m(head: str, scale: int, unshuffle: int) -> NetworkConfig:
     )
 
 
-CLASSIC = {"esc", "esc-fp", "esc-rib"}
-
-
 @pytest.mark.parametrize("flashbias", [False, True])
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_the_state_dict_of_a_variant_gives_its_configuration_back(
     variant: str, flashbias: bool
 ) -> None:
-    for scale in (2, 3, 4) if VARIANTS[variant].family in CLASSIC else (None,):
+    for scale in FAMILIES[VARIANTS[variant].family].scales:
         device = "cpu" if variant == "esc-real-m" else "meta"  # its buffer has values to read
         with torch.device(device):
             network = build(variant, scale, flashbias=flashbias and VARIANTS[variant].rib is None)

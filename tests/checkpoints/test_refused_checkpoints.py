@@ -20,7 +20,10 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from esc_cli import load_model
+from esc_cli.checkpoints.nearest_network import nearest
 from esc_cli.errors import WeightsError
+from esc_cli.model import build
+from esc_cli.model.config import VARIANTS
 
 State = dict[str, Tensor]
 
@@ -231,3 +234,12 @@ def test_many_keys_that_do_not_fit_are_counted_and_the_first_named(
     assert "Error" not in str(error)
     assert "state_dict" not in str(error)
     assert error.advice
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_every_network_is_the_nearest_to_itself_with_a_name_changed(variant: str) -> None:
+    with torch.device("meta"):
+        names = {
+            name.replace("proj.weight", "projection", 1) for name in build(variant).state_dict()
+        }
+    assert nearest(names).startswith(f"the nearest is {variant}: ")

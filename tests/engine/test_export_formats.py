@@ -24,6 +24,7 @@ from esc_cli.engine.export import (
 from esc_cli.errors import EscError, UsageError
 from esc_cli.model import Network, build, from_config
 from esc_cli.model.config import VARIANTS, Rib
+from esc_cli.model.families import FAMILIES
 
 pytestmark = pytest.mark.slow
 
@@ -34,6 +35,11 @@ SMALL: dict[str, dict[str, Any]] = {
     "esc-real": {},
     "esc-real-m": {"scale": 2, "head": "pixelshuffle"},
 }
+
+
+def test_every_family_that_can_be_exported_is_tried() -> None:
+    able = {family.name for family in FAMILIES.values() if not family.not_exportable}
+    assert {VARIANTS[variant].family for variant in SMALL} == able
 
 
 def small(variant: str, **changes: Any) -> Network:

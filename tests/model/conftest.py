@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 import torch
@@ -57,17 +57,19 @@ def _small(variant: str, **changes: object) -> NetworkConfig:
     return replace(base, **changes)
 
 
+_FIRST = {config.family: variant for variant, config in reversed(VARIANTS.items())}
+_CHANGES: dict[str, dict[str, Any]] = {
+    "esc": {"scale": 2},
+    "esc-fp": {"scale": 3},
+    "esc-rib": {"scale": 2, "rib": Rib(6, 8, 3)},
+    "esc-real-m": {"scale": 3, "head": "pixelshuffle"},
+}
 SMALL = {
-    "esc": _small("esc", scale=2),
+    **{name: _small(variant, **_CHANGES.get(name, {})) for name, variant in _FIRST.items()},
     "esc with layer norms": _small("esc-xl", scale=3, window=12),
     "esc with FlashBias": _small("esc", scale=2, flashbias_rank=6),
-    "esc-fp": _small("esc-fp", scale=3),
-    "esc-rib": _small("esc-rib", scale=2, rib=Rib(6, 8, 3)),
-    "esc-real": _small("esc-real"),
     "esc-real, dysample": _small("esc-real", head="dysample"),
-    "esc-real-m": _small("esc-real-m", scale=3, head="pixelshuffle"),
     "esc-real-m, unshuffled": _small("esc-real-m", scale=2, unshuffle=2),
-    "esc-lte": _small("esc-lte"),
 }
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from esc_cli.checkpoints.config_from_state import read_config
 from esc_cli.model import Network, from_config
 from esc_cli.model.config import NetworkConfig
-from esc_cli.model.families import Facts
+from esc_cli.model.families import FAMILIES, Facts
 from esc_cli.model.layers import geometric_ensemble
 
 TOLERANCE = 1e-4
@@ -35,6 +35,12 @@ FIXED_SCALE = {
     "esc_real_m_pixelshuffledirect_x4": "esc-real-m",
 }
 """Golden file -> family of its network."""
+ANY_SCALE = {"esc-lte"}  # which has a test of its own
+
+
+def test_every_family_has_golden_values() -> None:
+    assert set(FIXED_SCALE.values()) | ANY_SCALE == set(FAMILIES)
+
 
 GetGolden = Callable[[str], Any]
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 import torch
 
 from esc_cli.model import build
+from esc_cli.model.config import VARIANTS
 
 PUBLISHED = {
     ("esc", 2): 946_728,
@@ -52,9 +56,18 @@ def test_flashbias_replaces_each_table_by_two_factors_of_rank_48() -> None:
 
 
 @pytest.mark.parametrize(("variant", "scale"), OWN)
-def test_the_readme_states_the_number_of_parameters_of_the_others(
+def test_the_others_have_the_number_of_parameters_that_is_stated(
     variant: str, scale: int | None
 ) -> None:
     with torch.device("meta"):
         network = build(variant, scale)
     assert sum(p.numel() for p in network.parameters()) == OWN[variant, scale]
+
+
+def test_the_readme_states_the_numbers_of_every_variant() -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    counts = PUBLISHED | OWN
+    assert {variant for variant, _ in counts} == set(VARIANTS)
+    for variant, scale in counts:
+        (row,) = re.findall(rf"^\| {variant} \|.*$", readme, re.MULTILINE)
+        assert f"{counts[variant, scale]:,}" in row, (variant, scale)

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from esc_cli.model import Network, from_config
-from esc_cli.model.config import VARIANTS, NetworkConfig
+from esc_cli.model.config import VARIANTS, NetworkConfig, Rib
+from esc_cli.model.families import FAMILIES
 from esc_cli.model.lte import Lattice, axis
 from esc_cli.model.network import Part, Working, prepare
 from esc_cli.model.patches import Patch, cut
@@ -36,6 +37,7 @@ NETWORKS: dict[str, NetworkConfig] = {
     "esc x3 with norms": replace(SMALL, use_ln=True, scale=3),
     "flashbias": replace(SMALL, flashbias_rank=4),
     "esc-fp": replace(SMALL, family="esc-fp", use_ln=True),
+    "esc-rib": replace(SMALL, family="esc-rib", rib=Rib(6, 8, 3)),
     "esc-real": replace(SMALL, family="esc-real", use_ln=True, scale=4),
     "esc-real dysample": replace(
         SMALL, family="esc-real", use_ln=True, scale=4, head="dysample", mid_dim=16
@@ -46,6 +48,13 @@ NETWORKS: dict[str, NetworkConfig] = {
     "esc-real-m pixelshuffle": replace(REAL_M, head="pixelshuffle", scale=4),
     "esc-real-m nearest": replace(REAL_M, head="nearest+conv", scale=3),
 }
+BY_POINTS = {"esc-lte"}  # its head has a test of its own
+
+
+def test_every_family_is_run_over_patches() -> None:
+    assert {config.family for config in NETWORKS.values()} | BY_POINTS == set(FAMILIES)
+
+
 SIZES = [(16 * 3 + 9, 16 * 4 + 3), (70, 33), (41, 50)]
 LEAST = Working(pixels=1)
 """Patches of one window each."""
