@@ -58,12 +58,14 @@ _MODULES = {
 _HOMES = {name: f"esc_cli.{module}" for module, names in _MODULES.items() for name in names}
 
 
-def __getattr__(name: str) -> Any:
-    """Import torch only when something that needs it is asked for."""
-    from importlib import import_module
+if not TYPE_CHECKING:  # it would let a type checker take any name for one of these
 
-    if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
-    if name in {"errors", "model"}:
-        return import_module(f"esc_cli.{name}")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    def __getattr__(name: str) -> Any:
+        """Import torch only when something that needs it is asked for."""
+        from importlib import import_module
+
+        if name in _HOMES:
+            return getattr(import_module(_HOMES[name]), name)
+        if name in {"errors", "model"}:
+            return import_module(f"esc_cli.{name}")
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

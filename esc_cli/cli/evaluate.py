@@ -115,7 +115,7 @@ def eval_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per opti
     ] = "whole",
     overlap: Overlap = defaults.OVERLAP,
     self_ensemble: Annotated[bool, SELF_ENSEMBLE(NETWORK)] = False,
-    offline: Annotated[bool, OFFLINE(NETWORK)] = False,
+    offline: Annotated[bool, OFFLINE(NETWORK, "Never connect (also ESC_OFFLINE=1).")] = False,
 ) -> None:
     """Measure PSNR, SSIM and more on benchmark sets, beside the published values."""
     # Only now, so that `esc --help` does not wait for torch.

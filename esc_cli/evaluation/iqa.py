@@ -150,8 +150,8 @@ def describe(name: str) -> IqaInfo:
     return _info(name)
 
 
-def load_metric(name: str, device: torch.device) -> IqaMetric:
-    """Build the metric `name` on `device`, which may download its weights.
+def load_metric(name: str, device: torch.device, *, offline: bool = False) -> IqaMetric:
+    """Build the metric `name` on `device`, which may download its weights, unless `offline`.
 
     Raises UsageError (unknown), MissingExtraError (pyiqa or something below it is not installed),
     WeightsError (weights that are missing and cannot be fetched; seconds, never minutes),
@@ -160,7 +160,7 @@ def load_metric(name: str, device: torch.device) -> IqaMetric:
     info = describe(name)
     pyiqa = _pyiqa()
     try:
-        with _quiet(), iqa_weights.gated_downloads(name):
+        with _quiet(), iqa_weights.gated_downloads(name, offline=offline):
             network = pyiqa.create_metric(name, device=device)
     except EscError:
         raise
@@ -170,7 +170,7 @@ def load_metric(name: str, device: torch.device) -> IqaMetric:
         wanted = "" if error.name in {None, "pkg_resources"} else f"; pip install {error.name}"
         raise _missing_extra(error, INSTALL + wanted) from error
     except Exception as error:
-        raise iqa_weights.explain(name, error) from error
+        raise iqa_weights.explain(name, error, offline=offline) from error
     return IqaMetric(info, network)
 
 

@@ -4,8 +4,8 @@ pyiqa, torchvision, CLIP and timm fetch weights while a metric is built; without
 in retries (50 s for maniqa) and an error that names no file. Inside `gated_downloads` each of them
 asks here first, at the moment when the exact address and file are known.
 
-`ESC_OFFLINE=1` means that nothing is ever tried; `ESC_CONNECT_TIMEOUT` is the number of seconds
-(3) that a host has to answer. A host is asked once per process.
+`ESC_OFFLINE=1` and `offline` mean that nothing is ever tried; `ESC_CONNECT_TIMEOUT` is the number
+of seconds (3) that a host has to answer. A host is asked once per process.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _FOLDER_DOWNLOADERS = (
 
 
 @contextmanager
-def gated_downloads(metric: str) -> Iterator[None]:
+def gated_downloads(metric: str, *, offline: bool = False) -> Iterator[None]:
     """While a metric is built: no download starts unless its host answers, and none may stall.
 
     Replaces functions of other modules for the time of the block, so not for two threads at once.
@@ -55,23 +55,28 @@ def gated_downloads(metric: str) -> Iterator[None]:
     stall_s = socket.getdefaulttimeout()
     with ExitStack() as stack:
         for module, name in _FILE_DOWNLOADERS:
-            stack.enter_context(_replaced(module, name, _gate(metric, lambda _, file: file)))
+            gate = _gate(metric, lambda _, file: file, offline)
+            stack.enter_context(_replaced(module, name, gate))
         for module, name in _FOLDER_DOWNLOADERS:
-            stack.enter_context(_replaced(module, name, _gate(metric, _inside)))
+            stack.enter_context(_replaced(module, name, _gate(metric, _inside, offline)))
         # Every request of huggingface_hub (timm, transformers) asks this function first.
-        stack.enter_context(_replaced("huggingface_hub.constants", "is_offline_mode", _hub_gate))
+        hub_gate = functools.partial(_hub_gate, offline)
+        stack.enter_context(_replaced("huggingface_hub.constants", "is_offline_mode", hub_gate))
         stack.callback(socket.setdefaulttimeout, stall_s)
         socket.setdefaulttimeout(STALL_TIMEOUT_S)
         yield
 
 
-def explain(metric: str, error: Exception) -> WeightsError:
+def explain(metric: str, error: Exception, *, offline: bool = False) -> WeightsError:
     """What to tell about an error that building `metric` ended with."""
     address = _hub_address(error)
     if address is not None:
-        return _missing(metric, Path(urlsplit(address).path).name, address, _hub_advice(address))
+        file, why = Path(urlsplit(address).path).name, obstacle(address, offline=offline)
+        return _missing(metric, file, address, why, _hub_advice(address))
     hub = _constants()
-    if isinstance(error, OSError) and (reason := obstacle(hub.ENDPOINT)):  # of transformers
+    if isinstance(error, OSError) and (
+        reason := obstacle(hub.ENDPOINT, offline=offline)
+    ):  # of transformers
         advice = f"{hub.ENDPOINT}: {reason}; the files would be in {shown(hub.HF_HUB_CACHE)}"
     else:
         advice = f"if one of its files is damaged, remove it from {shown(_torch_cache())}"
@@ -79,8 +84,10 @@ def explain(metric: str, error: Exception) -> WeightsError:
     return WeightsError(what, advice=advice)
 
 
-def obstacle(address: str) -> str:
+def obstacle(address: str, *, offline: bool = False) -> str:
     """Why the host of `address` cannot be used; empty when it answers."""
+    if offline:
+        return "--offline forbids connections"
     if is_offline():
         return f"{OFFLINE} is set"
     parts = urlsplit(address)
@@ -112,11 +119,10 @@ def _knock(root: str, timeout_s: float) -> str:
     return ""
 
 
-def _missing(metric: str, file: str, address: str, advice: str) -> WeightsError:
-    why = obstacle(address) or "HF_HUB_OFFLINE is set"
+def _missing(metric: str, file: str, address: str, why: str, advice: str) -> WeightsError:
     return WeightsError(
         f"the metric {metric} needs {file}, which is not on this machine and cannot be fetched "
-        f"from {urlsplit(address).netloc}: {why}",
+        f"from {urlsplit(address).netloc}: {why or 'HF_HUB_OFFLINE is set'}",
         advice=advice,
     )
 
@@ -125,7 +131,7 @@ def _inside(address: str, folder: Path) -> Path:
     return folder / Path(urlsplit(address).path).name
 
 
-def _gate(metric: str, place: Callable[[str, Path], Path]) -> Callable[[Any], Any]:
+def _gate(metric: str, place: Callable[[str, Path], Path], offline: bool) -> Callable[[Any], Any]:
     """A wrapper for a downloader that is called as (address, file or folder, ...)."""
 
     def wrap(download: Callable[..., Any]) -> Callable[..., Any]:
@@ -133,9 +139,9 @@ def _gate(metric: str, place: Callable[[str, Path], Path]) -> Callable[[Any], An
         def gated(address: str, target: str, *args: Any, **kwargs: Any) -> Any:
             file = place(address, Path(target))
             # CLIP's function also serves files that are there, after a look at their checksum.
-            if not file.is_file() and obstacle(address):
+            if not file.is_file() and (why := obstacle(address, offline=offline)):
                 advice = f"download {address} and save it as {shown(file)}"
-                raise _missing(metric, file.name, address, advice)
+                raise _missing(metric, file.name, address, why, advice)
             try:
                 return download(address, target, *args, **kwargs)
             except (OSError, RuntimeError, http.client.HTTPException) as error:
@@ -149,8 +155,8 @@ def _gate(metric: str, place: Callable[[str, Path], Path]) -> Callable[[Any], An
     return wrap
 
 
-def _hub_gate(is_offline: Callable[[], bool]) -> Callable[[], bool]:
-    return lambda: is_offline() or bool(obstacle(_constants().ENDPOINT))
+def _hub_gate(offline: bool, is_offline: Callable[[], bool]) -> Callable[[], bool]:
+    return lambda: is_offline() or bool(obstacle(_constants().ENDPOINT, offline=offline))
 
 
 def _hub_address(error: BaseException | None) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import filelock
@@ -33,7 +33,9 @@ class Lock:
         self.path, self.advice = path, advice
         self.missing = ""
         # Its fallback holds a file's existence, and what a killed run left would lock for ever.
-        self._lock = filelock.FileLock(path, fallback_to_soft=False)
+        # Who takes events may do so in any thread, and by default only the one that took a lock
+        # could release it.
+        self._lock = filelock.FileLock(path, fallback_to_soft=False, thread_local=False)
 
     def take(self) -> bool:
         """Hold it, if no other process does; holding it already is no error.
@@ -55,13 +57,18 @@ class Lock:
                 )
         return True
 
-    def wait(self, limit_s: float = LIMIT_S) -> Iterator[str]:
+    def wait(
+        self, limit_s: float = LIMIT_S, check_stop: Callable[[], None] | None = None
+    ) -> Iterator[str]:
         """Hold it, once no other process does; yields what a user should be told meanwhile.
 
-        Raises DiskError as `take` does, and when another process holds it longer than `limit_s`.
+        `check_stop` is asked again and again, and ends the waiting by what it raises. Raises
+        DiskError as `take` does, and when another process holds it longer than `limit_s`.
         """
         began, told = time.monotonic(), 0.0
         while not self.take():
+            if check_stop is not None:
+                check_stop()
             waited = time.monotonic() - began
             if waited >= limit_s:
                 what = f"another esc has held this for {waited:.0f} s"

@@ -6,6 +6,7 @@ import errno
 import os
 import subprocess
 import sys
+import threading
 import time
 
 import numpy as np
@@ -15,7 +16,7 @@ from PIL import Image
 
 from esc_cli.checkpoints.fetch import Supply, pull
 from esc_cli.checkpoints.releases import release_of_file
-from esc_cli.errors import DiskError
+from esc_cli.errors import DiskError, StoppedError
 from esc_cli.files.http import Link
 from esc_cli.files.lock import Lock
 from esc_cli.tasks.stop import Stop
@@ -86,6 +87,33 @@ def test_nobody_waits_for_ever(tmp_path, holder):
     assert time.monotonic() - began < 10
 
 
+def test_a_stop_ends_the_waiting_for_the_cache_of_training(tmp_path):
+    stop, told = Stop(), []
+    folder = PictureFolder(tmp_path, tmp_path, 10**6, check_stop=stop.check)
+    holding = Lock(folder.cache / ".lock")
+    assert holding.take()
+    (tmp_path / "a.png").write_bytes(b"not looked at")
+
+    def fill():
+        for event in folder.pictures():
+            told.append(event.text)
+            stop.set(15)
+
+    with pytest.raises(StoppedError):
+        fill()
+    assert "waiting for another esc" in told[0]
+
+
+def test_what_one_thread_holds_another_may_release(tmp_path):
+    held, other = Lock(tmp_path / "lock"), Lock(tmp_path / "lock")
+    assert held.take()
+    assert not other.take()
+    thread = threading.Thread(target=held.release)
+    thread.start()
+    thread.join()
+    assert other.take()
+
+
 def test_without_locks_nobody_is_kept_out_and_it_is_said(tmp_path, no_locks):
     one, two = Lock(tmp_path / "lock"), Lock(tmp_path / "lock")
     assert one.take()
@@ -132,3 +160,13 @@ def test_the_cache_of_training_is_filled_without_locks_and_the_user_is_told(tmp_
     filling = PictureFolder(tmp_path / "in", tmp_path / "cache", 10**6).pictures()
     events = list(filling)
     assert [event for event in events if isinstance(event, Note) and "has no locks" in event.text]
+
+
+def test_addresses_are_done_without_locks_and_the_user_is_told(tmp_path, no_locks):
+    (tmp_path / "in").mkdir()
+    Image.new("RGB", (8, 8)).save(tmp_path / "in" / "a.png")
+    places = {"output": f"file://{tmp_path}/out", "staging": str(tmp_path / "staging")}
+    options = UpscaleOptions((f"file://{tmp_path}/in",), target=Target(scale=2), **places)
+    events = list(upscale(options, Stop()))
+    assert [event.status for event in events if isinstance(event, Item)] == ["done"]
+    assert [e for e in events if isinstance(e, Remark) and "has no locks" in e.text]

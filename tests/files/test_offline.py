@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
+from esc_cli.errors import WeightsError
 from esc_cli.evaluation import iqa_weights
 from esc_cli.files.http import Link
 
@@ -26,3 +28,6 @@ def test_nothing_and_words_for_no_allow_them(monkeypatch, value):
 def test_the_option_forbids_them_too(monkeypatch):
     monkeypatch.delenv("ESC_OFFLINE", raising=False)
     assert Link(offline=True).is_offline
+    with iqa_weights.gated_downloads("lpips", offline=True), pytest.raises(WeightsError) as refused:
+        torch.hub.download_url_to_file("https://localhost:1/lpips.pth", "no/lpips.pth")
+    assert "from localhost:1: --offline forbids connections" in str(refused.value)

@@ -25,6 +25,7 @@ class IqaSuite:
 
     names: tuple[str, ...]
     device: str
+    offline: bool = False
     _loaded: dict[str, IqaMetric] = field(default_factory=dict)
     _failures: list[tuple[str, str]] = field(default_factory=list)
     _drawn: set[str] = field(default_factory=set)
@@ -45,7 +46,7 @@ class IqaSuite:
         failed = []
         for name in self.names:
             try:
-                self._loaded[name] = load_metric(name, device)
+                self._loaded[name] = load_metric(name, device, offline=self.offline)
             except MissingExtraError:
                 raise
             except EscError as error:

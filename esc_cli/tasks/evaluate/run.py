@@ -57,7 +57,9 @@ class Evaluation:
         self._methods = Methods(options.engine, options.max_pixels, self.stop.check, options.supply)
         self._cache = ScoreCache(options.cache)
         self._reading = Reading(options.max_pixels, options.reference)
-        self._iqa = IqaSuite(options.iqa, options.engine.device)
+        self._iqa = IqaSuite(
+            options.iqa, options.engine.device, offline=options.supply.link.offline
+        )
 
     def run(self) -> Iterator[EvalEvent]:
         """All sets at all scales.

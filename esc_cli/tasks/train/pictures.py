@@ -36,13 +36,15 @@ NAMED = 20
 class PictureFolder:
     """Pictures at any depth, and the folder where they are kept decoded.
 
-    Those that cannot be used are named in notes, and end the run unless `skip_damaged`.
+    Those that cannot be used are named in notes, and end the run unless `skip_damaged`. While
+    another process fills the cache, `check_stop` ends the waiting by what it raises.
     """
 
     path: Path
     cache: Path
     max_pixels: int
     skip_damaged: bool = False
+    check_stop: Callable[[], None] | None = None
 
     def check(self, lr: Path | None, scale: int) -> None:
         """Raise UsageError, before work, for folders without pictures or without partners."""
@@ -137,7 +139,7 @@ class PictureFolder:
     ) -> Filling:
         lock = Lock(self.cache / ".lock", ADVICE)
         try:
-            yield from map(Note, lock.wait())
+            yield from map(Note, lock.wait(check_stop=self.check_stop))
             filling = cached_pictures(self.cache, name, source, planes)
             while True:
                 try:

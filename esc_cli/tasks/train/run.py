@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -209,7 +209,8 @@ class TrainTask:
             raise UsageError(what, folder.path, "start this one again, or choose another --out")
 
     def _patches(self) -> Generator[TrainEvent, None, Source]:
-        options, recipe, folder = self.options, self.options.recipe, self.options.pictures
+        options, recipe = self.options, self.options.recipe
+        folder = replace(options.pictures, check_stop=self.stop.check)
         hr = yield from folder.pictures()
         lr = None
         if options.data_lr is not None:

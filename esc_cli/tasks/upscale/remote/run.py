@@ -12,7 +12,7 @@ from esc_cli.errors import DeadlineError, SetupError, StoppedError, UsageError
 from esc_cli.media.naming import check_pattern
 from esc_cli.media.paths import Found
 from esc_cli.tasks.stop import Stop
-from esc_cli.tasks.upscale.events import Event, Item, ItemEvent, Planned, Summary
+from esc_cli.tasks.upscale.events import Event, Item, ItemEvent, Planned, Remark, Summary
 from esc_cli.tasks.upscale.options import UpscaleOptions
 from esc_cli.tasks.upscale.remote.entries import Entry, Inputs, Lister, shared_out
 from esc_cli.tasks.upscale.remote.finished import Finished
@@ -125,6 +125,8 @@ class _Run:
             self.to_do = 0
             rounds = iter(list(rounds))
         yield self._planned()
+        if self.folder.lock.missing:
+            yield Remark(self.folder.path, self.folder.lock.missing)
         for item in settled:
             yield self._counted(item)
             if self._is_over():
