@@ -18,8 +18,9 @@ from esc_cli.engine.export import (
     check_exportable,
     export_bytes,
 )
-from esc_cli.errors import DiskError, UsageError
+from esc_cli.errors import UsageError
 from esc_cli.files.atomic import write_atomic
+from esc_cli.files.targets import check_target
 from esc_cli.model.config import VARIANTS, variant_config
 
 FORMATS: tuple[ExportFormat, ...] = get_args(ExportFormat)
@@ -94,9 +95,6 @@ def _check_network(model: str, scale: int | None) -> None:
 
 def _check_output(options: ExportOptions) -> None:
     output = options.output
-    if not os.path.isdir(output.parent):  # noqa: PTH112 - Path.is_dir raises when locked
-        raise DiskError("its folder is not there", output)
-    if not os.access(output.parent, os.W_OK | os.X_OK) or os.path.isdir(output):  # noqa: PTH112
-        raise DiskError("cannot be written", output)
+    check_target(output)
     if os.path.lexists(output) and not options.overwrite:
         raise UsageError("exists already", output, "choose another -o, or --overwrite")

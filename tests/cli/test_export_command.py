@@ -81,3 +81,10 @@ def test_a_missing_package_is_named_with_the_line_that_installs_it(tmp_path: Pat
     assert done.code == 3
     assert "onnxruntime" in done.err
     assert "pip install 'esc-cli[export]'" in done.err
+
+
+def test_why_an_output_cannot_be_written_is_said_before_the_work(esc_command, tmp_path):
+    (tmp_path / "x.onnx").mkdir()
+    ran = esc_command("export", "esc-tiny", "-o", tmp_path / "x.onnx", "--overwrite")
+    assert ran.code == 3
+    assert "cannot be written: it is a folder" in " ".join(ran.err.split())

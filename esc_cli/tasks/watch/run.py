@@ -10,6 +10,7 @@ from pathlib import Path
 
 from esc_cli.errors import DeadlineError, UsageError
 from esc_cli.files.packed_lists import Packed
+from esc_cli.files.targets import check_folder
 from esc_cli.media.naming import check_pattern, destination
 from esc_cli.media.paths import Found, absolute, find_sources
 from esc_cli.tasks.defaults import LOOK_EVERY_S, SETTLE_S
@@ -84,6 +85,8 @@ def _checked(options: UpscaleOptions) -> list[Path]:
     chosen = destination(options.inputs, options.output)
     if chosen is not None and absolute(chosen.root) in map(absolute, folders):
         raise UsageError("is watched itself", chosen.root, "choose another -o")
+    if chosen is not None and options.output is not None:
+        check_folder(chosen.root)  # the first arrival may be hours away
     return folders
 
 
