@@ -194,6 +194,6 @@ def test_what_cannot_be_watched_is_wrong_usage(folders, draw, esc_command):
 
 def test_a_place_that_cannot_be_written_is_found_before_anything_arrives(folders, esc_command):
     folders[1].write_bytes(b"a file in the way")
-    ran = esc_command("watch", folders[0], "-o", folders[1], "--until-idle", "0.1")
+    ran = esc_command("watch", folders[0], "-o", folders[1] / "below", "--until-idle", "0.1")
     assert ran.code == 3
-    assert "cannot be created: a file is in its place" in " ".join(ran.err.split())
+    assert "cannot be created" in " ".join(ran.err.split())
