@@ -48,3 +48,10 @@ def test_groff_has_nothing_to_say_about_the_page():
         ["groff", "-man", "-ww", "-Tutf8", PAGE], capture_output=True, text=True, check=True
     )
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize("text", ["Folder of datasets;", "Replace an output", "Refuse larger pic"])
+def test_an_option_of_several_commands_says_the_same_in_each(text):
+    told = [line for line in PAGE.read_text(encoding="utf-8").splitlines() if text in line]
+    assert len(told) > 1
+    assert len(set(told)) == 1

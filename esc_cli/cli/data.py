@@ -26,7 +26,7 @@ data_app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-_Root = Annotated[Path | None, DATA_ROOT(text="Folder of datasets; else $ESC_DATA and the cache.")]
+_Root = Annotated[Path | None, DATA_ROOT()]
 
 
 def _roots(chosen: Path | None) -> tuple[Path, ...]:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from esc_cli.cli.parsing import SCALE
+from esc_cli.cli.parsing import OVERWRITE, SCALE
 
 EPILOG = (
     "Exit codes: 0 written; 1 the result differs from the network; 2 wrong usage; 3 the "
@@ -23,7 +23,7 @@ def export_command(
         typer.Option("--format", "-f", help="onnx, torchscript, pt2. Default: by the suffix."),
     ] = None,
     scale: Annotated[int | None, SCALE(text="Of a name; default 4.", least=1)] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the output.")] = False,
+    overwrite: Annotated[bool, OVERWRITE()] = False,
 ) -> None:
     """Write a network for another runtime, with dynamic height, width and batch.
 

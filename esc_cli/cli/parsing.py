@@ -42,6 +42,7 @@ SELF_ENSEMBLE = Shared(
 )
 OFFLINE = Shared(("--offline",), "Never fetch a network (also ESC_OFFLINE=1).")
 DATA_ROOT = Shared(("--data-root",), "Folder of datasets; then $ESC_DATA, the cache.")
+OVERWRITE = Shared(("--overwrite",), "Replace an output that exists.")
 MAX_PIXELS = Shared(("--max-pixels",), "Refuse larger pictures.", least=1)
 
 NeverConnect = Annotated[bool, OFFLINE(text="Never connect (also ESC_OFFLINE=1).")]

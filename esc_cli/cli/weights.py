@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from esc_cli.cli.configured import ConfiguredCommand
-from esc_cli.cli.parsing import SCALE, NeverConnect
+from esc_cli.cli.parsing import OVERWRITE, SCALE, NeverConnect
 from esc_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -129,9 +129,7 @@ def convert_command(
         typer.Option(help="Which weights of a .pth file. Default: params_ema if it has them."),
     ] = None,
     scale: _Scale = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace an output that exists.")
-    ] = False,
+    overwrite: Annotated[bool, OVERWRITE()] = False,
     offline: NeverConnect = False,
 ) -> None:
     """Write a checkpoint as .safetensors, with its variant and scale in it."""
