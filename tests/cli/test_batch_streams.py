@@ -6,12 +6,14 @@ import io
 import json
 import os
 import signal
+import struct
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
+from command import ROOT
 from PIL import Image
 
 pytestmark = pytest.mark.usefixtures("measured_processes")
@@ -112,15 +114,41 @@ def test_a_file_named_dash_is_reached_by_its_folder(esc, source, tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_the_wait_for_stdin(esc, number, code):
+    fcntl, termios = (pytest.importorskip(name) for name in ("fcntl", "termios"))
     process = esc.start("-", stdin=subprocess.PIPE)
-    time.sleep(1.5)
+    process.stdin.write(b"begun")
+    end = time.monotonic() + 60
+    while struct.unpack("i", fcntl.ioctl(process.stdin, termios.FIONREAD, bytes(4))) != (0,):
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    time.sleep(0.1)
     process.send_signal(number)
     try:
         process.wait(timeout=5)
     finally:
         process.kill()
-    assert process.returncode in (code, -number)
-    assert b"Traceback" not in process.stderr.read()
+    assert process.returncode == code
+    assert process.stderr.read() == f"error: stopped by signal {number}\n".encode()
+
+
+AT_AN_IMPORT = """
+import os, signal, sys
+
+def look(event, arguments):
+    if event == "import" and arguments[0] == os.environ["ESC_TEST_IMPORT"]:
+        os.kill(os.getpid(), signal.SIGINT)
+
+sys.addaudithook(look)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("module", ["typer", "esc_cli.cli.upscale_run"])
+def test_a_signal_while_the_command_starts_ends_it_at_once_without_a_word(esc, tmp_path, module):
+    (tmp_path / "sitecustomize.py").write_text(AT_AN_IMPORT)
+    paths = os.pathsep.join((str(tmp_path), str(ROOT)))
+    ran = esc("-", input=b"", env={"PYTHONPATH": paths, "ESC_TEST_IMPORT": module}, process=True)
+    assert (ran.code, ran.out, ran.err) == (-signal.SIGINT, "", "")
 
 
 def test_a_reader_that_leaves_is_no_traceback(esc, tmp_path, draw):
