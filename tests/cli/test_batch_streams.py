@@ -138,6 +138,8 @@ def look(event, arguments):
     if event == "import" and arguments[0] == os.environ["ESC_TEST_IMPORT"]:
         os.kill(os.getpid(), signal.SIGINT)
 
+# What begins in the background has SIGINT ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.addaudithook(look)
 """
 
