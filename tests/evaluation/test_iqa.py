@@ -144,8 +144,8 @@ def test_a_table_says_which_metric_is_seeded_also_from_the_cache(tmp_path, monke
     Image.fromarray(pixels).save(tmp_path / "Own" / "HR" / "a.png")
     made = iqa.load_metric
 
-    def drawing(name: str, device: torch.device) -> iqa.IqaMetric:
-        metric = made(name, device)
+    def drawing(name: str, device: torch.device, **how: bool) -> iqa.IqaMetric:
+        metric = made(name, device, **how)
         network = metric._network
         if name == "gmsd":
             metric._network = lambda *pair: network(*pair) + 0 * torch.rand(())
