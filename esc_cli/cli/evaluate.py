@@ -14,7 +14,7 @@ from esc_cli.cli.parsing import (
     MAX_PIXELS,
     MODEL,
     NETWORK,
-    OFFLINE,
+    NEVER_CONNECT,
     OUTPUT,
     SCALE,
     SELF_ENSEMBLE,
@@ -115,7 +115,7 @@ def eval_command(  # noqa: PLR0913, PLR0917 - Typer reads one parameter per opti
     ] = "whole",
     overlap: Overlap = defaults.OVERLAP,
     self_ensemble: Annotated[bool, SELF_ENSEMBLE(NETWORK)] = False,
-    offline: Annotated[bool, OFFLINE(NETWORK, "Never connect (also ESC_OFFLINE=1).")] = False,
+    offline: Annotated[bool, NEVER_CONNECT(NETWORK)] = False,
 ) -> None:
     """Measure PSNR, SSIM and more on benchmark sets, beside the published values."""
     # Only now, so that `esc --help` does not wait for torch.

@@ -41,11 +41,12 @@ SELF_ENSEMBLE = Shared(
     ("--self-ensemble",), "Mean over 8 flips and turns: a little better, 8 times slower."
 )
 OFFLINE = Shared(("--offline",), "Never fetch a network (also ESC_OFFLINE=1).")
+NEVER_CONNECT = Shared(("--offline",), "Never connect (also ESC_OFFLINE=1).")
 DATA_ROOT = Shared(("--data-root",), "Folder of datasets; then $ESC_DATA, the cache.")
 OVERWRITE = Shared(("--overwrite",), "Replace an output that exists.")
 MAX_PIXELS = Shared(("--max-pixels",), "Refuse larger pictures.", least=1)
 
-NeverConnect = Annotated[bool, OFFLINE(text="Never connect (also ESC_OFFLINE=1).")]
+NeverConnect = Annotated[bool, NEVER_CONNECT()]
 Precision = Literal["auto", "fast", "fp32", "fp16", "bf16"]
 """Number formats of the network."""
 

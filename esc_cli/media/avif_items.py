@@ -8,7 +8,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
-from esc_cli.media.heif_boxes import Properties, boxes, children
+from esc_cli.media.heif_boxes import Properties, box, boxes, children
 
 _FULL = b"\0\0\0\0"  # version and flags
 _XMP_TYPE = b"application/rdf+xml\0"
@@ -52,11 +52,7 @@ def with_metadata(
     made = meta.packed(items, longer, len(avif) + longer + 8)
     head, rest = avif[: start - 8], avif[end:]
     further = b"".join(item.content for item in items)
-    return b"".join((head, made, rest, _box(b"mdat", further) if items else b""))
-
-
-def _box(kind: bytes, payload: bytes) -> bytes:
-    return struct.pack(">I4s", 8 + len(payload), kind) + payload
+    return b"".join((head, made, rest, box(b"mdat", further) if items else b""))
 
 
 @dataclass
@@ -78,8 +74,8 @@ class _Meta:
         count = sum(1 for _ in boxes(container))
         ipma[10] += 1
         ipma[10 + ipma[10] : 10 + ipma[10]] = bytes((count + 1,))
-        container += _box(kind, payload)
-        self.boxes[b"iprp"] = _box(b"ipco", container) + _box(b"ipma", bytes(ipma))
+        container += box(kind, payload)
+        self.boxes[b"iprp"] = box(b"ipco", container) + box(b"ipma", bytes(ipma))
 
     def add_items(self, items: list[_Item]) -> None:
         """Name the items and say that they describe the primary one."""
@@ -88,7 +84,7 @@ class _Meta:
         iinf = self.boxes[b"iinf"]
         count = struct.unpack_from(">H", iinf, 4)[0] + len(items)
         entries = b"".join(
-            _box(
+            box(
                 b"infe",
                 b"\2\0\0\1"
                 + struct.pack(">HH4s", item.number, 0, item.kind)
@@ -102,7 +98,7 @@ class _Meta:
         references = self.boxes.get(b"iref", _FULL)
         (primary,) = struct.unpack_from(">H", self.boxes[b"pitm"], 4)
         references += b"".join(
-            _box(b"cdsc", struct.pack(">HHH", item.number, 1, primary)) for item in items
+            box(b"cdsc", struct.pack(">HHH", item.number, 1, primary)) for item in items
         )
         # libavif reads the boxes in any order, but iprp goes last by custom.
         properties = self.boxes.pop(b"iprp")
@@ -111,8 +107,8 @@ class _Meta:
     def packed(self, items: list[_Item], moved: int, further_at: int) -> bytes:
         """The box, its pixels `moved` bytes on and the contents of `items` at `further_at`."""
         iloc = self._locations(items, moved, further_at)
-        made = (_box(kind, iloc if kind == b"iloc" else part) for kind, part in self.boxes.items())
-        return _box(b"meta", _FULL + b"".join(made))
+        made = (box(kind, iloc if kind == b"iloc" else part) for kind, part in self.boxes.items())
+        return box(b"meta", _FULL + b"".join(made))
 
     def _locations(self, items: list[_Item], moved: int, further_at: int) -> bytes:
         iloc = self.boxes[b"iloc"]

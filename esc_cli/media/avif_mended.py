@@ -10,7 +10,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
-from esc_cli.media.heif_boxes import associations, boxes, children, references
+from esc_cli.media.heif_boxes import associations, box, boxes, children, references
 
 _FULL_BYTES = 4  # version and flags
 _HEAD_BYTES = 8  # of ipma: the number of its entries too
@@ -35,7 +35,7 @@ def as_libavif_reads(content: bytes) -> bytes:
         return content
     if changed is None or content[start - 4 : start] != b"meta":  # with a size of 64 bits
         return content
-    meta = _box(b"meta", content[start : start + _FULL_BYTES] + changed)
+    meta = box(b"meta", content[start : start + _FULL_BYTES] + changed)
     return content[: start - 4] + b"free" + content[start:] + meta
 
 
@@ -61,9 +61,9 @@ def _changed(meta: bytes) -> bytes | None:
         del parts[b"grpl"]
     if not wanted and not pyramids and len(merged) == len(tables):
         return None
-    made = (_box(b"ipma", b"".join(_associated(table, wanted))) for table in merged)
-    parts[b"iprp"] = _box(b"ipco", stored) + b"".join(made)
-    return b"".join(_box(kind, part) for kind, part in parts.items())
+    made = (box(b"ipma", b"".join(_associated(table, wanted))) for table in merged)
+    parts[b"iprp"] = box(b"ipco", stored) + b"".join(made)
+    return b"".join(box(kind, part) for kind, part in parts.items())
 
 
 def _merged(tables: list[bytes]) -> list[bytes]:
@@ -110,7 +110,3 @@ def _associated(ipma: bytes, wanted: dict[int, int]) -> Iterator[bytes]:
         more = struct.pack(form, wanted[item]) if item in wanted else b""
         yield struct.pack(layout, item, count + bool(more)) + more + ipma[at:end]
         at = end
-
-
-def _box(kind: bytes, payload: bytes) -> bytes:
-    return struct.pack(">I4s", 8 + len(payload), kind) + payload

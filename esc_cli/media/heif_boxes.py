@@ -37,6 +37,14 @@ def boxes(block: bytes) -> Iterator[tuple[bytes, int, int]]:
         at = end
 
 
+def box(kind: bytes, *payload: bytes) -> bytes:
+    """A box; its size has 64 bits where 32 are too few."""
+    body = b"".join(payload)
+    if len(body) + 8 >= 2**32:
+        return struct.pack(">I4sQ", 1, kind, 16 + len(body)) + body
+    return struct.pack(">I4s", 8 + len(body), kind) + body
+
+
 def children(block: bytes) -> dict[bytes, bytes]:
     """The payloads of the boxes in a row, by type; of several alike the first."""
     found: dict[bytes, bytes] = {}

@@ -11,6 +11,7 @@ from typing import Any
 
 from esc_cli.errors import WriteError
 from esc_cli.media.formats import load_openimageio
+from esc_cli.media.heif_boxes import box
 from esc_cli.media.metadata import fitting_icc
 from esc_cli.media.openimageio import written
 from esc_cli.media.picture import Metadata, Picture
@@ -43,7 +44,7 @@ def encode_jxl(picture: Picture, quality: int, exif: bytes | None) -> bytes:
     attributes += _colour(metadata, frame.shape[2] == 1, library)
     made = b"".join(_pixel_boxes(written(frame, "JXL", attributes)))
     boxes = ((b"Exif", None if exif is None else bytes(4) + exif), (b"xml ", metadata.xmp))
-    return made + b"".join(_box(kind, block) for kind, block in boxes if block)
+    return made + b"".join(box(kind, block) for kind, block in boxes if block)
 
 
 def _colour(metadata: Metadata, grey: bool, library: Any) -> list[tuple[str, Any, Any]]:
@@ -70,11 +71,5 @@ def _pixel_boxes(content: bytes) -> Iterator[bytes]:
         if kind in _OF_PIXELS:
             # A box that goes to the end of the file says how long it is: others follow.
             body = content[at:end]
-            yield _box(kind, body[8:]) if size == 0 else body
+            yield box(kind, body[8:]) if size == 0 else body
         at = end
-
-
-def _box(kind: bytes, body: bytes) -> bytes:
-    long = len(body) + 8 >= 2**32
-    head = struct.pack(">I4sQ", 1, kind, 16 + len(body)) if long else b""
-    return (head or struct.pack(">I4s", 8 + len(body), kind)) + body

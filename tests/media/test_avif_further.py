@@ -7,17 +7,13 @@ import struct
 import imagecodecs
 import numpy as np
 import pytest
+from avifs import box
 
 from esc_cli.media.decode import decode, probe
 from esc_cli.media.heif_boxes import boxes, children
 
 LIMIT = 10**6
 FULL = bytes(4)
-
-
-def box(kind: bytes, *payload: bytes) -> bytes:
-    block = b"".join(payload)
-    return struct.pack(">I4s", 8 + len(block), kind) + block
 
 
 def references(kind: bytes, source: int, *targets: int) -> bytes:

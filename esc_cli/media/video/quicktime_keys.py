@@ -11,13 +11,9 @@ from collections.abc import Iterable
 from typing import BinaryIO
 
 from esc_cli.errors import WriteError
+from esc_cli.media.heif_boxes import box
 
 _UTF8 = 1  # the type of a value
-
-
-def _box(name: bytes, *content: bytes) -> bytes:
-    body = b"".join(content)
-    return struct.pack(">I4s", 8 + len(body), name) + body
 
 
 def keys_box(tags: Iterable[tuple[str, str]], *, is_mp4: bool) -> bytes:
@@ -25,12 +21,12 @@ def keys_box(tags: Iterable[tuple[str, str]], *, is_mp4: bool) -> bytes:
     names, values = [], []
     for number, (key, value) in enumerate(tags, start=1):
         name, text = (part.encode("utf-8", "surrogateescape") for part in (key, value))
-        names.append(_box(b"mdta", name))
-        data = _box(b"data", struct.pack(">II", _UTF8, 0), text)
-        values.append(_box(struct.pack(">I", number), data))
-    handler = _box(b"hdlr", bytes(8), b"mdta", bytes(13))
-    keys = _box(b"keys", bytes(4), struct.pack(">I", len(names)), *names)
-    return _box(b"meta", bytes(4) if is_mp4 else b"", handler, keys, _box(b"ilst", *values))
+        names.append(box(b"mdta", name))
+        data = box(b"data", struct.pack(">II", _UTF8, 0), text)
+        values.append(box(struct.pack(">I", number), data))
+    handler = box(b"hdlr", bytes(8), b"mdta", bytes(13))
+    keys = box(b"keys", bytes(4), struct.pack(">I", len(names)), *names)
+    return box(b"meta", bytes(4) if is_mp4 else b"", handler, keys, box(b"ilst", *values))
 
 
 def add_keys(file: BinaryIO, tags: Iterable[tuple[str, str]], *, is_mp4: bool) -> None:
