@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 import shutil
 import signal
 import subprocess
-import sys
 import time
 
+import pages
 import pytest
 from command import ROOT
 
@@ -33,13 +32,7 @@ def photos(tmp_path, draw):
 
 @pytest.fixture
 def machine(tmp_path):
-    """The environment of a machine where `esc` is installed."""
-    tool = tmp_path / "bin" / "esc"
-    tool.parent.mkdir()
-    tool.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m esc_cli "$@"\n')
-    tool.chmod(0o755)
-    own = {"PATH": f"{tool.parent}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
-    return os.environ | own | {"OMP_NUM_THREADS": "1"}
+    return pages.machine(tmp_path)
 
 
 class Slurm:

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 
+import pages
 import pytest
 from command import ROOT
 from PIL import Image
@@ -163,20 +164,14 @@ def test_what_does_not_go_together_is_refused(esc, photos, tmp_path):
 
 @pytest.mark.slow
 def test_the_script_for_slurm_in_the_documentation(esc, photos, contents, tmp_path):
-    text = (ROOT / "docs" / "machines.md").read_text()
     script = tmp_path / "esc.sbatch"
-    script.write_text(text.partition("<!-- slurm -->\n```sh\n")[2].partition("```")[0])
-    tool = tmp_path / "bin" / "esc"
-    tool.parent.mkdir()
-    tool.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m esc_cli "$@"\n')
-    tool.chmod(0o755)
-    variables = {"PATH": f"{tool.parent}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
-    variables |= {"SLURM_ARRAY_TASK_COUNT": "2", "SLURM_ARRAY_TASK_MIN": "0"}
+    script.write_text(pages.marked("machines.md", "slurm"))
+    environment = pages.machine(tmp_path)
+    environment |= {"SLURM_ARRAY_TASK_COUNT": "2", "SLURM_ARRAY_TASK_MIN": "0"}
     for index in range(2):
-        variables["SLURM_ARRAY_TASK_ID"] = str(index)
-        subprocess.run(
-            ["bash", script, photos, "large"], cwd=tmp_path, env=os.environ | variables, check=True
-        )
+        environment["SLURM_ARRAY_TASK_ID"] = str(index)
+        command = ["bash", script, photos, "large"]
+        subprocess.run(command, cwd=tmp_path, env=environment, check=True)
     assert len(contents(tmp_path / "large")) == 9
     reports = sorted((tmp_path / "reports").iterdir())
     assert [path.name for path in reports] == ["0.jsonl", "1.jsonl"]

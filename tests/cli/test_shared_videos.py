@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 import time
 
+import pages
 import pytest
 from clips import Clip
-from command import ROOT
 
 pytestmark = pytest.mark.slow
 
@@ -48,19 +46,11 @@ def test_shares_at_once_of_which_one_is_killed_make_what_one_machine_makes(
 
 
 def test_the_commands_in_the_documentation(tmp_path):
-    text = (ROOT / "docs" / "machines.md").read_text()
-    script = text.partition("<!-- shared -->\n```sh\n")[2].partition("```")[0]
-    tool = tmp_path / "bin" / "esc"
-    tool.parent.mkdir()
     # Segments as short as this clip needs; all else word for word.
-    words = '[ "$1" = upscale ] && set -- "$@" --segment-frames 3'
-    tool.write_text(f'#!/bin/sh\n{words}\nexec "{sys.executable}" -m esc_cli "$@"\n')
-    tool.chmod(0o755)
+    environment = pages.machine(tmp_path, "--segment-frames 3")
     Clip(frames=27, size=(32, 16)).write(tmp_path / "films" / "clip.mp4")
-    variables = {"PATH": f"{tool.parent}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
-    ran = subprocess.run(
-        ["bash", "-c", script], cwd=tmp_path, env=os.environ | variables, check=False
-    )
+    command = ["bash", "-c", pages.marked("machines.md", "shared")]
+    ran = subprocess.run(command, cwd=tmp_path, env=environment, check=False)
     assert (ran.returncode == 0) == (tmp_path / "large" / "clip.mp4").exists()
     reports = sorted((tmp_path / "reports").iterdir())
     assert [path.name for path in reports] == ["1.jsonl", "2.jsonl"]

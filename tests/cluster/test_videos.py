@@ -7,8 +7,8 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 
+import pages
 import pytest
 from clips import Clip
 from command import ROOT
@@ -158,20 +158,12 @@ def test_the_driver_joins_and_is_killed_meanwhile(esc, on_cluster, cluster, film
 
 
 def test_the_command_of_the_documentation(cluster, tmp_path):
-    text = (ROOT / "docs" / "cluster.md").read_text()
-    script = text.partition("<!-- films -->\n```sh\n")[2].partition("```")[0]
-    tool = tmp_path / "bin" / "esc"
-    tool.parent.mkdir()
     # Segments as short as this clip needs, and this cluster; all else word for word.
-    words = '[ "$1" = upscale ] && set -- "$@" --segment-frames 3'
-    tool.write_text(f'#!/bin/sh\n{words}\nexec "{sys.executable}" -m esc_cli "$@"\n')
-    tool.chmod(0o755)
+    environment = pages.machine(tmp_path, "--segment-frames 3") | cluster.environment
+    environment["RAY_ADDRESS"] = cluster.address
     Clip(frames=27, size=(32, 16), audio=("eng",)).write(tmp_path / "films" / "clip.mp4")
-    variables = cluster.environment | {"RAY_ADDRESS": cluster.address, "PYTHONPATH": str(ROOT)}
-    environment = os.environ | variables | {"PATH": f"{tool.parent}:{os.environ['PATH']}"}
-    ran = subprocess.run(
-        ["bash", "-c", script], cwd=tmp_path, env=environment, capture_output=True, check=False
-    )
+    command = ["bash", "-c", pages.marked("cluster.md", "films")]
+    ran = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, check=False)
     assert ran.returncode == 0, ran.stderr.decode()
     assert b"1 done, 0 skipped, 0 failed" in ran.stderr
     assert [path.name for path in (tmp_path / "large").glob("[!.]*")] == ["clip.mp4"]

@@ -2,39 +2,25 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 
 import pytest
-from command import ROOT
+from pages import machine, marked
 from PIL import Image
 
 pytest.importorskip("s3fs", reason="s3fs is not installed: pip install '.[remote]'")
 pytest.importorskip("moto.server", reason="moto's server is not installed (see .ci/run)")
 
 
-def block(name: str) -> str:
-    page = (ROOT / "docs" / "stores.md").read_text(encoding="utf-8")
-    return page.partition(f"<!-- {name} -->\n```sh\n")[2].partition("```")[0]
-
-
 def test_the_commands_to_try_it_on_this_machine(s3_port, tmp_path):
     """moto's server is that of all tests, at another port; all else is word for word."""
-    assert "moto_server -p 5000" in block("server")
-    tools = tmp_path / "bin"
-    tools.mkdir()
-    for name, words in (("python", ""), ("esc", " -m esc_cli")):
-        (tools / name).write_text(f'#!/bin/sh\nexec "{sys.executable}"{words} "$@"\n')
-        (tools / name).chmod(0o755)
+    assert "moto_server -p 5000" in marked("stores.md", "server")
     for number in range(3):
         path = tmp_path / "photos" / f"sub{number % 2}" / f"{number}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (16, 16), (number, 0, 0)).save(path)
-    paths = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH", ""))))
-    environment = os.environ | {"PATH": f"{tools}:{os.environ['PATH']}", "PYTHONPATH": paths}
-    environment |= {"HOME": str(tmp_path), "OMP_NUM_THREADS": "1"}
-    script = "set -e\n" + block("try").replace(":5000", f":{s3_port}")
+    environment = machine(tmp_path) | {"HOME": str(tmp_path)}
+    script = "set -e\n" + marked("stores.md", "try").replace(":5000", f":{s3_port}")
     ran = subprocess.run(
         ["bash", "-c", script],
         cwd=tmp_path,
